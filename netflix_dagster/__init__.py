@@ -1,0 +1,1 @@
+"""A medallion lakehouse on Netflix's public data: Dagster assets over plain PySpark functions."""

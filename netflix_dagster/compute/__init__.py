@@ -1,0 +1,1 @@
+"""Where a table is built. One entry point, ``build``, for every table and every place that builds one."""

@@ -1,0 +1,63 @@
+"""What building a table came to: rows, checks and verdicts, delivery by delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from netflix_dagster.lake.contract import OnFail
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one rule on one delivery (or on a whole table)."""
+
+    name: str
+    on_fail: OnFail
+    description: str
+    broken: int
+    rows: int
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return self.broken == 0
+
+    @property
+    def blocking(self) -> bool:
+        return self.on_fail == "fail"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one delivery in one table. ``held_back`` is the reason why nothing of it was written."""
+
+    rows: int = 0
+    quarantined: int = 0
+    copies: int = 0
+    held_back: str | None = None
+    delivered: bool = True
+    checks: list[Check] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Report:
+    """What building one table for some deliveries came to. Whole tables have one outcome, under None."""
+
+    table: str
+    deliveries: tuple[str, ...]
+    outcomes: dict[str | None, Outcome]
+    version: int | None = None
+    total_rows: int = 0
+    seconds: float = 0.0
+    preview: list[dict[str, Any]] = field(default_factory=list)
+
+    def outcome(self, delivery: str) -> Outcome:
+        """The outcome that speaks for a delivery."""
+        return self.outcomes.get(delivery) or self.outcomes.get(None) or Outcome(delivered=False)
+
+    @property
+    def held_back(self) -> dict[str, str]:
+        """Deliveries of which nothing was written, and why."""
+        return {day: o.held_back for day, o in self.outcomes.items() if day is not None and o.held_back}

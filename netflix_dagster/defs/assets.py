@@ -1,0 +1,154 @@
+"""Every table of the contract as a Dagster asset.
+
+The tables are alike in how they are built and told of, so one factory reads the contract. What a table means
+stands in ``tables/``; the links in the UI lead there.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.compute.report import Outcome, Report
+from netflix_dagster.defs.checks import asset_key, check_results, check_specs, evaluations
+from netflix_dagster.defs.freshness import freshness
+from netflix_dagster.defs.partitions import feed_partitions
+from netflix_dagster.defs.resources import Lake
+from netflix_dagster.lake import store
+from netflix_dagster.lake.contract import TABLES, Table
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.settings import get_settings
+
+FOLLOWS = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+"""How a table that belongs to no feed alone keeps up with those that it reads."""
+
+
+def table_asset(table: Table) -> dg.AssetsDefinition:
+    """The asset of one table: builds it for the deliveries of the run, and says what came of it."""
+
+    @dg.asset(
+        key=asset_key(table.name),
+        deps=[asset_key(read) for read in table.reads],
+        partitions_def=feed_partitions(table.feed) if table.feed else None,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=None if table.feed else FOLLOWS,
+        check_specs=check_specs(table),
+        freshness_policy=freshness(table),
+        group_name=table.layer,
+        kinds={"delta", "pyspark"},
+        owners=_owners(table),
+        tags={"layer": table.layer, **({"feed": table.feed} if table.feed else {}), **table.tags},
+        description=_description(table),
+        metadata=_metadata(table),
+        code_version=table.code_version,
+        pool=f"{table.layer}_{table.short_name}",
+    )
+    def build_table(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
+        from netflix_dagster.compute.build import Blocked
+
+        deliveries = context.partition_keys if table.feed else []
+        try:
+            report = lake.build(table.name, deliveries, context.run_id)
+        except Blocked as blocked:
+            yield from check_results(table, blocked.report)
+            raise dg.Failure(_blocked_message(blocked.report), allow_retries=False) from None
+        if len(deliveries) > 1:
+            for evaluation in evaluations(table, report):
+                context.log_event(evaluation)
+        for day in deliveries:
+            context.add_asset_metadata(_delivery_metadata(report.outcome(day)), partition_key=day)
+        for day, reason in report.held_back.items():
+            context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
+        yield dg.MaterializeResult(
+            asset_key=asset_key(table.name),
+            metadata=_result_metadata(report, lake),
+            check_results=check_results(table, report),
+        )
+
+    return build_table
+
+
+def table_assets() -> list[dg.AssetsDefinition]:
+    """The assets of all tables, in build order."""
+    return [table_asset(table) for table in TABLES.values()]
+
+
+def _blocked_message(report: Report) -> str:
+    held = report.held_back or {None: o.held_back for o in report.outcomes.values() if o.held_back}
+    said = "; ".join(f"{day}: {why}" if day else str(why) for day, why in held.items())
+    return (
+        f"{report.table} is held back. {said}. Nothing was written, what was there before stays. Mend the file and"
+        " land it again, or see quality.quarantine for every fault."
+    )
+
+
+def _description(table: Table) -> str:
+    return f"{table.description}\n\n**Grain**: {table.grain}.  \n**Key**: {', '.join(table.key)}."
+
+
+def _owners(table: Table) -> Sequence[str]:
+    feeds = load_sources(get_settings().sources).feeds
+    return feeds[table.feed].owners if table.feed else ["team:platform"]
+
+
+def _metadata(table: Table) -> Mapping[str, Any]:
+    columns = [
+        dg.TableColumn(c.name, c.type, c.description, dg.TableColumnConstraints(nullable=c.nullable))
+        for c in table.columns
+    ]
+    lineage = {
+        c.name: [dg.TableColumnDep(asset_key(read), column) for read, column in table.column_sources(c)]
+        for c in table.columns
+    }
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/column_lineage": dg.TableColumnLineage({name: deps for name, deps in lineage.items() if deps}),
+        "dagster/table_name": table.name,
+        "dagster/uri": store.location(get_settings().lake, table.name),
+        "dagster/storage_kind": "delta",
+        "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[_code_reference(table)]),
+        "key": ", ".join(table.key),
+    }
+
+
+def _code_reference(table: Table) -> dg.LocalFileCodeReference:
+    code = inspect.unwrap(table.function).__code__
+    return dg.LocalFileCodeReference(
+        file_path=code.co_filename, line_number=code.co_firstlineno, label=table.name
+    )
+
+
+def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": outcome.rows,
+        "quarantined": outcome.quarantined,
+        "copies_removed": outcome.copies,
+    }
+    if outcome.held_back:
+        metadata["held_back"] = outcome.held_back
+    elif not outcome.delivered:
+        metadata["delivered"] = False
+    return metadata
+
+
+def _result_metadata(report: Report, lake: Lake) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.total_rows,
+        "dagster/uri": store.location(lake.settings.lake, report.table),
+        "delta_version": report.version if report.version is not None else -1,
+        "seconds": round(report.seconds, 3),
+    }
+    if report.preview:
+        metadata["preview"] = dg.MetadataValue.md(_as_markdown(report.preview))
+    return metadata
+
+
+def _as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(rows[0])
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    for row in rows:
+        cells = (str(row[name] if row[name] is not None else "").replace("|", "\\|").replace("\n", " ") for name in names)
+        lines.append(f"| {' | '.join(cell[:80] for cell in cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""Asset checks: every expectation of a contract as a check on the asset, told apart by delivery."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from netflix_dagster.compute.ingest import CHECKS
+from netflix_dagster.compute.report import Check, Report
+from netflix_dagster.defs.partitions import feed_partitions
+from netflix_dagster.lake.contract import Table
+from netflix_dagster.lake.expectations import all_rules
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """The checks of a table. A rule that blocks a delivery blocks what lies downstream as well."""
+    partitions = feed_partitions(table.feed) if table.feed else None
+    return [
+        dg.AssetCheckSpec(
+            name=name,
+            asset=asset_key(table.name),
+            description=f"{description} ({_MEANS[on_fail]})",
+            blocking=on_fail == "fail",
+            partitions_def=partitions,
+            metadata={"on_fail": on_fail},
+        )
+        for name, on_fail, description in _rules(table)
+    ]
+
+
+def check_results(table: Table, report: Report) -> list[dg.AssetCheckResult]:
+    """The outcome of every check over all deliveries of the report together."""
+    results = []
+    for name, on_fail, _ in _rules(table):
+        broken = {day: check for day, check in _of_rule(report, name) if not check.passed}
+        rows = sum(check.rows for _, check in _of_rule(report, name))
+        results.append(
+            dg.AssetCheckResult(
+                asset_key=asset_key(table.name),
+                check_name=name,
+                passed=not broken,
+                severity=_severity(on_fail),
+                description="; ".join(_said(day, check) for day, check in broken.items()) or f"{rows} rows keep it",
+                metadata={"rows": rows, "broken": sum(check.broken for check in broken.values())},
+            )
+        )
+    return results
+
+
+def evaluations(table: Table, report: Report) -> list[dg.AssetCheckEvaluation]:
+    """The outcome of every check on each delivery, for a run that builds several."""
+    return [
+        dg.AssetCheckEvaluation(
+            asset_key=asset_key(table.name),
+            check_name=check.name,
+            passed=check.passed,
+            severity=_severity(check.on_fail),
+            description=check.message,
+            metadata={"rows": check.rows, "broken": check.broken},
+            blocking=check.blocking,
+            partition=day,
+        )
+        for day in report.deliveries
+        for check in report.outcome(day).checks
+    ]
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """``[layer, name]``."""
+    return dg.AssetKey(table.split("."))
+
+
+_MEANS = {"warn": "warns", "drop": "broken rows go to the quarantine", "fail": "blocks the delivery"}
+
+
+def _severity(on_fail: str) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if on_fail == "fail" else dg.AssetCheckSeverity.WARN
+
+
+def _rules(table: Table) -> list[tuple[str, str, str]]:
+    if table.layer == "bronze":
+        return list(CHECKS)
+    return [(rule.name, rule.on_fail, rule.description) for rule in all_rules(table)]
+
+
+def _of_rule(report: Report, name: str) -> list[tuple[str | None, Check]]:
+    return [(day, check) for day, o in report.outcomes.items() for check in o.checks if check.name == name]
+
+
+def _said(day: str | None, check: Check) -> str:
+    return f"{day}: {check.message}" if day else check.message

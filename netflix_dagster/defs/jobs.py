@@ -1,0 +1,52 @@
+"""The jobs: one per feed that builds a delivery from landing to gold, and the upkeep of the lake."""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from netflix_dagster.defs.checks import asset_key
+from netflix_dagster.defs.resources import Lake
+from netflix_dagster.lake.contract import TABLES, downstream_of
+from netflix_dagster.landing.sources import Feed
+
+
+def feed_tables(feed: str) -> list[str]:
+    """The feed's own tables, and those of no feed alone that read them: what one delivery touches."""
+    own = [name for name, table in TABLES.items() if table.feed == feed]
+    return [name for name in downstream_of(own) if TABLES[name].feed in (feed, None)]
+
+
+def job_name(feed: str) -> str:
+    """``<feed>_delivery``."""
+    return f"{feed}_delivery"
+
+
+def feed_job(feed: Feed) -> Any:
+    """Build deliveries of a feed, landing to gold, in one run and one process."""
+    return dg.define_asset_job(
+        job_name(feed.name),
+        selection=dg.AssetSelection.assets(*(asset_key(name) for name in feed_tables(feed.name))),
+        description=f"{feed.description}: one delivery (or several) from landing to gold.",
+        executor_def=dg.in_process_executor,
+        tags={"feed": feed.name},
+    )
+
+
+class Upkeep(dg.Config):
+    """How the lake is kept in shape."""
+
+    retention_hours: int = Field(default=168, ge=0, description="Time travel reaches back this far")
+
+
+@dg.op(description="Compact small files, remove files older than the retention, and what killed runs left behind.")
+def maintain_lake(context: dg.OpExecutionContext, config: Upkeep, lake: Lake) -> None:
+    from netflix_dagster.lake.maintenance import maintain
+
+    for table, done in maintain(lake.settings.lake, config.retention_hours).items():
+        context.log.info(f"{table}: {done}")
+
+
+@dg.job(description="OPTIMIZE, VACUUM and retention for every table.", executor_def=dg.in_process_executor)
+def lake_maintenance() -> None:
+    maintain_lake()

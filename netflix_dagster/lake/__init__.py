@@ -1,0 +1,1 @@
+"""How tables are kept: contract, parsing, expectations, write modes, maintenance, engines. Knows no Dagster."""

@@ -1,0 +1,240 @@
+"""What a table is, said once: columns, grain, key, what it reads, what must hold, and the function that builds it.
+
+The Dagster asset, its checks and column lineage, the schema enforced at write time and the documentation are all
+read from here. ::
+
+    @table(
+        "gold.dim_genre", feed="catalogue", grain="one genre", key=("genre_key",), reads=("silver.title_genres",),
+        columns=[Column("genre_key", "string", "The genre in lower case"), Column("genre", "string", "Its name")],
+    )
+    def dim_genre(title_genres):
+        \"\"\"The genres that titles are listed in.\"\"\"
+        return title_genres.selectExpr("lower(genre) AS genre_key", "genre").distinct()
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+OnFail = Literal["warn", "drop", "fail"]
+Write = Literal["per_delivery", "whole"]
+
+LAYERS = ("bronze", "silver", "gold")
+
+
+class ContractError(Exception):
+    """A table and its contract disagree: a fault of the code, not of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``type`` is Spark's name of it; ``sources`` are the columns it is made from, when the name of
+    a column that the table reads does not say it already."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool = True
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A rule that every row must keep, as a SQL condition; a condition that is null counts as kept.
+
+    ``warn``: broken rows stay and are counted. ``drop``: broken rows go to the quarantine. ``fail``: one broken
+    row blocks the delivery, and the table stays as it was.
+    """
+
+    name: str
+    condition: str
+    on_fail: OnFail
+    description: str
+    hint: str = "see the quarantine for the rows"
+
+    @property
+    def blocking(self) -> bool:
+        return self.on_fail == "fail"
+
+
+def not_null(column: str, on_fail: OnFail = "drop", hint: str = "the row needs this value") -> Expectation:
+    """The column has a value in every row."""
+    return Expectation(f"{column}_not_null", f"{column} IS NOT NULL", on_fail, f"{column} is there", hint)
+
+
+def in_set(column: str, values: Iterable[str], on_fail: OnFail = "warn", hint: str = "a new value?") -> Expectation:
+    """The column is null or one of the values."""
+    listed = ", ".join("'" + value.replace("'", "\\'") + "'" for value in values)
+    return Expectation(f"{column}_known", f"{column} IN ({listed})", on_fail, f"{column} is one of {listed}", hint)
+
+
+def between(column: str, low: float, high: float, on_fail: OnFail = "warn", hint: str = "implausible") -> Expectation:
+    """The column is null or within the bounds, both included."""
+    condition = f"{column} BETWEEN {low} AND {high}"
+    return Expectation(f"{column}_plausible", condition, on_fail, f"{column} lies in {low}..{high}", hint)
+
+
+def holds(name: str, condition: str, description: str, on_fail: OnFail = "warn", hint: str = "") -> Expectation:
+    """Any SQL condition on a row."""
+    return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake and everything that is promised of it.
+
+    ``write``: ``per_delivery`` tables hold every delivery, each in a partition ``delivery_date`` of its own, and
+    rebuilding a delivery costs what the delivery costs. ``whole`` tables are a function of all deliveries.
+    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone.
+    """
+
+    name: str
+    feed: str | None
+    description: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    reads: tuple[str, ...]
+    function: Callable[..., DataFrame]
+    write: Write
+    expectations: tuple[Expectation, ...] = ()
+    provenance: tuple[str, ...] = ()
+    order: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def layer(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def short_name(self) -> str:
+        return self.name.split(".")[1]
+
+    @property
+    def per_delivery(self) -> bool:
+        return self.write == "per_delivery"
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def rules(self) -> tuple[Expectation, ...]:
+        """Every row rule: the declared ones, and that a column which cannot be null is not."""
+        declared = {rule.name for rule in self.expectations}
+        required = (not_null(c.name, "fail") for c in self.columns if not c.nullable)
+        return (*self.expectations, *(rule for rule in required if rule.name not in declared))
+
+    @property
+    def code_version(self) -> str:
+        """Changes when the function or the contract does."""
+        said = (self.columns, self.key, self.expectations, self.write, self.reads)
+        return hashlib.sha256((_source(self.function) + repr(said)).encode()).hexdigest()[:12]
+
+    def column_sources(self, column: Column) -> list[tuple[str, str]]:
+        """The (table, column) pairs that a column is made from."""
+        if column.sources:
+            return [(source.rsplit(".", 1)[0], source.rsplit(".", 1)[1]) for source in column.sources]
+        return [(name, column.name) for name in self.reads if column.name in TABLES[name].column_names]
+
+
+TABLES: dict[str, Table] = {}
+"""Every table by its name, in the order in which they are declared."""
+
+
+def table(
+    name: str,
+    *,
+    feed: str | None,
+    grain: str,
+    key: Sequence[str],
+    columns: Sequence[Column],
+    reads: Sequence[str],
+    write: Write = "whole",
+    expectations: Sequence[Expectation] = (),
+    provenance: Sequence[str] = (),
+    order: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
+    """Declare a table. The function below gets the tables that it ``reads``, in that order, as DataFrames.
+
+    ``provenance`` names columns that say where a row came from and do not make two rows different; ``order`` is
+    the SQL order in which the first of several rows with one key is kept (per_delivery tables).
+    """
+
+    def declare(function: Callable[..., DataFrame]) -> Callable[..., DataFrame]:
+        add_table(
+            Table(
+                name=name,
+                feed=feed,
+                description=inspect.cleandoc(function.__doc__ or ""),
+                grain=grain,
+                key=tuple(key),
+                columns=tuple(columns),
+                reads=tuple(reads),
+                function=function,
+                write=write,
+                expectations=tuple(expectations),
+                provenance=tuple(provenance),
+                order=order,
+                tags=tags or {},
+            )
+        )
+        return function
+
+    return declare
+
+
+def add_table(declared: Table) -> Table:
+    """Put a table into the registry, after asking whether its contract can be kept at all."""
+    faults = list(_faults(declared))
+    if faults:
+        raise ContractError(f"{declared.name}: " + "; ".join(faults))
+    TABLES[declared.name] = declared
+    return declared
+
+
+def _faults(declared: Table) -> Iterable[str]:
+    names = declared.column_names
+    if declared.name in TABLES:
+        yield "declared twice"
+    if declared.layer not in LAYERS:
+        yield f"the layer is one of {', '.join(LAYERS)}"
+    if not declared.description:
+        yield "the function needs a docstring that says what the table means"
+    if len(set(names)) != len(names):
+        yield "a column is declared twice"
+    if missing := [column for column in declared.key if column not in names]:
+        yield f"the key names columns that are not there: {', '.join(missing)}"
+    if declared.per_delivery and "delivery_date" not in names:
+        yield "a per_delivery table has a column delivery_date"
+    if unknown := [read for read in declared.reads if read not in TABLES]:
+        yield f"it reads tables that are not declared (yet): {', '.join(unknown)}"
+    for column in declared.columns:
+        for source in column.sources:
+            read, _, name = source.rpartition(".")
+            if read not in TABLES or name not in TABLES[read].column_names:
+                yield f"column {column.name} comes from {source}, which does not exist"
+
+
+def downstream_of(names: Iterable[str]) -> list[str]:
+    """The tables themselves and all that are built from them, in build order."""
+    reached = set(names)
+    for declared in TABLES.values():
+        if reached.intersection(declared.reads):
+            reached.add(declared.name)
+    return [name for name in TABLES if name in reached]
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return getattr(function, "__qualname__", repr(function))

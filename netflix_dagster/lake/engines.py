@@ -1,0 +1,52 @@
+"""The engine that runs the PySpark steps, as one session for the process.
+
+``sail`` is embedded: a Spark Connect server in this process, no Java, up in a moment. Tables only use what Spark
+Connect offers, so the same functions run on Apache Spark and on Databricks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_lock = threading.Lock()
+_session: SparkSession | None = None
+_server: Any = None
+
+
+class EngineError(RuntimeError):
+    """The engine cannot be had here; the message says how to get it."""
+
+
+def session(engine: str = "sail") -> SparkSession:
+    """The process's Spark session, started on first use."""
+    global _session
+    with _lock:
+        if _session is None:
+            if engine != "sail":
+                raise EngineError(f"the engine {engine!r} is not available yet; set NETFLIX_ENGINE=sail")
+            _session = _connect(_start_sail())
+        return _session
+
+
+def _start_sail() -> str:
+    global _server
+    os.environ.setdefault("RUST_LOG", "error")
+    from pysail.spark import SparkConnectServer
+
+    _server = SparkConnectServer(ip="127.0.0.1", port=0)
+    _server.start(background=True)
+    _, port = _server.listening_address
+    return f"sc://127.0.0.1:{port}"
+
+
+def _connect(url: str) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    spark: SparkSession = SparkSession.builder.remote(url).getOrCreate()  # type: ignore[attr-defined]
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    return spark

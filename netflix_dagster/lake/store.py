@@ -1,0 +1,175 @@
+"""Where tables lie and how they are read and written: Delta tables at ``<lake>/<layer>/<name>``.
+
+A write is one Delta commit: it happens whole or not at all. Before it, the schema is compared with the contract,
+because an engine may accept a wrong type or drop a new column without a word.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from netflix_dagster.lake.contract import ContractError, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
+
+T = TypeVar("T")
+_CONFLICTS = ("failed to commit", "transaction conflict", "concurrent", "conflict detected", "version already exists")
+_ATTEMPTS = 8
+STAGING = "_staging"
+
+
+def location(lake: Path, name: str) -> str:
+    """Where the table ``<layer>.<name>`` lies."""
+    layer, _, short = name.partition(".")
+    return str(lake / layer / short)
+
+
+def exists(lake: Path, name: str) -> bool:
+    """Whether the table has ever been written."""
+    log = Path(location(lake, name)) / "_delta_log"
+    return log.is_dir() and any(entry.suffix in (".json", ".parquet") for entry in log.iterdir())
+
+
+def read(spark: SparkSession, lake: Path, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
+    """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given."""
+    if not exists(lake, table.name):
+        return spark.createDataFrame([], ddl(table))
+    frame = spark.read.format("delta").load(location(lake, table.name))
+    if deliveries is not None and table.per_delivery:
+        frame = frame.where(delivery_condition(deliveries))
+    return frame
+
+
+def write(frame: DataFrame, lake: Path, table: Table, deliveries: Sequence[str]) -> None:
+    """Write what was built: the deliveries' partitions of a per_delivery table, or the whole of another.
+
+    ``frame`` has the columns and types of the contract; anything else raises ``ContractError``.
+    """
+    shaped = conform(frame, table)
+    target = location(lake, table.name)
+
+    def commit() -> None:
+        writer = shaped.write.format("delta")
+        if table.per_delivery:
+            writer = writer.partitionBy("delivery_date")
+            if exists(lake, table.name):
+                evolve(lake, table)
+                writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
+        elif exists(lake, table.name):
+            writer = writer.mode("overwrite").option("overwriteSchema", "true")
+        writer.save(target)
+
+    retrying(commit)
+
+
+@contextmanager
+def staged(frame: DataFrame, lake: Path, table: Table) -> Iterator[DataFrame]:
+    """The frame computed once and kept aside while it is judged, so that judging does not compute it again.
+
+    What a killed process leaves in ``<lake>/_staging`` is harmless; maintenance removes it.
+    """
+    aside = lake / STAGING / f"{table.name}-{uuid.uuid4().hex[:12]}"
+    try:
+        frame.write.parquet(str(aside))
+        yield frame.sparkSession.read.parquet(str(aside))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def conform(frame: DataFrame, table: Table) -> DataFrame:
+    """The frame with exactly the contract's columns, in its order, after comparing names and types."""
+    found = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
+    wrong = [
+        f"{c.name} is {found.get(c.name, 'missing')}, the contract says {c.type}"
+        for c in table.columns
+        if found.get(c.name) != c.type
+    ]
+    if wrong:
+        raise ContractError(f"{table.name}: the function and the contract disagree: " + "; ".join(wrong))
+    return frame.select(*table.column_names)
+
+
+def evolve(lake: Path, table: Table) -> None:
+    """Add the columns that the contract has gained since the table was last written."""
+    from deltalake import DeltaTable, Field
+    from deltalake.schema import PrimitiveType
+
+    delta = DeltaTable(location(lake, table.name))
+    have = {f.name for f in delta.schema().fields}
+    new = [column for column in table.columns if column.name not in have]
+    if new:
+        primitive = {"int": "integer", "bigint": "long"}
+        fields = [Field(c.name, PrimitiveType(primitive.get(c.type, c.type)), nullable=True) for c in new]
+        delta.alter.add_columns(fields)
+
+
+def delivery_condition(deliveries: Iterable[str]) -> str:
+    """The SQL condition that selects some deliveries."""
+    return "delivery_date IN (" + ", ".join(f"DATE'{day}'" for day in sorted(deliveries)) + ")"
+
+
+def ddl(table: Table) -> str:
+    """The contract's columns as a DDL schema."""
+    return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
+
+
+def delta(lake: Path, name: str) -> DeltaTable | None:
+    """The table through delta-rs, for history, maintenance and small reads; None when it was never written."""
+    from deltalake import DeltaTable
+
+    return DeltaTable(location(lake, name)) if exists(lake, name) else None
+
+
+def version(lake: Path, name: str) -> int | None:
+    """The current Delta version of the table."""
+    found = delta(lake, name)
+    return found.version() if found else None
+
+
+def row_count(lake: Path, name: str) -> int:
+    """Rows in the table, from the Delta log alone."""
+    found = delta(lake, name)
+    if found is None:
+        return 0
+    import pyarrow as pa
+
+    counts: Any = pa.table(found.get_add_actions(flatten=True)).column("num_records")
+    return sum(count or 0 for count in counts.to_pylist())
+
+
+def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = None) -> None:
+    """Write a small table of our own book-keeping through delta-rs: append, or replace what a condition selects."""
+    from deltalake import write_deltalake
+
+    target = location(lake, name)
+
+    def commit() -> None:
+        if replace is not None and exists(lake, name):
+            write_deltalake(target, rows, mode="overwrite", predicate=replace)
+        elif rows.num_rows:
+            write_deltalake(target, rows, mode="append")
+
+    retrying(commit)
+
+
+def retrying(commit: Callable[[], T]) -> T:
+    """Run a commit again when another writer of the same table was faster; nothing is lost, the loser repeats."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return commit()
+        except Exception as error:
+            conflict = any(sign in str(error).lower() for sign in _CONFLICTS)
+            if not conflict or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(min(2.0, 0.05 * 2**attempt) * (0.5 + random.random()))
+    raise AssertionError("unreachable")

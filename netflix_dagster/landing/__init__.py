@@ -1,0 +1,1 @@
+"""What has arrived: the sources as data, the landing folder, the identity of a delivery."""

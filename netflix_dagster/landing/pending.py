@@ -1,0 +1,53 @@
+"""What is still to be done: deliveries that are new, have changed, or never reached the end of their chain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from netflix_dagster.lake.ledger import Entry
+from netflix_dagster.landing.deliveries import Delivery, Listing
+from netflix_dagster.landing.sources import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A feed's delivery date with something to do, the sources it concerns, and its identity as a piece of work."""
+
+    feed: str
+    date: str
+    sources: tuple[str, ...]
+    identity: str
+
+
+def pending(
+    listing: Listing,
+    sources: Sources,
+    ledger: Mapping[tuple[str, str], Entry],
+    unfinished: Callable[[str, str], bool] = lambda feed, date: False,
+) -> list[Pending]:
+    """Compare what lies in landing with the ledger, oldest delivery first.
+
+    A delivery that was refused or blocked is pending again only when its files change. One that was accepted is
+    pending again when ``unfinished(feed, date)`` says that its chain never reached the end.
+    """
+    work: dict[tuple[str, str], list[Delivery]] = {}
+    everything: dict[tuple[str, str], list[Delivery]] = {}
+    for delivery in listing.deliveries:
+        place = (sources.sources[delivery.source].feed, delivery.date)
+        everything.setdefault(place, []).append(delivery)
+        seen = ledger.get((delivery.source, delivery.date))
+        if seen is None or seen.fingerprint != delivery.fingerprint:
+            work.setdefault(place, []).append(delivery)
+        elif seen.status == "accepted" and unfinished(*place):
+            work.setdefault(place, []).append(delivery)
+    return [
+        Pending(feed, date, tuple(d.source for d in deliveries), _identity(everything[feed, date]))
+        for (feed, date), deliveries in sorted(work.items(), key=lambda item: (item[0][1], item[0][0]))
+    ]
+
+
+def _identity(deliveries: Iterable[Delivery]) -> str:
+    said = "/".join(f"{delivery.source}:{delivery.fingerprint}" for delivery in deliveries)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

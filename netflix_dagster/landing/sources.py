@@ -1,0 +1,212 @@
+"""``sources.yaml`` read and judged: which feeds and sources there are, and what their columns are called.
+
+A wrong key, a wrong type or a duplicate is refused with file, line and reason, before anything runs.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PACKAGED = Path(__file__).parent.parent / "sources.yaml"
+NAME = r"^[a-z][a-z0-9_]*$"
+RESERVED = frozenset(
+    "delivery_date rescued_data source_file source_header record_number line_number file_hash loaded_at run_id".split()
+)
+"""Columns that bronze adds to every source; a source cannot bring one of its own by these names."""
+
+
+class SourcesError(ValueError):
+    """``sources.yaml`` cannot be used: each line says where and why."""
+
+
+class _Misplaced(ValueError):
+    """A fault that several entries make together, and the key below the judged one where it is to be mended."""
+
+    def __init__(self, reason: str, *where: str) -> None:
+        super().__init__(reason)
+        self.where = where
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceColumn(_Strict):
+    """One column of a delivered file, by its canonical name."""
+
+    description: str
+    aliases: tuple[str, ...] = ()
+    required: bool = True
+
+
+class Source(_Strict):
+    """One kind of delivered file and the feed that it belongs to."""
+
+    name: str = Field(pattern=NAME)
+    feed: str
+    form: Literal["whole", "split"]
+    description: str
+    files: str = "*.csv"
+    format: Literal["csv", "tsv"] = "csv"
+    columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
+
+    @property
+    def delimiter(self) -> str:
+        return "\t" if self.format == "tsv" else ","
+
+    @property
+    def bronze(self) -> str:
+        """The bronze table that keeps this source as delivered."""
+        return f"bronze.{self.name}"
+
+    def canonical(self, header: str) -> str | None:
+        """The canonical name of a delivered column header, or None when the source does not know it."""
+        return self.by_header.get(fold_header(header))
+
+    @cached_property
+    def by_header(self) -> dict[str, str]:
+        """Every header that this source knows, folded, to the canonical name of its column."""
+        return {fold_header(h): name for name, column in self.columns.items() for h in (name, *column.aliases)}
+
+    @model_validator(mode="after")
+    def _names_are_unambiguous(self) -> Source:
+        seen: dict[str, str] = {}
+        for name, column in self.columns.items():
+            if name in RESERVED:
+                raise _Misplaced(f"{name!r} is the name of a column that bronze adds itself", "columns", name)
+            for header in (name, *column.aliases):
+                other = seen.setdefault(fold_header(header), name)
+                if other != name:
+                    raise _Misplaced(f"the header {header!r} names both {other!r} and {name!r}", "columns", name)
+        return self
+
+
+class Feed(_Strict):
+    """A family of sources that describe the same thing and meet in the same silver tables."""
+
+    name: str = Field(pattern=NAME)
+    description: str
+    owners: tuple[str, ...] = ()
+    expected_every_days: int = Field(gt=0, description="a feed silent for longer than this is stale")
+
+
+class Sources(_Strict):
+    """Everything that ``sources.yaml`` says."""
+
+    feeds: dict[str, Feed]
+    sources: dict[str, Source]
+
+    def of_feed(self, feed: str) -> list[Source]:
+        return [source for source in self.sources.values() if source.feed == feed]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_from_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for group in ("feeds", "sources"):
+                entries = data.get(group)
+                if isinstance(entries, dict):
+                    data = {**data, group: {k: _named(group, k, v) for k, v in entries.items()}}
+        return data
+
+    @model_validator(mode="after")
+    def _feeds_exist(self) -> Sources:
+        for source in self.sources.values():
+            if source.feed not in self.feeds:
+                known = ", ".join(sorted(self.feeds))
+                reason = f"there is no feed {source.feed!r}; known feeds: {known}"
+                raise _Misplaced(reason, "sources", source.name, "feed")
+        return self
+
+
+def fold_header(header: str) -> str:
+    """A header as compared: case, surrounding space, spaces, dashes and underscores do not matter."""
+    return re.sub(r"[\s\-_]+", "_", header.strip().lower())
+
+
+def _named(group: str, key: Any, entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    if entry.get("name", key) != key:
+        raise _Misplaced("the name is the key of the entry; it cannot have another", group, str(key), "name")
+    return {**entry, "name": key}
+
+
+def load_sources(path: Path | None = None) -> Sources:
+    """Read a ``sources.yaml`` (the packaged one by default).
+
+    Raises ``SourcesError`` with one line per fault: ``file:line: where: why``.
+    """
+    path = path or PACKAGED
+    return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _modified: int) -> Sources:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourcesError(f"{path}: cannot be read: {error}") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or number that there is none of
+        raise _not_yaml(path, text, error) from error
+    if root is None:
+        raise SourcesError(f"{path}:1: the file is empty")
+    lines: dict[tuple[str, ...], int] = {}
+    faults = [f"{path}:{line}: {'.'.join(where)}: given twice" for where, line in _walk(root, (), lines)]
+    if faults:
+        raise SourcesError("\n".join(faults))
+    try:
+        return Sources.model_validate(data)
+    except ValidationError as error:
+        raise SourcesError("\n".join(_fault(path, lines, e) for e in error.errors())) from error
+
+
+def _not_yaml(path: Path, text: str, error: Exception) -> SourcesError:
+    line = ""
+    if mark := getattr(error, "problem_mark", None):
+        line = f":{mark.line + 1}"
+    elif isinstance(error, yaml.reader.ReaderError):
+        line = f":{text.count(chr(10), 0, error.position) + 1}"
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+    return SourcesError(f"{path}{line}: not YAML: {reason}")
+
+
+def _fault(path: Path, lines: dict[tuple[str, ...], int], error: Any) -> str:
+    where = tuple(str(part) for part in error["loc"] if part != "[key]")
+    where += getattr(error.get("ctx", {}).get("error"), "where", ())
+    known = where
+    while known and known not in lines:
+        known = known[:-1]
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        reason = "this key is not known here"
+    return f"{path}:{lines.get(known, 1)}: {'.'.join(where) or 'the file'}: {reason}"
+
+
+def _walk(
+    node: yaml.Node, where: tuple[str, ...], lines: dict[tuple[str, ...], int]
+) -> list[tuple[tuple[str, ...], int]]:
+    """Note the line of every key below ``node``; return the keys that are given twice."""
+    twice: list[tuple[tuple[str, ...], int]] = []
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*where, str(key.value))
+            line = key.start_mark.line + 1
+            if place in lines:
+                twice.append((place, line))
+            lines[place] = line
+            twice += _walk(value, place, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            lines[(*where, str(number))] = value.start_mark.line + 1
+            twice += _walk(value, (*where, str(number)), lines)
+    return twice

@@ -1,0 +1,93 @@
+"""Bridges: the members of a title's lists, for every version of the title, with weights that sum to 1.
+
+A measure of titles multiplied by the weight can be summed over people, countries or genres without counting a
+title twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import Column, holds, table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def _declare(name: str, *, silver: str, member: str, order: str, order_means: str, release: str, what: str) -> None:
+    """Declare ``gold.<name>``: ``member`` of silver's list, as stated in the release that the version refers to."""
+
+    def bridge(dim_title: DataFrame, listed: DataFrame) -> DataFrame:
+        return _bridge(dim_title, listed, member=member, order=order, release=release)
+
+    bridge.__doc__ = f"{what} of every version of every title."
+    table(
+        f"gold.{name}",
+        feed="catalogue",
+        grain=f"one {member} of one version of one title",
+        key=("title_sk", f"{member}_sk"),
+        reads=("gold.dim_title", silver),
+        columns=[
+            Column("title_sk", "bigint", "Version of the title, see dim_title", False, ("gold.dim_title.title_sk",)),
+            Column("title_key", "string", "The title", False, ("gold.dim_title.title_key",)),
+            Column(f"{member}_sk", "bigint", f"The {member}, see dim_{member}", False, (f"{silver}.{member}_key",)),
+            Column(order, "int", order_means),
+            Column("weight", "double", "1 / number of members; sums to 1 for every title_sk", False, (f"{silver}.{member}_key",)),
+            Column("is_current", "boolean", "Whether the newest release says so", False, ("gold.dim_title.is_current",)),
+        ],
+        expectations=[holds("weights_sum_to_one", "abs(total_weight - 1) < 1e-9", "the weights of a title sum to 1", "fail")],
+    )(bridge)
+
+
+def _bridge(dim_title: DataFrame, listed: DataFrame, *, member: str, order: str, release: str) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    members = listed.groupBy("title_key", "delivery_date", f"{member}_key").agg(F.min(order).alias(order))
+    sizes = members.groupBy("title_key", "delivery_date").agg(F.count("*").alias("size"))
+    versions = dim_title.select("title_sk", "title_key", F.col(release).alias("delivery_date"), "is_current")
+    rows = (
+        versions.join(sizes, ["title_key", "delivery_date"])
+        .join(members, ["title_key", "delivery_date"])
+        .withColumn("weight", F.lit(1.0) / F.col("size"))
+        .withColumn(f"{member}_sk", F.xxhash64(f"{member}_key"))
+    )
+    totals = rows.groupBy("title_sk").agg(F.sum("weight").alias("total_weight"))
+    return rows.join(totals, "title_sk")
+
+
+_declare(
+    "bridge_title_cast",
+    silver="silver.title_cast",
+    member="person",
+    order="billing_order",
+    order_means="Billing order, from 1",
+    release="cast_release",
+    what="The cast",
+)
+_declare(
+    "bridge_title_director",
+    silver="silver.title_directors",
+    member="person",
+    order="credit_order",
+    order_means="Order of credit, from 1",
+    release="directors_release",
+    what="The directors",
+)
+_declare(
+    "bridge_title_country",
+    silver="silver.title_countries",
+    member="country",
+    order="country_order",
+    order_means="Order as delivered, from 1",
+    release="countries_release",
+    what="The countries of production",
+)
+_declare(
+    "bridge_title_genre",
+    silver="silver.title_genres",
+    member="genre",
+    order="genre_order",
+    order_means="Order as delivered, from 1",
+    release="genres_release",
+    what="The genres",
+)

@@ -1,0 +1,233 @@
+"""Titles with their history (SCD2), folded from the releases in the order of their dates.
+
+The fold is a function of all releases in silver, so deliveries may arrive in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.tables.text import unmangled
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame
+
+ATTRIBUTES = (
+    "type",
+    "type_flag",
+    "title",
+    "short_title",
+    "date_added",
+    "release_year",
+    "rating",
+    "rating_family",
+    "duration_minutes",
+    "duration_seasons",
+    "description",
+)
+"""What of a title makes a new version when it changes. ``show_id`` does not: it is renumbered at will."""
+
+LISTS = {
+    # name -> (silver table, item column, order column)
+    "cast": ("silver.title_cast", "person", "billing_order"),
+    "directors": ("silver.title_directors", "person", "credit_order"),
+    "countries": ("silver.title_countries", "country", "country_order"),
+    "genres": ("silver.title_genres", "genre", "genre_order"),
+}
+"""What a title lists; a change of members, or of their order as a whole release states it, makes a new version."""
+
+
+@table(
+    "gold.dim_title",
+    feed="catalogue",
+    grain="one version of one title: a stretch of releases over which nothing of it changed",
+    key=("title_sk",),
+    reads=("silver.titles", *(name for name, _, _ in LISTS.values())),
+    columns=[
+        Column(
+            "title_sk",
+            "bigint",
+            "Surrogate key of this version: hash of title_key and valid_from, the same in every rebuild",
+            nullable=False,
+            sources=("silver.titles.title_key", "silver.titles.delivery_date"),
+        ),
+        Column("title_key", "string", "Durable identity: type|title|year[|n]", False, ("silver.titles.title_key",)),
+        Column("natural_key", "string", "type|title|year", False, ("silver.titles.natural_key",)),
+        Column("show_id", "string", "Number of the title in show_id_release", sources=("silver.titles.show_id",)),
+        Column(
+            "show_id_release", "date", "Last release of this version: there show_id is valid", sources=("silver.titles.delivery_date",)
+        ),
+        Column("type", "string", "Movie or TV Show"),
+        Column("type_flag", "int", "1 Movie, 2 TV Show, 0 anything else"),
+        Column("title", "string", "Title as shown", sources=("silver.titles.title",)),
+        Column("short_title", "string", "The title before its first colon"),
+        Column("date_added", "date", "Day the title was added to Netflix"),
+        Column("release_year", "int", "Year of first release anywhere"),
+        Column("rating", "string", "Maturity rating, see dim_rating"),
+        Column("rating_family", "string", "System that the rating belongs to"),
+        Column("duration_minutes", "int", "Length of a movie in minutes"),
+        Column("duration_seasons", "int", "Seasons of a show"),
+        Column("description", "string", "Synopsis"),
+        *(
+            Column(f"{name}_release", "date", f"Release that states the {name} of this version", sources=(f"{t}.delivery_date",))
+            for name, (t, _, _) in LISTS.items()
+        ),
+        Column(
+            "changed_columns",
+            "array<string>",
+            "What differs from the version that ended when this one began; null when there is none",
+            sources=tuple(f"silver.titles.{name}" for name in ATTRIBUTES),
+        ),
+        Column("valid_from", "date", "First release of this version", False, ("silver.titles.delivery_date",)),
+        Column(
+            "valid_to",
+            "date",
+            "First release that no longer says so (exclusive); null while it is so",
+            sources=("silver.titles.delivery_date",),
+        ),
+        Column("is_current", "boolean", "Whether the newest release says so", False, ("silver.titles.delivery_date",)),
+    ],
+    expectations=[
+        holds("valid_interval", "valid_to IS NULL OR valid_to > valid_from", "no version ends before it begins", "fail"),
+        holds("current_is_open", "is_current = (valid_to IS NULL)", "exactly the open versions are current", "fail"),
+    ],
+)
+def dim_title(titles: DataFrame, *listed: DataFrame) -> DataFrame:
+    """Every title that any release has named, one row a version, from the release that first said so to the one
+    that no longer does. A title that leaves and comes back has a gap.
+
+    "The catalogue as of D": ``valid_from <= D AND (valid_to IS NULL OR valid_to > D)``.
+    """
+    from pyspark.sql import functions as F
+
+    said = titles.select("title_key", "delivery_date", *_comparable())
+    said = said.join(F.broadcast(_releases(titles, listed)), "delivery_date")
+    for (name, (_, item, order)), frame in zip(LISTS.items(), listed, strict=True):
+        said = _with_list(said, _list_marks(frame, item, order), name)
+    versions = _versions(_compared(said))
+    stated = titles.select("title_key", F.col("delivery_date").alias("valid_from"), "natural_key", *ATTRIBUTES)
+    numbered = titles.select("title_key", F.col("delivery_date").alias("show_id_release"), "show_id")
+    return (
+        versions.join(stated, ["title_key", "valid_from"])
+        .join(numbered, ["title_key", "show_id_release"])
+        .withColumn("title_sk", F.xxhash64("title_key", "valid_from"))
+        .withColumn("is_current", F.col("valid_to").isNull())
+    )
+
+
+def _comparable() -> list[Expression]:
+    """The attributes as compared: long text as its hash, a title that Excel mangled one way or the other as one."""
+    from pyspark.sql import functions as F
+
+    as_compared = {
+        "description": F.xxhash64("description"),
+        "title": unmangled(F.col("title")),
+        "short_title": unmangled(F.col("short_title")),
+    }
+    return [as_compared.get(name, F.col(name)).alias(name) for name in ATTRIBUTES]
+
+
+def _releases(titles: DataFrame, listed: Sequence[DataFrame]) -> DataFrame:
+    """The releases numbered in the order of their dates, with the date of the next, and for every list the last
+    release that states its members, and the last that states their order (only whole releases do).
+
+    A split delivery without its cast file does not say that no title has a cast: what was said before stands.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    in_order = Window.partitionBy(F.lit(1)).orderBy("delivery_date")
+    so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    releases = titles.select("delivery_date").distinct()
+    for name, frame in zip(LISTS, listed, strict=True):
+        states = frame.groupBy("delivery_date").agg((F.max("form") == "whole").alias("ordered"))
+        releases = releases.join(
+            states.select(
+                "delivery_date",
+                F.col("delivery_date").alias(f"{name}_stated"),
+                F.when(F.col("ordered"), F.col("delivery_date")).alias(f"{name}_ordered"),
+            ),
+            "delivery_date",
+            "left",
+        )
+    return releases.select(
+        "delivery_date",
+        F.row_number().over(in_order).alias("release"),
+        F.lead("delivery_date").over(in_order).alias("next_release"),
+        *(F.last(f"{n}_stated", ignorenulls=True).over(so_far).alias(f"{n}_release") for n in LISTS),
+        *(F.last(f"{n}_ordered", ignorenulls=True).over(so_far).alias(f"{n}_ordered") for n in LISTS),
+    )
+
+
+def _list_marks(frame: DataFrame, item: str, order: str) -> DataFrame:
+    """Per title and release a mark of the list's members and one of their order: equal marks, equal lists."""
+    from pyspark.sql import functions as F
+
+    return frame.groupBy("title_key", "delivery_date").agg(
+        F.bit_xor(F.xxhash64(item)).alias("members"), F.bit_xor(F.xxhash64(item, order)).alias("in_order")
+    )
+
+
+def _with_list(said: DataFrame, marks: DataFrame, name: str) -> DataFrame:
+    """Add the marks of one list as they stood at each release; an order of other members is no order of these."""
+    from pyspark.sql import functions as F
+
+    members = marks.select(
+        "title_key", F.col("delivery_date").alias(f"{name}_release"), F.col("members").alias(name)
+    )
+    ordered = marks.select(
+        "title_key", F.col("delivery_date").alias(f"{name}_ordered"), F.col("members").alias("of_members"), "in_order"
+    )
+    said = said.join(members, ["title_key", f"{name}_release"], "left")
+    said = said.join(ordered, ["title_key", f"{name}_ordered"], "left")
+    known = F.col("of_members") == F.col(name)
+    return said.withColumn(f"{name}_order", F.when(known, F.col("in_order"))).drop("of_members", "in_order")
+
+
+def _compared(said: DataFrame) -> DataFrame:
+    """Each title of each release with what has changed since the release before, null if it was not there."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    compared = [*ATTRIBUTES, *LISTS, *(f"{name}_order" for name in LISTS)]
+    history = Window.partitionBy("title_key").orderBy("release")
+    said = said.withColumn("before", F.lag(F.struct("release", *compared)).over(history))
+    differs = [~F.col(name).eqNullSafe(F.col(f"before.{name}")) for name in ATTRIBUTES]
+    for name in LISTS:
+        reordered = F.col(f"{name}_order") != F.col(f"before.{name}_order")
+        differs.append(~F.col(name).eqNullSafe(F.col(f"before.{name}")) | F.coalesce(reordered, F.lit(False)))
+    changed = F.array_compact(
+        F.array(*(F.when(d, F.lit(name)) for d, name in zip(differs, [*ATTRIBUTES, *LISTS], strict=True)))
+    )
+    return said.select(
+        "title_key",
+        "release",
+        "delivery_date",
+        "next_release",
+        *(f"{name}_release" for name in LISTS),
+        F.when(F.col("before.release") == F.col("release") - 1, changed).alias("changed_columns"),
+    )
+
+
+def _versions(compared: DataFrame) -> DataFrame:
+    """One row a version: a run of releases without change and without a gap."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    history = Window.partitionBy("title_key").orderBy("release")
+    begins = F.col("changed_columns").isNull() | (F.size("changed_columns") > 0)
+    numbered = compared.withColumn("version", F.sum(F.when(begins, 1).otherwise(0)).over(history))
+    version = Window.partitionBy("title_key", "version").orderBy("release")
+    whole = version.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    return numbered.select(
+        "title_key",
+        F.col("delivery_date").alias("valid_from"),
+        "changed_columns",
+        *(f"{name}_release" for name in LISTS),
+        F.last("delivery_date").over(whole).alias("show_id_release"),
+        F.last("next_release").over(whole).alias("valid_to"),
+        F.row_number().over(version).alias("nth"),
+    ).where("nth = 1")

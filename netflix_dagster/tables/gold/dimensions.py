@@ -1,0 +1,194 @@
+"""The dimensions that titles share: people, countries, genres, ratings and days.
+
+Their surrogate keys are hashes of their natural keys: the same in every rebuild, whatever arrived first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.tables.reference import RATINGS, countries
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@table(
+    "gold.dim_person",
+    feed="catalogue",
+    grain="one person, by name: spellings that differ in case only are one person",
+    key=("person_sk",),
+    reads=("silver.title_cast", "silver.title_directors"),
+    columns=[
+        Column("person_sk", "bigint", "Surrogate key: hash of person_key", False, ("silver.title_cast.person_key",)),
+        Column("person_key", "string", "The name in lower case", nullable=False),
+        Column("name", "string", "The spelling used most", False, ("silver.title_cast.person", "silver.title_directors.person")),
+        Column("is_cast", "boolean", "Was in the cast of some title", False, ("silver.title_cast.person_key",)),
+        Column("is_director", "boolean", "Directed some title", False, ("silver.title_directors.person_key",)),
+        Column("first_release", "date", "First release that names the person", False, ("silver.title_cast.delivery_date",)),
+        Column("last_release", "date", "Last release that names the person", False, ("silver.title_cast.delivery_date",)),
+    ],
+)
+def dim_person(title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
+    """Everyone that a release names in a cast or as a director. Namesakes cannot be told apart."""
+    from pyspark.sql import functions as F
+
+    def credits(frame: DataFrame, directed: bool) -> DataFrame:
+        return frame.select("delivery_date", "person_key", "person", F.lit(directed).alias("directed"))
+
+    credited = credits(title_cast, False).unionByName(credits(title_directors, True))
+    spellings = credited.groupBy("person_key", "person").agg(
+        F.count("*").alias("times"),
+        F.max(~F.col("directed")).alias("is_cast"),
+        F.max("directed").alias("is_director"),
+        F.min("delivery_date").alias("first_release"),
+        F.max("delivery_date").alias("last_release"),
+    )
+    return spellings.groupBy("person_key").agg(
+        F.xxhash64("person_key").alias("person_sk"),
+        F.max_by("person", F.struct("times", "person")).alias("name"),
+        F.max("is_cast").alias("is_cast"),
+        F.max("is_director").alias("is_director"),
+        F.min("first_release").alias("first_release"),
+        F.max("last_release").alias("last_release"),
+    )
+
+
+@table(
+    "gold.dim_country",
+    feed="catalogue",
+    grain="one country of production, as releases name it",
+    key=("country_sk",),
+    reads=("silver.title_countries",),
+    columns=[
+        Column("country_sk", "bigint", "Surrogate key: hash of country_key", False, ("silver.title_countries.country_key",)),
+        Column("country_key", "string", "The name in lower case", nullable=False),
+        Column("country", "string", "The name as releases write it", nullable=False),
+        Column("iso_alpha2", "string", "ISO 3166-1 alpha-2 code; of former countries the code they had", sources=("silver.title_countries.country",)),
+        Column("iso_alpha3", "string", "ISO 3166-1 alpha-3 code", sources=("silver.title_countries.country",)),
+        Column("exists_today", "boolean", "False for former countries such as the Soviet Union", sources=("silver.title_countries.country",)),
+    ],
+    expectations=[
+        holds("iso_code_known", "iso_alpha2 IS NOT NULL", "every country has an ISO code", hint="add the name to tables/reference.py"),
+    ],
+)
+def dim_country(title_countries: DataFrame) -> DataFrame:
+    """Every country that a release names, with its ISO code where the name is known."""
+    from pyspark.sql import functions as F
+
+    codes = title_countries.sparkSession.createDataFrame(
+        [(name, alpha2, alpha3, exists) for name, (alpha2, alpha3, exists) in countries().items()],
+        "country_key string, iso_alpha2 string, iso_alpha3 string, exists_today boolean",
+    )
+    named = title_countries.groupBy("country_key").agg(F.max("country").alias("country"))
+    return named.join(F.broadcast(codes), "country_key", "left").withColumn("country_sk", F.xxhash64("country_key"))
+
+
+@table(
+    "gold.dim_genre",
+    feed="catalogue",
+    grain="one genre that titles are listed in",
+    key=("genre_sk",),
+    reads=("silver.title_genres", "silver.titles"),
+    columns=[
+        Column("genre_sk", "bigint", "Surrogate key: hash of genre_key", False, ("silver.title_genres.genre_key",)),
+        Column("genre_key", "string", "The name in lower case", nullable=False),
+        Column("genre", "string", "The name as releases write it", nullable=False),
+        Column("lists", "string", "What it lists: Movie, TV Show or Both", sources=("silver.titles.type",)),
+    ],
+)
+def dim_genre(title_genres: DataFrame, titles: DataFrame) -> DataFrame:
+    """The genres (Netflix's "listed in") and the kinds of title that they list."""
+    from pyspark.sql import functions as F
+
+    kinds = titles.select("delivery_date", "show_id", "type")
+    seen = title_genres.join(kinds, ["delivery_date", "show_id"]).groupBy("genre_key")
+    found = seen.agg(F.max("genre").alias("genre"), F.min("type").alias("first"), F.max("type").alias("last"))
+    return found.select(
+        F.xxhash64("genre_key").alias("genre_sk"),
+        "genre_key",
+        "genre",
+        F.when(F.col("first") == F.col("last"), F.col("first")).otherwise("Both").alias("lists"),
+    )
+
+
+@table(
+    "gold.dim_rating",
+    feed="catalogue",
+    grain="one maturity rating",
+    key=("rating",),
+    reads=("silver.titles",),
+    columns=[
+        Column("rating", "string", "The rating in full, such as TV-MA", nullable=False),
+        Column("name", "string", "What it says", sources=("silver.titles.rating",)),
+        Column("rating_family", "string", "The system it belongs to", nullable=False),
+        Column("audience", "string", "Kids, Older kids, Teens, Adults or Not rated", sources=("silver.titles.rating",)),
+        Column("minimum_age", "int", "Age from which it is meant, null when it says none", sources=("silver.titles.rating",)),
+        Column("severity", "int", "Order of the ratings of a family, mildest first", sources=("silver.titles.rating",)),
+    ],
+    expectations=[holds("name_known", "name IS NOT NULL", "every rating is explained", hint="add it to tables/reference.py")],
+)
+def dim_rating(titles: DataFrame) -> DataFrame:
+    """The known maturity ratings and those that some release has used."""
+    from pyspark.sql import functions as F
+
+    known = titles.sparkSession.createDataFrame(
+        [(*rating, order) for order, rating in enumerate(RATINGS, 1)],
+        "rating string, name string, known_family string, audience string, minimum_age int, severity int",
+    )
+    used = titles.where("rating IS NOT NULL").groupBy("rating").agg(F.max("rating_family").alias("rating_family"))
+    return used.join(known, "rating", "full").withColumn(
+        "rating_family", F.coalesce("known_family", "rating_family")
+    )
+
+
+@table(
+    "gold.dim_date",
+    feed=None,
+    grain="one calendar day",
+    key=("date_key",),
+    reads=("silver.titles",),
+    columns=[
+        Column("date_key", "int", "The day as yyyymmdd", False, ("silver.titles.date_added",)),
+        Column("date", "date", "The day", False, ("silver.titles.date_added",)),
+        Column("year", "int", "Year", False, ("silver.titles.date_added",)),
+        Column("quarter", "int", "Quarter, 1 to 4", False, ("silver.titles.date_added",)),
+        Column("month", "int", "Month, 1 to 12", False, ("silver.titles.date_added",)),
+        Column("month_name", "string", "Month in English", False, ("silver.titles.date_added",)),
+        Column("year_month", "string", "yyyy-mm", False, ("silver.titles.date_added",)),
+        Column("iso_week", "int", "ISO 8601 week, 1 to 53", False, ("silver.titles.date_added",)),
+        Column("day_of_month", "int", "Day of the month", False, ("silver.titles.date_added",)),
+        Column("day_of_week", "int", "ISO 8601 day, 1 Monday to 7 Sunday", False, ("silver.titles.date_added",)),
+        Column("day_name", "string", "Day in English", False, ("silver.titles.date_added",)),
+        Column("is_weekend", "boolean", "Saturday or Sunday", False, ("silver.titles.date_added",)),
+        Column("is_release", "boolean", "A catalogue release was delivered that day", False, ("silver.titles.delivery_date",)),
+    ],
+)
+def dim_date(titles: DataFrame) -> DataFrame:
+    """Every day of the years in which a title was added or a release delivered: a conformed dimension."""
+    from pyspark.sql import functions as F
+
+    added = titles.select(F.col("date_added").alias("day"))
+    delivered = titles.select(F.col("delivery_date").alias("day")).distinct()
+    bounds = added.union(delivered).agg(F.min("day").alias("low"), F.max("day").alias("high")).where("low IS NOT NULL")
+    first = F.make_date(F.year("low"), F.lit(1), F.lit(1))
+    last = F.make_date(F.year("high"), F.lit(12), F.lit(31))
+    days = bounds.select(F.explode(F.sequence(first, last)).alias("date"))
+    releases = delivered.select(F.col("day").alias("date"), F.lit(True).alias("released"))
+    day_of_week = (F.dayofweek("date") + 5) % 7 + 1
+    return days.join(F.broadcast(releases), "date", "left").select(
+        "date",
+        F.date_format("date", "yyyyMMdd").cast("int").alias("date_key"),
+        F.year("date").cast("int").alias("year"),
+        F.quarter("date").cast("int").alias("quarter"),
+        F.month("date").cast("int").alias("month"),
+        F.date_format("date", "MMMM").alias("month_name"),
+        F.substring(F.col("date").cast("string"), 1, 7).alias("year_month"),
+        F.weekofyear("date").cast("int").alias("iso_week"),
+        F.dayofmonth("date").cast("int").alias("day_of_month"),
+        day_of_week.cast("int").alias("day_of_week"),
+        F.date_format("date", "EEEE").alias("day_name"),
+        (day_of_week >= 6).alias("is_weekend"),
+        F.coalesce("released", F.lit(False)).alias("is_release"),
+    )

@@ -1,0 +1,161 @@
+"""The figures that a content analyst asks of the catalogue, release by release, in one long table."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import Column, table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame
+
+TOP = 100
+"""How many members the rankings of people, pairs of countries and long movies keep (ties included)."""
+
+_READS = (
+    "silver.titles",
+    "silver.title_cast",
+    "silver.title_directors",
+    "silver.title_countries",
+    "silver.title_genres",
+    "gold.fact_catalogue_change",
+)
+
+
+@table(
+    "gold.kpi_catalogue",
+    feed="catalogue",
+    grain="one figure of one member of one release",
+    key=("delivery_date", "kpi", "member"),
+    reads=_READS,
+    columns=[
+        Column("delivery_date", "date", "The release", nullable=False),
+        Column("kpi", "string", "Name of the figure, such as titles_by_country", False, ("silver.titles.type",)),
+        Column("member", "string", "What it is the figure of, such as France; all for the whole release", False, ("silver.titles.type",)),
+        Column("value", "double", "The figure", sources=("silver.titles.show_id", "silver.titles.duration_minutes")),
+        Column("unit", "string", "titles, share, years, minutes or seasons", False, ("silver.titles.type",)),
+        Column("rank", "int", "Dense rank of the value within the kpi of the release, largest first", False, ("silver.titles.show_id",)),
+    ],
+)
+def kpi_catalogue(
+    titles: DataFrame,
+    title_cast: DataFrame,
+    title_directors: DataFrame,
+    title_countries: DataFrame,
+    title_genres: DataFrame,
+    changes: DataFrame,
+) -> DataFrame:
+    """Counts by type, rating, country, genre and month added; growth; lag from release to addition; lengths and
+    their ranking; co-productions; the people with the most titles.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    figures = [
+        *_sizes(titles),
+        *_members(title_countries, title_genres),
+        *_growth(titles, changes),
+        *_lag(titles),
+        *_lengths(titles),
+        *_co_productions(title_countries),
+        _count(title_cast, "top_cast", "person"),
+        _count(title_directors, "top_directors", "person"),
+    ]
+    ranked = Window.partitionBy("delivery_date", "kpi").orderBy(F.col("value").desc())
+    everything = reduce(lambda one, other: one.unionByName(other), figures).where("value IS NOT NULL")
+    cut = F.col("kpi").isin("top_cast", "top_directors", "longest_movies", "co_production_pairs")
+    numbered = everything.withColumn("rank", F.dense_rank().over(ranked)).withColumn("place", F.rank().over(ranked))
+    return numbered.where(~cut | (F.col("place") <= TOP))
+
+
+def _figure(frame: DataFrame, kpi: str, member: Expression, value: Expression, unit: str) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    return frame.groupBy("delivery_date", member.alias("member")).agg(value.cast("double").alias("value")).select(
+        "delivery_date", F.lit(kpi).alias("kpi"), "member", "value", F.lit(unit).alias("unit")
+    )
+
+
+def _count(frame: DataFrame, kpi: str, column: str) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    member = F.coalesce(F.col(column).cast("string"), F.lit("(not stated)"))
+    return _figure(frame, kpi, member, F.count("*"), "titles")
+
+
+def _sizes(titles: DataFrame) -> list[DataFrame]:
+    from pyspark.sql import functions as F
+
+    month = titles.select("delivery_date", F.substring(F.col("date_added").cast("string"), 1, 7).alias("month"))
+    return [
+        _figure(titles, "titles", F.lit("all"), F.count("*"), "titles"),
+        *(_count(titles, f"titles_by_{column}", column) for column in ("type", "rating", "rating_family", "release_year")),
+        _count(month, "titles_by_month_added", "month"),
+    ]
+
+
+def _members(title_countries: DataFrame, title_genres: DataFrame) -> list[DataFrame]:
+    return [
+        _count(title_countries, "titles_by_country", "country"),
+        _count(title_genres, "titles_by_genre", "genre"),
+    ]
+
+
+def _growth(titles: DataFrame, changes: DataFrame) -> list[DataFrame]:
+    """What each release added, changed and removed, and its net growth as a share of the release before."""
+    from pyspark.sql import functions as F
+
+    moved = changes.where("NOT is_baseline").withColumnRenamed("release_date", "delivery_date")
+    net = F.sum(F.when(F.col("change") == "added", 1).when(F.col("change") == "removed", -1).otherwise(0))
+    sizes = titles.groupBy("delivery_date").agg(F.count("*").alias("size"))
+    growth = moved.groupBy("delivery_date").agg(net.alias("net")).join(sizes, "delivery_date")
+    share = F.max(F.col("net") / (F.col("size") - F.col("net")))
+    return [
+        _count(moved, "titles_by_change", "change"),
+        _figure(growth, "net_growth", F.lit("all"), F.max("net"), "titles"),
+        _figure(growth, "net_growth_share", F.lit("all"), share, "share"),
+    ]
+
+
+def _lag(titles: DataFrame) -> list[DataFrame]:
+    """Years from a title's release anywhere to its addition to Netflix."""
+    from pyspark.sql import functions as F
+
+    dated = titles.where("date_added IS NOT NULL").withColumn("lag", F.year("date_added") - F.col("release_year"))
+    return [
+        _figure(dated, "lag_to_addition_mean", F.col("type"), F.avg("lag"), "years"),
+        _figure(dated, "lag_to_addition_median", F.col("type"), F.median("lag"), "years"),
+    ]
+
+
+def _lengths(titles: DataFrame) -> list[DataFrame]:
+    from pyspark.sql import functions as F
+
+    movies = titles.where("duration_minutes IS NOT NULL")
+    shows = titles.where("duration_seasons IS NOT NULL")
+    return [
+        _figure(movies, "movie_minutes_mean", F.lit("all"), F.avg("duration_minutes"), "minutes"),
+        _figure(movies, "movie_minutes_median", F.lit("all"), F.median("duration_minutes"), "minutes"),
+        _figure(shows, "show_seasons_mean", F.lit("all"), F.avg("duration_seasons"), "seasons"),
+        _count(shows, "shows_by_seasons", "duration_seasons"),
+        _figure(movies, "longest_movies", F.col("title_key"), F.max("duration_minutes"), "minutes"),
+    ]
+
+
+def _co_productions(title_countries: DataFrame) -> list[DataFrame]:
+    """Titles that more than one country produced, their share, and which countries produce together."""
+    from pyspark.sql import functions as F
+
+    per_title = title_countries.groupBy("delivery_date", "title_key").agg(F.count("*").alias("countries"))
+    together = F.when(F.col("countries") > 1, 1).otherwise(0)
+    key = ["delivery_date", "title_key"]
+    first = title_countries.select(*key, F.col("country").alias("one"))
+    second = title_countries.select(*key, F.col("country").alias("other"))
+    pairs = first.join(second, key).where("one < other").withColumn("pair", F.concat_ws(" & ", "one", "other"))
+    return [
+        _figure(per_title, "co_productions", F.lit("all"), F.sum(together), "titles"),
+        _figure(per_title, "co_production_share", F.lit("all"), F.avg(together), "share"),
+        _count(pairs, "co_production_pairs", "pair"),
+    ]

@@ -1,0 +1,94 @@
+"""Records of the split titles that a lost line break has broken in two, put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from netflix_dagster.landing.sources import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+REPAIR = "joined_broken_record"
+
+
+def join_broken_records(records: DataFrame, source: Source) -> DataFrame:
+    """``records`` of bronze, the two halves of a broken one replaced by the whole; a column ``repairs`` says so.
+
+    A head lacks its last fields and is followed by a tail that begins in the middle of a value and lacks its key
+    as well. Together they must have exactly one field more than the header: the broken value, counted twice.
+    Halves that do not fit stay as they are, and the expectations of the table refuse them.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    names = [f.name for f in records.schema.fields]
+    place = Window.partitionBy("delivery_date", "source_file").orderBy("record_number")
+    seen = records.select(
+        "*",
+        *(F.lead(name).over(place).alias(f"next_{name}") for name in names),
+    )
+    pairs = seen.where("show_id IS NULL AND next_show_id IS NULL AND next_record_number = record_number + 1")
+    columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in records.schema.fields)
+    joined = pairs.mapInArrow(_joiner(source), f"{columns}, repairs array<string>, last_record bigint")
+    halves = joined.select(
+        "delivery_date", "source_file", F.explode(F.array("record_number", "last_record")).alias("record_number")
+    )
+    untouched = records.join(halves, ["delivery_date", "source_file", "record_number"], "left_anti")
+    untouched = untouched.select(*names, F.array().cast("array<string>").alias("repairs"))
+    return untouched.unionByName(joined.drop("last_record"))
+
+
+def joined_fields(head: list[str | None], tail: list[str | None]) -> list[str | None] | None:
+    """The fields of the whole record from those of its halves, or None when the halves do not fit together.
+
+    >>> joined_fields(["1", "A Story of", None, None], ["a Fort\\"", "2019", "7", None])
+    ['1', 'A Story of a Fort', '2019', '7']
+    """
+    width = len(head)
+    left, right = _filled(head), _filled(tail)
+    if not left or not right or len(left) + len(right) - 1 != width:
+        return None
+    value = f"{(left[-1] or '').rstrip()} {(right[0] or '').lstrip()}".strip()
+    if value.count('"') % 2:
+        value = value.removesuffix('"')
+    return [*left[:-1], value, *right[1:]]
+
+
+def _filled(fields: list[str | None]) -> list[str | None]:
+    end = len(fields)
+    while end and fields[end - 1] is None:
+        end -= 1
+    return fields[:end]
+
+
+def _joiner(source: Source):  # type: ignore[no-untyped-def]
+    def join(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            names = [n for n in batch.schema.names if not n.startswith("next_")]
+            whole = [row for row in map(lambda pair: _join(pair, names, source), batch.to_pylist()) if row]
+            fields = [batch.schema.field(name) for name in names]
+            schema = pa.schema([*fields, ("repairs", pa.list_(pa.string())), ("last_record", pa.int64())])
+            yield pa.RecordBatch.from_pylist(whole, schema=schema)
+
+    return join
+
+
+def _join(pair: dict[str, object], names: list[str], source: Source) -> dict[str, object] | None:
+    order = [source.canonical(header) for header in str(pair["source_header"]).split(",")]
+    head = [_text(pair[name]) if name else None for name in order]
+    tail = [_text(pair[f"next_{name}"]) if name else None for name in order]
+    fields = joined_fields(head, tail)
+    if fields is None:
+        return None
+    whole = {name: pair[name] for name in names}
+    whole.update({name: value for name, value in zip(order, fields, strict=True) if name})
+    return {**whole, "repairs": [REPAIR], "last_record": pair["next_record_number"]}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

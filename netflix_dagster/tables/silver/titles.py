@@ -1,0 +1,191 @@
+"""Titles of every release, from both forms of delivery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import Column, between, holds, in_set, not_null, table
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.settings import get_settings
+from netflix_dagster.tables.reference import RATINGS
+from netflix_dagster.tables.silver.repair import join_broken_records
+from netflix_dagster.tables.text import day, tidy, title_words
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+SWAP = "rating_duration_swap"
+_LENGTH = r"^\d+ (min|Seasons?)$"
+_BOTH = ("bronze.netflix_catalogue", "bronze.netflix_titles")
+_DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rating")
+
+
+@table(
+    "silver.titles",
+    feed="catalogue",
+    grain="one title of one release",
+    key=("delivery_date", "show_id"),
+    reads=_BOTH,
+    write="per_delivery",
+    order="record_number",
+    provenance=("source_file", "record_number", "form", "title_key", "repairs"),
+    columns=[
+        Column("delivery_date", "date", "The release: date of its delivery"),
+        Column(
+            "title_key",
+            "string",
+            "Durable identity: type|title|year, and |2, |3 … for further titles that share all three",
+            sources=tuple(f"{b}.{c}" for b in _BOTH for c in ("type", "title", "release_year")),
+        ),
+        Column(
+            "natural_key",
+            "string",
+            "type|title|year in lower case; a few titles of a release share it",
+            sources=tuple(f"{b}.{c}" for b in _BOTH for c in ("type", "title", "release_year")),
+        ),
+        Column("show_id", "string", "Number of the title in this release; renumbered and reused by other releases"),
+        Column("type", "string", "Movie or TV Show"),
+        Column("type_flag", "int", "1 Movie, 2 TV Show, 0 anything else", sources=tuple(f"{b}.type" for b in _BOTH)),
+        Column("title", "string", "Title as shown, tidied"),
+        Column("short_title", "string", "The title before its first colon", sources=tuple(f"{b}.title" for b in _BOTH)),
+        Column("date_added", "date", "Day the title was added to Netflix, null when not stated"),
+        Column("release_year", "int", "Year of first release anywhere"),
+        Column("rating", "string", "Maturity rating in full, such as TV-MA; null when not stated"),
+        Column("rating_family", "string", "System that the rating belongs to", sources=tuple(f"{b}.rating" for b in _BOTH)),
+        Column(
+            "duration_minutes",
+            "int",
+            "Length of a movie in minutes; null for a show",
+            sources=(*_DURATION, "bronze.netflix_titles.duration_minutes"),
+        ),
+        Column(
+            "duration_seasons",
+            "int",
+            "Seasons of a show; null for a movie",
+            sources=(*_DURATION, "bronze.netflix_titles.duration_seasons"),
+        ),
+        Column("description", "string", "Synopsis"),
+        Column("form", "string", "whole or split: the form of delivery that the row came in"),
+        Column("repairs", "array<string>", "What had to be repaired: joined_broken_record, rating_duration_swap"),
+        Column("source_file", "string", "File that the row came in"),
+        Column("record_number", "bigint", "Record of that file"),
+    ],
+    expectations=[
+        not_null("show_id", hint="a record without its number cannot be placed; was a line broken in two?"),
+        not_null("title", hint="a title without a name cannot be identified"),
+        not_null("type", hint="say Movie or TV Show"),
+        not_null("release_year", hint="the year is part of the title's identity; write it as four digits"),
+        in_set("type", ("Movie", "TV Show"), hint="map the new kind in silver.titles or mend the file"),
+        in_set("rating", tuple(r[0] for r in RATINGS), hint="add the rating to tables/reference.py"),
+        between("release_year", 1900, 2100),
+        holds(
+            "date_added_readable",
+            "date_added_text IS NULL OR date_added IS NOT NULL",
+            "every stated day could be read",
+            hint="write days as September 9, 2019, 9/9/2019 or 2019-09-09",
+        ),
+        holds("duration_stated", "duration_minutes IS NOT NULL OR duration_seasons IS NOT NULL", "every title has a length"),
+        holds(
+            "released_before_added",
+            "date_added IS NULL OR release_year IS NULL OR year(date_added) >= release_year",
+            "no title was added before the year of its release",
+            hint="known of a few titles; nothing is changed",
+        ),
+        holds(
+            "title_not_mangled",
+            "title IS NULL OR NOT title RLIKE '^([A-Z][a-z]{2}-[0-9]{2}|[0-9]{1,2}-[A-Z][a-z]{2})$'",
+            "no title was turned into a date by a spreadsheet",
+            hint="the original cannot be known; identity treats both spellings as one",
+        ),
+    ],
+)
+def titles(catalogue: DataFrame, netflix_titles: DataFrame) -> DataFrame:
+    """Every title of every release, typed and repaired: what was said of it on that day.
+
+    Whole releases and split files of one date meet here; where both bring a title, the whole release counts.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    both = _from_whole(tidy(catalogue)).unionByName(_from_split(netflix_titles))
+    release = Window.partitionBy("delivery_date", "show_id")
+    both = both.withColumn("in_whole", F.max(F.when(F.col("form") == "whole", True)).over(release))
+    natural = F.concat_ws(
+        "|", F.lower("type"), title_words(F.col("title")), F.coalesce(F.col("release_year").cast("string"), F.lit("?"))
+    )
+    typed = both.select(
+        "*",
+        natural.alias("natural_key"),
+        (F.col("in_whole") & (F.col("form") == "split")).alias("is_duplicate"),
+        F.row_number().over(release.orderBy(F.col("form").desc(), "record_number")).alias("nth"),
+        F.when(F.col("type") == "Movie", 1).when(F.col("type") == "TV Show", 2).otherwise(0).alias("type_flag"),
+        F.trim(F.split("title", ":")[0]).alias("short_title"),
+        _rating_family().alias("rating_family"),
+    )
+    namesakes = Window.partitionBy("delivery_date", "natural_key", F.col("nth") == 1).orderBy(
+        "description", "duration_minutes", "duration_seasons", "show_id"
+    )
+    ordinal = F.row_number().over(namesakes)
+    key = F.when(ordinal == 1, F.col("natural_key")).otherwise(F.concat_ws("|", "natural_key", ordinal.cast("string")))
+    return typed.withColumn("title_key", key)
+
+
+def _from_whole(catalogue: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    swapped = F.col("rating").rlike(_LENGTH) & F.col("duration").isNull()
+    length = F.when(swapped, F.col("rating")).otherwise(F.col("duration"))
+    number = F.regexp_extract(length, r"^(\d+) ", 1).try_cast("int")
+    return catalogue.select(
+        "delivery_date",
+        "show_id",
+        "type",
+        "title",
+        day(F.col("date_added")).alias("date_added"),
+        F.col("date_added").alias("date_added_text"),
+        F.col("release_year").try_cast("int").alias("release_year"),
+        F.when(~F.coalesce(swapped, F.lit(False)), F.col("rating")).alias("rating"),
+        F.when(length.rlike(r"^\d+ min$"), number).alias("duration_minutes"),
+        F.when(length.rlike(r"^\d+ Seasons?$"), number).alias("duration_seasons"),
+        "description",
+        F.lit("whole").alias("form"),
+        F.when(swapped, F.array(F.lit(SWAP))).otherwise(F.array().cast("array<string>")).alias("repairs"),
+        "source_file",
+        "record_number",
+    )
+
+
+def _from_split(records: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    source = load_sources(get_settings().sources).sources["netflix_titles"]
+    whole = tidy(join_broken_records(records, source))
+    return whole.select(
+        "delivery_date",
+        "show_id",
+        "type",
+        "title",
+        day(F.col("date_added")).alias("date_added"),
+        F.col("date_added").alias("date_added_text"),
+        F.col("release_year").try_cast("int").alias("release_year"),
+        "rating",
+        F.col("duration_minutes").try_cast("int").alias("duration_minutes"),
+        F.col("duration_seasons").try_cast("int").alias("duration_seasons"),
+        "description",
+        F.lit("split").alias("form"),
+        "repairs",
+        "source_file",
+        "record_number",
+    )
+
+
+def _rating_family():  # type: ignore[no-untyped-def]
+    from pyspark.sql import functions as F
+
+    families: dict[str, list[str]] = {}
+    for rating, _name, family, _audience, _age in RATINGS:
+        families.setdefault(family, []).append(rating)
+    chosen = F.when(F.col("rating").isNull(), F.lit(None).cast("string"))
+    for family, ratings in families.items():
+        chosen = chosen.when(F.col("rating").isin(ratings), F.lit(family))
+    return chosen.otherwise(F.lit("Unknown"))

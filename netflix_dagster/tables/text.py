@@ -1,0 +1,100 @@
+"""Text as people meant it: how delivered strings are tidied, split and compared. Used by silver and gold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame
+
+INVISIBLE = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
+SPACE = r"[\s\x{000B}\x{0085}\x{00A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]+"
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH_NAME = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
+
+
+def tidy(frame: DataFrame) -> DataFrame:
+    """Every text column in NFC, without invisible characters, white space folded to single spaces, empty as null."""
+    schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
+    return frame.mapInArrow(_tidy_batches, schema)
+
+
+def tidy_array(values: pa.Array) -> pa.Array:
+    """``tidy`` for one Arrow array of strings."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pc.replace_substring_regex(values.cast(pa.string()), INVISIBLE, "")
+    values = pc.utf8_normalize(values, "NFC")
+    values = pc.utf8_trim(pc.replace_substring_regex(values, SPACE, " "), " ")
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+
+
+def _tidy_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for batch in batches:
+        columns = [
+            tidy_array(column) if pa.types.is_string(field.type) or pa.types.is_large_string(field.type) else column
+            for column, field in zip(batch.columns, batch.schema, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def title_words(title: Column) -> Column:
+    """A title as compared: lower case, and a day that a spreadsheet made of it in one form."""
+    from pyspark.sql import functions as F
+
+    return unmangled(F.lower(title))
+
+
+def unmangled(title: Column) -> Column:
+    """A title that a spreadsheet turned into a day ("Oct-01", "1-Oct") in one form; any other as it is."""
+    from pyspark.sql import functions as F
+
+    months = "|".join(MONTHS)
+    turned = F.regexp_replace(title, rf"(?i)^({months})-0?(\d{{1,2}})$", "$2-$1")
+    return F.regexp_replace(turned, rf"(?i)^0?(\d{{1,2}})-({months})$", "$1-$2")
+
+
+def items(listed: Column) -> Column:
+    """The items of a comma-separated list, trimmed, without the empty ones that stray commas leave."""
+    from pyspark.sql import functions as F
+
+    split = F.transform(F.split(listed, ","), lambda item: F.trim(item))
+    return F.filter(split, lambda item: item != "")
+
+
+def day(text: Column) -> Column:
+    """A calendar day from ``September 9, 2019``, ``9/9/2019`` (month first) or ``2019-09-09``; else null."""
+    from pyspark.sql import functions as F
+
+    named = rf"^(?i:({MONTH_NAME}))\.? (\d{{1,2}}),? ([1-9]\d{{3}})$"
+    slashed = r"^(\d{1,2})/(\d{1,2})/([1-9]\d{3})$"
+    month = F.array_position(
+        F.array(*(F.lit(name) for name in MONTHS)), F.lower(F.substring(F.regexp_extract(text, named, 1), 1, 3))
+    ).cast("string")
+    iso = (
+        F.when(text.rlike(named), _iso(F.regexp_extract(text, named, 3), month, F.regexp_extract(text, named, 2)))
+        .when(
+            text.rlike(slashed),
+            _iso(
+                F.regexp_extract(text, slashed, 3),
+                F.regexp_extract(text, slashed, 1),
+                F.regexp_extract(text, slashed, 2),
+            ),
+        )
+        .when(text.rlike(r"^[1-9]\d{3}-\d{2}-\d{2}$"), text)
+    )
+    return iso.try_cast("date")
+
+
+def _iso(year: Column, month: Column, day_of_month: Column) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.concat_ws("-", year, F.lpad(month, 2, "0"), F.lpad(day_of_month, 2, "0"))
