@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(VENV)/tools/bin/uv
+UV := $(BIN)/uv
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
 export NETFLIX_LANDING ?= $(CURDIR)/data/landing
 export NETFLIX_LAKE ?= $(CURDIR)/data/lake
+export UV_PYTHON_DOWNLOADS := never
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
 help: ## what there is to do
@@ -20,8 +21,7 @@ run: $(READY) ## land sample deliveries and build the whole lakehouse through Da
 	@$(BIN)/netflix-dagster run
 
 dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://localhost:3000
-	@$(BIN)/netflix-dagster doctor --home
-	@DAGSTER_HOME=$${DAGSTER_HOME:-$(NETFLIX_LAKE)/.dagster} $(BIN)/dagster dev -w workspace.yaml --port $${PORT:-3000}
+	@DAGSTER_HOME=$$($(BIN)/netflix-dagster home) $(BIN)/dagster dev -w workspace.yaml --port $${PORT:-3000}
 
 test: $(DEV_READY) ## the whole test suite
 	@$(BIN)/python -m pytest
@@ -31,7 +31,7 @@ check: $(DEV_READY) ## lint, format, types, lock file, definitions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(UV) lock --check
-	@$(BIN)/netflix-dagster doctor --definitions
+	@$(BIN)/dagster definitions validate -w workspace.yaml
 
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
@@ -43,17 +43,17 @@ clean: ## remove the sample lakehouse (not the environment)
 	rm -rf data
 
 $(UV):
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -m venv $(VENV)/tools
-	@$(VENV)/tools/bin/python -m pip install --quiet "uv>=0.8,<1"
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {v[0]}.{v[1]} was found: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
 
 $(READY): $(UV) pyproject.toml uv.lock
-	@echo "Installing the environment into $(VENV) ..."
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --no-dev --inexact --compile-bytecode --python $(PYTHON)
+	@echo "Installing the environment into $(VENV) (once) ..."
+	@$(UV) sync --quiet --frozen --no-dev --inexact --compile-bytecode
 	@touch $@
 
 $(DEV_READY): $(READY)
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --inexact --compile-bytecode --python $(PYTHON)
+	@$(UV) sync --quiet --frozen --inexact --compile-bytecode
 	@touch $@
 
 .PHONY: help run dev test check bench soak clean

@@ -61,9 +61,7 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
     return report
 
 
-def _transform(
-    table: Table, deliveries: Sequence[str], settings: Settings, run_id: str
-) -> dict[str | None, Outcome]:
+def _transform(table: Table, deliveries: Sequence[str], settings: Settings, run_id: str) -> dict[str | None, Outcome]:
     spark = engines.session(settings.engine)
     inputs = [
         store.read(spark, settings.lake, TABLES[read], deliveries if table.per_delivery else None)
@@ -89,9 +87,9 @@ def _commit(
         if len(written) < len(outcomes):
             rows = rows.where(store.delivery_condition(str(day) for day in written))
         store.write(rows, settings.lake, table, [str(day) for day in written])
-    held = {day: outcome.held_back for day, outcome in outcomes.items() if day and outcome.held_back}
-    if held and table.feed:
-        ledger.block(settings.lake, table.feed, {d: f"{table.name}: {why}" for d, why in held.items()}, run_id)
+    if table.per_delivery and table.feed:
+        verdicts = {str(day): outcome.held_back for day, outcome in outcomes.items()}
+        ledger.judge(settings.lake, table.feed, table.name, verdicts, run_id)
     return outcomes
 
 
@@ -144,6 +142,5 @@ def _preview(settings: Settings, table: Table) -> list[dict[str, Any]]:
     delta = store.delta(settings.lake, table.name)
     if delta is None:
         return []
-    return delta.to_pyarrow_dataset().head(PREVIEW_ROWS).to_pylist()
-
-
+    rows: list[dict[str, Any]] = delta.to_pyarrow_dataset().head(PREVIEW_ROWS).to_pylist()
+    return rows

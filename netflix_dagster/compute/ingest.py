@@ -88,9 +88,7 @@ def _write(table: Table, accepted: list[Inspected], settings: Settings, run_id: 
     store.write(rows, settings.lake, table, [item.delivery.date for item in accepted])
 
 
-def _outcome(
-    item: Inspected | None, source: Source, sources: Sources, day: str, settings: Settings
-) -> Outcome:
+def _outcome(item: Inspected | None, source: Source, sources: Sources, day: str, settings: Settings) -> Outcome:
     if item is None:
         message = f"{source.name} delivered nothing on {day}"
         checks = [Check(name, on_fail, what, 0, 0, message) for name, on_fail, what in CHECKS]  # type: ignore[arg-type]

@@ -21,8 +21,12 @@ from netflix_dagster.lake.contract import TABLES, Table
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 
-FOLLOWS = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
-"""How a table that belongs to no feed alone keeps up with those that it reads."""
+FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+"""How a table that belongs to no feed alone keeps up with those that it reads.
+
+A delivery that was refused or blocked is a missing partition with a failed check until it is mended. What it would
+have changed stays as it was, so nothing else has to wait for it.
+"""
 
 
 def table_asset(table: Table) -> dg.AssetsDefinition:
@@ -49,14 +53,15 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         from netflix_dagster.compute.build import Blocked
 
         deliveries = context.partition_keys if table.feed else []
+        one_by_one = table.per_delivery and not context.has_partition_key
         try:
             report = lake.build(table.name, deliveries, context.run_id)
         except Blocked as blocked:
-            yield from check_results(table, blocked.report)
+            if one_by_one:
+                _log_evaluations(context, table, blocked.report)
+            else:
+                yield from check_results(table, blocked.report)
             raise dg.Failure(_blocked_message(blocked.report), allow_retries=False) from None
-        if len(deliveries) > 1:
-            for evaluation in evaluations(table, report):
-                context.log_event(evaluation)
         for day in deliveries:
             context.add_asset_metadata(_delivery_metadata(report.outcome(day)), partition_key=day)
         for day, reason in report.held_back.items():
@@ -64,10 +69,20 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             asset_key=asset_key(table.name),
             metadata=_result_metadata(report, lake),
-            check_results=check_results(table, report),
+            check_results=[] if one_by_one else check_results(table, report),
         )
+        if one_by_one:
+            _log_evaluations(context, table, report)
+            yield from (dg.Output(None, spec.get_python_identifier()) for spec in check_specs(table))
 
     return build_table
+
+
+def _log_evaluations(context: dg.AssetExecutionContext, table: Table, report: Report) -> None:
+    """Tell of every check on each delivery of a range. A failed one does not stop the run: its delivery is held
+    back already, and the others go on."""
+    for evaluation in evaluations(table, report):
+        context.log_event(evaluation)
 
 
 def table_assets() -> list[dg.AssetsDefinition]:
@@ -76,8 +91,8 @@ def table_assets() -> list[dg.AssetsDefinition]:
 
 
 def _blocked_message(report: Report) -> str:
-    held = report.held_back or {None: o.held_back for o in report.outcomes.values() if o.held_back}
-    said = "; ".join(f"{day}: {why}" if day else str(why) for day, why in held.items())
+    said = "; ".join(f"{day}: {why}" for day, why in report.held_back.items())
+    said = said or "; ".join(o.held_back for o in report.outcomes.values() if o.held_back)
     return (
         f"{report.table} is held back. {said}. Nothing was written, what was there before stays. Mend the file and"
         " land it again, or see quality.quarantine for every fault."
@@ -115,9 +130,7 @@ def _metadata(table: Table) -> Mapping[str, Any]:
 
 def _code_reference(table: Table) -> dg.LocalFileCodeReference:
     code = inspect.unwrap(table.function).__code__
-    return dg.LocalFileCodeReference(
-        file_path=code.co_filename, line_number=code.co_firstlineno, label=table.name
-    )
+    return dg.LocalFileCodeReference(file_path=code.co_filename, line_number=code.co_firstlineno, label=table.name)
 
 
 def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
@@ -149,6 +162,8 @@ def _as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(rows[0])
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     for row in rows:
-        cells = (str(row[name] if row[name] is not None else "").replace("|", "\\|").replace("\n", " ") for name in names)
+        cells = (
+            str(row[name] if row[name] is not None else "").replace("|", "\\|").replace("\n", " ") for name in names
+        )
         lines.append(f"| {' | '.join(cell[:80] for cell in cells)} |")
     return "\n".join(lines)

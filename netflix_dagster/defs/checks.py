@@ -12,8 +12,11 @@ from netflix_dagster.lake.expectations import all_rules
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """The checks of a table. A rule that blocks a delivery blocks what lies downstream as well."""
-    partitions = feed_partitions(table.feed) if table.feed else None
+    """The checks of a table. A rule that blocks a delivery blocks what lies downstream as well.
+
+    Tables that hold deliveries side by side are judged delivery by delivery, whole tables as a whole.
+    """
+    partitions = feed_partitions(table.feed) if table.feed and table.per_delivery else None
     return [
         dg.AssetCheckSpec(
             name=name,
@@ -59,8 +62,9 @@ def evaluations(table: Table, report: Report) -> list[dg.AssetCheckEvaluation]:
             blocking=check.blocking,
             partition=day,
         )
-        for day in report.deliveries
-        for check in report.outcome(day).checks
+        for day, outcome in report.outcomes.items()
+        if day is not None
+        for check in outcome.checks
     ]
 
 

@@ -127,10 +127,16 @@ class Table:
 
     @property
     def rules(self) -> tuple[Expectation, ...]:
-        """Every row rule: the declared ones, and that a column which cannot be null is not."""
-        declared = {rule.name for rule in self.expectations}
-        required = (not_null(c.name, "fail") for c in self.columns if not c.nullable)
-        return (*self.expectations, *(rule for rule in required if rule.name not in declared))
+        """Every row rule: the declared ones, and that the columns which cannot be null are not."""
+        required = [column.name for column in self.columns if not column.nullable]
+        if not required:
+            return self.expectations
+        condition = " AND ".join(f"{name} IS NOT NULL" for name in required)
+        described = f"{', '.join(required)}: always there"
+        return (
+            *self.expectations,
+            Expectation("required_columns", condition, "fail", described, "a fault of the code"),
+        )
 
     @property
     def code_version(self) -> str:

@@ -17,7 +17,7 @@ from netflix_dagster.lake.contract import Expectation, Table
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-UNIQUE = "unique_key"
+UNIQUE, MOSTLY = "unique_key", "mostly_kept"
 BROKEN, COPY = "_broken", "_copy"
 MOSTLY_REFUSED = 0.5
 """A delivery of whose rows more than this share would be refused is not a delivery with bad rows but a bad one."""
@@ -41,9 +41,16 @@ def unique_key(table: Table) -> Expectation:
     return Expectation(UNIQUE, "", on_fail, described, "two different rows claim one key; mend the file")  # type: ignore[arg-type]
 
 
+def mostly_kept() -> Expectation:
+    """The rule that blocks a delivery of which little would be left: then the file is wrong, not some rows."""
+    described = f"no more than {MOSTLY_REFUSED:.0%} of the rows are refused"
+    return Expectation(MOSTLY, "", "fail", described, "see the quarantine for what the rows have in common")
+
+
 def all_rules(table: Table) -> list[Expectation]:
-    """The row rules of the contract and the uniqueness of its key."""
-    return [*table.rules, unique_key(table)]
+    """The row rules of the contract, the uniqueness of its key and, where rows can be refused, that most are not."""
+    rules = [*table.rules, unique_key(table)]
+    return [*rules, mostly_kept()] if any(rule.on_fail == "drop" for rule in rules) else rules
 
 
 def annotate(frame: DataFrame, table: Table) -> DataFrame:
@@ -113,7 +120,9 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
         if not table.per_delivery:
             broken[UNIQUE] = row["rows"] - row["keys"]
         kept, copies = row["kept"] or 0, row["copies"] or 0
-        found[row["day"]] = Tally(row["rows"], kept, copies, row["rows"] - kept - copies, broken)
+        refused = row["rows"] - kept - copies
+        broken[MOSTLY] = refused if refused > MOSTLY_REFUSED * row["rows"] else 0
+        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken)
     return found
 
 
@@ -131,10 +140,10 @@ def blocking_reason(found: Tally, table: Table) -> str | None:
     """Why a delivery must not be written at all, or None."""
     for rule in all_rules(table):
         count = found.broken[rule.name]
-        if rule.blocking and count:
+        if rule.blocking and count and rule.name != MOSTLY:
             return f"{rule.name}: {count} of {found.rows} rows break it ({rule.description})"
-    if found.refused > MOSTLY_REFUSED * found.rows:
-        worst = max(found.broken, key=lambda name: found.broken[name])
+    if found.broken[MOSTLY]:
+        worst = max((name for name in found.broken if name != MOSTLY), key=found.broken.__getitem__)
         return f"{found.refused} of {found.rows} rows would be refused, most of them by {worst}"
     return None
 

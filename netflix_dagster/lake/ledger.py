@@ -6,7 +6,7 @@ Grain: one attempt at one delivery (source, date). The latest row of a delivery 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -84,15 +84,18 @@ def latest(lake: Path) -> dict[tuple[str, str], Entry]:
     return state
 
 
-def block(lake: Path, feed: str, reasons: dict[str, str], run_id: str) -> None:
-    """Note that accepted deliveries of a feed were held back after bronze: ``reasons`` by delivery date."""
-    record(
-        lake,
-        [
-            replace(entry, status="blocked", reason=reasons[entry.delivery_date], run_id=run_id)
-            for entry in latest(lake).values()
-            if entry.feed == feed
-            and entry.delivery_date in reasons
-            and entry.status == "accepted"
-        ],
-    )
+def judge(lake: Path, feed: str, table: str, verdicts: Mapping[str, str | None], run_id: str) -> None:
+    """Note which accepted deliveries of a feed a table after bronze holds back, and which of those that it held
+    back it has taken now. ``verdicts`` is the reason, or None, by delivery date.
+    """
+    entries = []
+    for entry in latest(lake).values():
+        if entry.feed != feed or entry.delivery_date not in verdicts:
+            continue
+        reason = verdicts[entry.delivery_date]
+        held_back_here = entry.status == "blocked" and (entry.reason or "").startswith(f"{table}: ")
+        if reason and entry.status == "accepted":
+            entries.append(replace(entry, status="blocked", reason=f"{table}: {reason}", run_id=run_id))
+        elif not reason and held_back_here:
+            entries.append(replace(entry, status="accepted", reason=None, run_id=run_id))
+    record(lake, entries)

@@ -13,6 +13,7 @@ import io
 import json
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from netflix_dagster.landing.sources import Source
@@ -57,12 +58,18 @@ class ParsedFile:
     absent_columns: tuple[str, ...] = ()
     records: int = 0
 
+    @property
+    def header_line(self) -> str:
+        """The header as one record of comma-separated text."""
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\r\n").writerow(self.header)  # quotes both line breaks in a name
+        return line.getvalue().removesuffix("\r\n")
+
 
 def parse_file(path: str, source: Source) -> ParsedFile:
     """Read and parse one file of ``source``. Never raises for what the file holds: it is in ``refusals``."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = Path(path).read_bytes()
     except OSError as error:
         reason = "a directory where a file should be" if isinstance(error, IsADirectoryError) else str(error.strerror)
         refusal = Refusal("readable", f"cannot be read: {reason}", "put the file in its place, readable, again")
@@ -230,7 +237,14 @@ def _cut_tail(rows: list[Record], positions: list[int | None], header: tuple[str
         f"the file has no final line break and ends in {tail[-60:]!r}, unlike every other {header[last_column]}:"
         " it was cut short"
     )
-    return Refusal("complete_file", reason, "ask for the delivery again", row.number, row.line, tail)
+    return Refusal(
+        "complete_file",
+        reason,
+        "ask for it again; if it is complete, end it with a line break",
+        row.number,
+        row.line,
+        tail,
+    )
 
 
 def looks_cut(value: str, others: list[str]) -> bool:
@@ -250,4 +264,4 @@ def looks_cut(value: str, others: list[str]) -> bool:
         usual = [length for length in set(numbers) if numbers.count(length) > 0.02 * len(numbers)]
         return len(value) not in usual
     sentences = sum(not other[-1].isalnum() for other in filled)
-    return sentences > 0.9 * len(filled) and (value[-1].isalnum() or value[-1] in " ,")
+    return sentences > 0.9 * len(filled) and (value[-1].isalnum() or value[-1] in " ,-")

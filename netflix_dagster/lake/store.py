@@ -81,7 +81,11 @@ def staged(frame: DataFrame, lake: Path, table: Table) -> Iterator[DataFrame]:
     aside = lake / STAGING / f"{table.name}-{uuid.uuid4().hex[:12]}"
     try:
         frame.write.parquet(str(aside))
-        yield frame.sparkSession.read.parquet(str(aside))
+        if aside.exists():
+            yield frame.sparkSession.read.parquet(str(aside))
+        else:  # Sail writes no file when there is no row
+            schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
+            yield frame.sparkSession.createDataFrame([], schema)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

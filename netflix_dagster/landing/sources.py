@@ -16,7 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
 NAME = r"^[a-z][a-z0-9_]*$"
 RESERVED = frozenset(
-    "delivery_date rescued_data source_file source_header record_number line_number file_hash loaded_at run_id".split()
+    (
+        "delivery_date",
+        "rescued_data",
+        "source_file",
+        "source_header",
+        "record_number",
+        "line_number",
+        "file_hash",
+        "loaded_at",
+        "run_id",
+    )
 )
 """Columns that bronze adds to every source; a source cannot bring one of its own by these names."""
 
@@ -25,7 +35,7 @@ class SourcesError(ValueError):
     """``sources.yaml`` cannot be used: each line says where and why."""
 
 
-class _Misplaced(ValueError):
+class _MisplacedError(ValueError):
     """A fault that several entries make together, and the key below the judged one where it is to be mended."""
 
     def __init__(self, reason: str, *where: str) -> None:
@@ -79,11 +89,11 @@ class Source(_Strict):
         seen: dict[str, str] = {}
         for name, column in self.columns.items():
             if name in RESERVED:
-                raise _Misplaced(f"{name!r} is the name of a column that bronze adds itself", "columns", name)
+                raise _MisplacedError(f"{name!r} is the name of a column that bronze adds itself", "columns", name)
             for header in (name, *column.aliases):
                 other = seen.setdefault(fold_header(header), name)
                 if other != name:
-                    raise _Misplaced(f"the header {header!r} names both {other!r} and {name!r}", "columns", name)
+                    raise _MisplacedError(f"the header {header!r} names both {other!r} and {name!r}", "columns", name)
         return self
 
 
@@ -121,7 +131,7 @@ class Sources(_Strict):
             if source.feed not in self.feeds:
                 known = ", ".join(sorted(self.feeds))
                 reason = f"there is no feed {source.feed!r}; known feeds: {known}"
-                raise _Misplaced(reason, "sources", source.name, "feed")
+                raise _MisplacedError(reason, "sources", source.name, "feed")
         return self
 
 
@@ -134,7 +144,7 @@ def _named(group: str, key: Any, entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
     if entry.get("name", key) != key:
-        raise _Misplaced("the name is the key of the entry; it cannot have another", group, str(key), "name")
+        raise _MisplacedError("the name is the key of the entry; it cannot have another", group, str(key), "name")
     return {**entry, "name": key}
 
 

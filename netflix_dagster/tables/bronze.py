@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ARRIVAL = (
-    Column("rescued_data", "string", "Columns that the source does not know, as a JSON object; null when there are none"),
+    Column(
+        "rescued_data", "string", "Columns that the source does not know, as a JSON object; null when there are none"
+    ),
     Column("source_file", "string", "Name of the delivered file"),
     Column("source_header", "string", "Header of the file as delivered, comma-separated"),
     Column("record_number", "bigint", "Number of the record in its file, from 1, the header not counted"),
@@ -58,10 +60,10 @@ def _columns(source: Source) -> tuple[Column, ...]:
     return (Column("delivery_date", "date", "Date of the delivery"), *delivered, *ARRIVAL)
 
 
-def _reader(source: Source) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _reader(source: Source) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     names = list(source.columns)
 
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for file in batch.to_pylist():
                 yield from _batches(source, names, file)
@@ -93,7 +95,7 @@ def _batches(source: Source, names: list[str], file: dict[str, object]) -> Itera
             **{name: pa.array(column, text) for name, column in zip(names, values, strict=True)},
             "rescued_data": pa.array([row.rescued for row in parsed.rows], text),
             "source_file": constant(os.path.basename(path), text),
-            "source_header": constant(",".join(parsed.header), text),
+            "source_header": constant(parsed.header_line, text),
             "record_number": pa.array([row.number for row in parsed.rows], pa.int64()),
             "line_number": pa.array([row.line for row in parsed.rows], pa.int64()),
             "file_hash": constant(parsed.hash, text),

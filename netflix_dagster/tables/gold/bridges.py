@@ -32,10 +32,20 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
             Column("title_key", "string", "The title", False, ("gold.dim_title.title_key",)),
             Column(f"{member}_sk", "bigint", f"The {member}, see dim_{member}", False, (f"{silver}.{member}_key",)),
             Column(order, "int", order_means),
-            Column("weight", "double", "1 / number of members; sums to 1 for every title_sk", False, (f"{silver}.{member}_key",)),
-            Column("is_current", "boolean", "Whether the newest release says so", False, ("gold.dim_title.is_current",)),
+            Column(
+                "weight",
+                "double",
+                "1 / number of members; sums to 1 for every title_sk",
+                False,
+                (f"{silver}.{member}_key",),
+            ),
+            Column(
+                "is_current", "boolean", "Whether the newest release says so", False, ("gold.dim_title.is_current",)
+            ),
         ],
-        expectations=[holds("weights_sum_to_one", "abs(total_weight - 1) < 1e-9", "the weights of a title sum to 1", "fail")],
+        expectations=[
+            holds("weights_sum_to_one", "abs(total_weight - 1) < 1e-9", "the weights of a title sum to 1", "fail")
+        ],
     )(bridge)
 
 

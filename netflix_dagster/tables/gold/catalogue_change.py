@@ -22,10 +22,28 @@ if TYPE_CHECKING:
         Column("title_key", "string", "The title", nullable=False),
         Column("title_sk", "bigint", "The version that began, of a removed title the one that ended", nullable=False),
         Column("natural_key", "string", "type|title|year; a few titles of a release share it", nullable=False),
-        Column("change", "string", "added, changed or removed", False, ("gold.dim_title.valid_from", "gold.dim_title.valid_to")),
+        Column(
+            "change",
+            "string",
+            "added, changed or removed",
+            False,
+            ("gold.dim_title.valid_from", "gold.dim_title.valid_to"),
+        ),
         Column("changed_columns", "array<string>", "What a changed title changed"),
-        Column("is_return", "boolean", "An added title that an earlier release had and another lacked", False, ("gold.dim_title.valid_from",)),
-        Column("is_baseline", "boolean", "The first release known: its titles count as added", False, ("gold.dim_title.valid_from",)),
+        Column(
+            "is_return",
+            "boolean",
+            "An added title that an earlier release had and another lacked",
+            False,
+            ("gold.dim_title.valid_from",),
+        ),
+        Column(
+            "is_baseline",
+            "boolean",
+            "The first release known: its titles count as added",
+            False,
+            ("gold.dim_title.valid_from",),
+        ),
     ],
     expectations=[in_set("change", ("added", "changed", "removed"), "fail")],
 )
@@ -58,8 +76,12 @@ def fact_catalogue_change(dim_title: DataFrame) -> DataFrame:
         F.lit(None).cast("array<string>").alias("changed_columns"),
         F.lit(False).alias("is_return"),
     )
-    return began.unionByName(ended).crossJoin(F.broadcast(first)).select(
-        "*",
-        F.date_format("release_date", "yyyyMMdd").cast("int").alias("date_key"),
-        (F.col("release_date") == F.col("first_release")).alias("is_baseline"),
+    return (
+        began.unionByName(ended)
+        .crossJoin(F.broadcast(first))
+        .select(
+            "*",
+            F.date_format("release_date", "yyyyMMdd").cast("int").alias("date_key"),
+            (F.col("release_date") == F.col("first_release")).alias("is_baseline"),
+        )
     )

@@ -58,7 +58,10 @@ LISTS = {
         Column("natural_key", "string", "type|title|year", False, ("silver.titles.natural_key",)),
         Column("show_id", "string", "Number of the title in show_id_release", sources=("silver.titles.show_id",)),
         Column(
-            "show_id_release", "date", "Last release of this version: there show_id is valid", sources=("silver.titles.delivery_date",)
+            "show_id_release",
+            "date",
+            "Last release of this version: there show_id is valid",
+            sources=("silver.titles.delivery_date",),
         ),
         Column("type", "string", "Movie or TV Show"),
         Column("type_flag", "int", "1 Movie, 2 TV Show, 0 anything else"),
@@ -72,7 +75,12 @@ LISTS = {
         Column("duration_seasons", "int", "Seasons of a show"),
         Column("description", "string", "Synopsis"),
         *(
-            Column(f"{name}_release", "date", f"Release that states the {name} of this version", sources=(f"{t}.delivery_date",))
+            Column(
+                f"{name}_release",
+                "date",
+                f"Release that states the {name} of this version",
+                sources=(f"{t}.delivery_date",),
+            )
             for name, (t, _, _) in LISTS.items()
         ),
         Column(
@@ -91,7 +99,9 @@ LISTS = {
         Column("is_current", "boolean", "Whether the newest release says so", False, ("silver.titles.delivery_date",)),
     ],
     expectations=[
-        holds("valid_interval", "valid_to IS NULL OR valid_to > valid_from", "no version ends before it begins", "fail"),
+        holds(
+            "valid_interval", "valid_to IS NULL OR valid_to > valid_from", "no version ends before it begins", "fail"
+        ),
         holds("current_is_open", "is_current = (valid_to IS NULL)", "exactly the open versions are current", "fail"),
     ],
 )
@@ -175,9 +185,7 @@ def _with_list(said: DataFrame, marks: DataFrame, name: str) -> DataFrame:
     """Add the marks of one list as they stood at each release; an order of other members is no order of these."""
     from pyspark.sql import functions as F
 
-    members = marks.select(
-        "title_key", F.col("delivery_date").alias(f"{name}_release"), F.col("members").alias(name)
-    )
+    members = marks.select("title_key", F.col("delivery_date").alias(f"{name}_release"), F.col("members").alias(name))
     ordered = marks.select(
         "title_key", F.col("delivery_date").alias(f"{name}_ordered"), F.col("members").alias("of_members"), "in_order"
     )

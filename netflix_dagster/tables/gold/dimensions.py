@@ -23,11 +23,21 @@ if TYPE_CHECKING:
     columns=[
         Column("person_sk", "bigint", "Surrogate key: hash of person_key", False, ("silver.title_cast.person_key",)),
         Column("person_key", "string", "The name in lower case", nullable=False),
-        Column("name", "string", "The spelling used most", False, ("silver.title_cast.person", "silver.title_directors.person")),
+        Column(
+            "name",
+            "string",
+            "The spelling used most",
+            False,
+            ("silver.title_cast.person", "silver.title_directors.person"),
+        ),
         Column("is_cast", "boolean", "Was in the cast of some title", False, ("silver.title_cast.person_key",)),
         Column("is_director", "boolean", "Directed some title", False, ("silver.title_directors.person_key",)),
-        Column("first_release", "date", "First release that names the person", False, ("silver.title_cast.delivery_date",)),
-        Column("last_release", "date", "Last release that names the person", False, ("silver.title_cast.delivery_date",)),
+        Column(
+            "first_release", "date", "First release that names the person", False, ("silver.title_cast.delivery_date",)
+        ),
+        Column(
+            "last_release", "date", "Last release that names the person", False, ("silver.title_cast.delivery_date",)
+        ),
     ],
 )
 def dim_person(title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
@@ -62,15 +72,32 @@ def dim_person(title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
     key=("country_sk",),
     reads=("silver.title_countries",),
     columns=[
-        Column("country_sk", "bigint", "Surrogate key: hash of country_key", False, ("silver.title_countries.country_key",)),
+        Column(
+            "country_sk", "bigint", "Surrogate key: hash of country_key", False, ("silver.title_countries.country_key",)
+        ),
         Column("country_key", "string", "The name in lower case", nullable=False),
         Column("country", "string", "The name as releases write it", nullable=False),
-        Column("iso_alpha2", "string", "ISO 3166-1 alpha-2 code; of former countries the code they had", sources=("silver.title_countries.country",)),
+        Column(
+            "iso_alpha2",
+            "string",
+            "ISO 3166-1 alpha-2 code; of former countries the code they had",
+            sources=("silver.title_countries.country",),
+        ),
         Column("iso_alpha3", "string", "ISO 3166-1 alpha-3 code", sources=("silver.title_countries.country",)),
-        Column("exists_today", "boolean", "False for former countries such as the Soviet Union", sources=("silver.title_countries.country",)),
+        Column(
+            "exists_today",
+            "boolean",
+            "False for former countries such as the Soviet Union",
+            sources=("silver.title_countries.country",),
+        ),
     ],
     expectations=[
-        holds("iso_code_known", "iso_alpha2 IS NOT NULL", "every country has an ISO code", hint="add the name to tables/reference.py"),
+        holds(
+            "iso_code_known",
+            "iso_alpha2 IS NOT NULL",
+            "every country has an ISO code",
+            hint="add the name to tables/reference.py",
+        ),
     ],
 )
 def dim_country(title_countries: DataFrame) -> DataFrame:
@@ -124,10 +151,17 @@ def dim_genre(title_genres: DataFrame, titles: DataFrame) -> DataFrame:
         Column("name", "string", "What it says", sources=("silver.titles.rating",)),
         Column("rating_family", "string", "The system it belongs to", nullable=False),
         Column("audience", "string", "Kids, Older kids, Teens, Adults or Not rated", sources=("silver.titles.rating",)),
-        Column("minimum_age", "int", "Age from which it is meant, null when it says none", sources=("silver.titles.rating",)),
+        Column(
+            "minimum_age",
+            "int",
+            "Age from which it is meant, null when it says none",
+            sources=("silver.titles.rating",),
+        ),
         Column("severity", "int", "Order of the ratings of a family, mildest first", sources=("silver.titles.rating",)),
     ],
-    expectations=[holds("name_known", "name IS NOT NULL", "every rating is explained", hint="add it to tables/reference.py")],
+    expectations=[
+        holds("name_known", "name IS NOT NULL", "every rating is explained", hint="add it to tables/reference.py")
+    ],
 )
 def dim_rating(titles: DataFrame) -> DataFrame:
     """The known maturity ratings and those that some release has used."""
@@ -138,9 +172,7 @@ def dim_rating(titles: DataFrame) -> DataFrame:
         "rating string, name string, known_family string, audience string, minimum_age int, severity int",
     )
     used = titles.where("rating IS NOT NULL").groupBy("rating").agg(F.max("rating_family").alias("rating_family"))
-    return used.join(known, "rating", "full").withColumn(
-        "rating_family", F.coalesce("known_family", "rating_family")
-    )
+    return used.join(known, "rating", "full").withColumn("rating_family", F.coalesce("known_family", "rating_family"))
 
 
 @table(
@@ -162,7 +194,13 @@ def dim_rating(titles: DataFrame) -> DataFrame:
         Column("day_of_week", "int", "ISO 8601 day, 1 Monday to 7 Sunday", False, ("silver.titles.date_added",)),
         Column("day_name", "string", "Day in English", False, ("silver.titles.date_added",)),
         Column("is_weekend", "boolean", "Saturday or Sunday", False, ("silver.titles.date_added",)),
-        Column("is_release", "boolean", "A catalogue release was delivered that day", False, ("silver.titles.delivery_date",)),
+        Column(
+            "is_release",
+            "boolean",
+            "A catalogue release was delivered that day",
+            False,
+            ("silver.titles.delivery_date",),
+        ),
     ],
 )
 def dim_date(titles: DataFrame) -> DataFrame:

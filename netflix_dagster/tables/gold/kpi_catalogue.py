@@ -33,10 +33,22 @@ _READS = (
     columns=[
         Column("delivery_date", "date", "The release", nullable=False),
         Column("kpi", "string", "Name of the figure, such as titles_by_country", False, ("silver.titles.type",)),
-        Column("member", "string", "What it is the figure of, such as France; all for the whole release", False, ("silver.titles.type",)),
+        Column(
+            "member",
+            "string",
+            "What it is the figure of, such as France; all for the whole release",
+            False,
+            ("silver.titles.type",),
+        ),
         Column("value", "double", "The figure", sources=("silver.titles.show_id", "silver.titles.duration_minutes")),
         Column("unit", "string", "titles, share, years, minutes or seasons", False, ("silver.titles.type",)),
-        Column("rank", "int", "Dense rank of the value within the kpi of the release, largest first", False, ("silver.titles.show_id",)),
+        Column(
+            "rank",
+            "int",
+            "Dense rank of the value within the kpi of the release, largest first",
+            False,
+            ("silver.titles.show_id",),
+        ),
     ],
 )
 def kpi_catalogue(
@@ -73,8 +85,10 @@ def kpi_catalogue(
 def _figure(frame: DataFrame, kpi: str, member: Expression, value: Expression, unit: str) -> DataFrame:
     from pyspark.sql import functions as F
 
-    return frame.groupBy("delivery_date", member.alias("member")).agg(value.cast("double").alias("value")).select(
-        "delivery_date", F.lit(kpi).alias("kpi"), "member", "value", F.lit(unit).alias("unit")
+    return (
+        frame.groupBy("delivery_date", member.alias("member"))
+        .agg(value.cast("double").alias("value"))
+        .select("delivery_date", F.lit(kpi).alias("kpi"), "member", "value", F.lit(unit).alias("unit"))
     )
 
 
@@ -91,7 +105,10 @@ def _sizes(titles: DataFrame) -> list[DataFrame]:
     month = titles.select("delivery_date", F.substring(F.col("date_added").cast("string"), 1, 7).alias("month"))
     return [
         _figure(titles, "titles", F.lit("all"), F.count("*"), "titles"),
-        *(_count(titles, f"titles_by_{column}", column) for column in ("type", "rating", "rating_family", "release_year")),
+        *(
+            _count(titles, f"titles_by_{column}", column)
+            for column in ("type", "rating", "rating_family", "release_year")
+        ),
         _count(month, "titles_by_month_added", "month"),
     ]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from netflix_dagster.landing.sources import Source
@@ -18,7 +19,8 @@ def join_broken_records(records: DataFrame, source: Source) -> DataFrame:
     """``records`` of bronze, the two halves of a broken one replaced by the whole; a column ``repairs`` says so.
 
     A head lacks its last fields and is followed by a tail that begins in the middle of a value and lacks its key
-    as well. Together they must have exactly one field more than the header: the broken value, counted twice.
+    as well; of several keyless records in a row the first and second belong together, then the third and fourth.
+    Together they must have exactly one field more than the header: the broken value, counted twice.
     Halves that do not fit stay as they are, and the expectations of the table refuse them.
     """
     from pyspark.sql import Window
@@ -26,11 +28,16 @@ def join_broken_records(records: DataFrame, source: Source) -> DataFrame:
 
     names = [f.name for f in records.schema.fields]
     place = Window.partitionBy("delivery_date", "source_file").orderBy("record_number")
-    seen = records.select(
+    keyless = records.where("show_id IS NULL").select(
         "*",
         *(F.lead(name).over(place).alias(f"next_{name}") for name in names),
+        (F.col("record_number") - F.row_number().over(place)).alias("stretch"),
     )
-    pairs = seen.where("show_id IS NULL AND next_show_id IS NULL AND next_record_number = record_number + 1")
+    within = Window.partitionBy("delivery_date", "source_file", "stretch").orderBy("record_number")
+    pairs = keyless.withColumn("nth", F.row_number().over(within)).where(
+        "nth % 2 = 1 AND next_record_number = record_number + 1"
+    )
+    pairs = pairs.select(*names, *(f"next_{name}" for name in names))
     columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in records.schema.fields)
     joined = pairs.mapInArrow(_joiner(source), f"{columns}, repairs array<string>, last_record bigint")
     halves = joined.select(
@@ -64,8 +71,8 @@ def _filled(fields: list[str | None]) -> list[str | None]:
     return fields[:end]
 
 
-def _joiner(source: Source):  # type: ignore[no-untyped-def]
-    def join(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _joiner(source: Source) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def join(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         for batch in batches:
@@ -79,14 +86,14 @@ def _joiner(source: Source):  # type: ignore[no-untyped-def]
 
 
 def _join(pair: dict[str, object], names: list[str], source: Source) -> dict[str, object] | None:
-    order = [source.canonical(header) for header in str(pair["source_header"]).split(",")]
-    head = [_text(pair[name]) if name else None for name in order]
-    tail = [_text(pair[f"next_{name}"]) if name else None for name in order]
-    fields = joined_fields(head, tail)
+    header = next(csv.reader([str(pair["source_header"])]))
+    order = [name for name in map(source.canonical, header) if name]
+    if len(order) < len(header):
+        return None  # where an unknown column stood, the fields of the halves cannot be told apart
+    fields = joined_fields([_text(pair[name]) for name in order], [_text(pair[f"next_{name}"]) for name in order])
     if fields is None:
         return None
-    whole = {name: pair[name] for name in names}
-    whole.update({name: value for name, value in zip(order, fields, strict=True) if name})
+    whole = {**{name: pair[name] for name in names}, **dict(zip(order, fields, strict=True))}
     return {**whole, "repairs": [REPAIR], "last_record": pair["next_record_number"]}
 
 

@@ -21,9 +21,7 @@ def _declare(
     def listed(catalogue: DataFrame, rows: DataFrame, titles: DataFrame) -> DataFrame:
         return _listed(catalogue, rows, titles, column=whole_column, item=item, order=order)
 
-    listed.__doc__ = (
-        f"{what} of every title of every release, from whole releases (exploded) and split files alike."
-    )
+    listed.__doc__ = f"{what} of every title of every release, from whole releases (exploded) and split files alike."
     table(
         f"silver.{name}",
         feed="catalogue",

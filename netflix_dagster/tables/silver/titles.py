@@ -51,7 +51,9 @@ _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rati
         Column("date_added", "date", "Day the title was added to Netflix, null when not stated"),
         Column("release_year", "int", "Year of first release anywhere"),
         Column("rating", "string", "Maturity rating in full, such as TV-MA; null when not stated"),
-        Column("rating_family", "string", "System that the rating belongs to", sources=tuple(f"{b}.rating" for b in _BOTH)),
+        Column(
+            "rating_family", "string", "System that the rating belongs to", sources=tuple(f"{b}.rating" for b in _BOTH)
+        ),
         Column(
             "duration_minutes",
             "int",
@@ -84,7 +86,11 @@ _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rati
             "every stated day could be read",
             hint="write days as September 9, 2019, 9/9/2019 or 2019-09-09",
         ),
-        holds("duration_stated", "duration_minutes IS NOT NULL OR duration_seasons IS NOT NULL", "every title has a length"),
+        holds(
+            "duration_stated",
+            "duration_minutes IS NOT NULL OR duration_seasons IS NOT NULL",
+            "every title has a length",
+        ),
         holds(
             "released_before_added",
             "date_added IS NULL OR release_year IS NULL OR year(date_added) >= release_year",

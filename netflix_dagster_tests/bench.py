@@ -1,0 +1,149 @@
+"""``make bench``: what the platform costs, measured now, on this machine. Nothing is asserted here.
+
+On the real deliveries when they are there (``../shared/data/landing``, or ``NETFLIX_BENCH_LANDING``), else on the
+sample. Every figure comes from one run of its own process, the first line of each from a warm file cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SEEN = 10_000
+
+
+def main() -> None:
+    """Run every measurement and print its line."""
+    landing = Path(os.environ.get("NETFLIX_BENCH_LANDING", ROOT.parent / "shared" / "data" / "landing"))
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        if not landing.is_dir():
+            landing = scratch / "landing"
+            _python("from netflix_dagster.landing.sample import write_sample; write_sample(FOLDER)", landing)
+        _say(f"deliveries: {landing}")
+        _load()
+        _compute(landing, scratch / "compute")
+        _make_run(scratch / "sample", None)
+        _make_run(scratch / "real", landing)
+        _tick(scratch / "tick")
+
+
+def _load() -> None:
+    code = "import time; t = time.perf_counter(); import netflix_dagster.definitions; print(time.perf_counter() - t)"
+    seconds = min(float(_python(code)) for _ in range(3))
+    _say(f"code location load                         {seconds:6.2f} s   (target 3)")
+
+
+def _compute(landing: Path, lake: Path) -> None:
+    code = """
+import json, resource, time
+from netflix_dagster.compute.build import build
+from netflix_dagster.lake import engines
+from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.landing.deliveries import list_landing
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.settings import Settings
+import netflix_dagster.tables
+import deltalake, pandas
+settings = Settings(landing=LANDING, lake=FOLDER)
+split = [d.date for d in list_landing(settings.landing, load_sources(), ["netflix_titles"]).deliveries][:1]
+engines.session(settings.engine)
+rounds = []
+for _ in range(3):
+    started = time.perf_counter()
+    seconds = {name: round(build(name, split, settings).seconds, 3) for name in TABLES}
+    rounds.append(time.perf_counter() - started)
+print(json.dumps({"first": rounds[0], "again": min(rounds[1:]), "tables": seconds,
+                  "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+"""
+    found = json.loads(_python(code, lake, landing))
+    slowest = sorted(found["tables"].items(), key=lambda item: -item[1])[:4]
+    _say(f"split files to all gold, in the process    {found['first']:6.2f} s   (target 3), again {found['again']:.2f} s")
+    _say(f"  slowest tables: {', '.join(f'{name} {seconds} s' for name, seconds in slowest)}")
+    _say(f"  peak memory                              {found['memory']:6} MB  (target 1024)")
+
+
+def _make_run(scratch: Path, landing: Path | None) -> None:
+    """What ``make run`` does once the environment is there, into an empty lake, and again into a full one."""
+    command = [str(Path(sys.executable).parent / "netflix-dagster")]
+    what = "real deliveries" if landing else "sample"
+    started = time.perf_counter()
+    if landing is None:
+        landing = scratch / "landing"
+        subprocess.run([*command, "sample", str(landing)], check=True, capture_output=True)
+    first = _run(command, landing, scratch / "lake")
+    seconds = time.perf_counter() - started
+    target = "(target 15)" if what == "sample" else ""
+    _say(f"make run, warm, {what:<16}           {seconds:6.2f} s   {target}")
+    _say(f"  peak memory                              {first['peak_memory_mb']:6} MB")
+    started = time.perf_counter()
+    _run(command, landing, scratch / "lake")
+    _say(f"  a second time, nothing to do             {time.perf_counter() - started:6.2f} s")
+
+
+def _run(command: list[str], landing: Path, lake: Path) -> dict[str, int]:
+    call = [*command, "run", "--landing", str(landing), "--lake", str(lake), "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, env=_environment())
+    found: dict[str, int] = json.loads(done.stdout)
+    return found
+
+
+def _tick(scratch: Path) -> None:
+    code = f"""
+import time
+from pathlib import Path
+from netflix_dagster.defs.resources import Lake
+from netflix_dagster.defs.sensors import Cursor, tick
+from netflix_dagster.lake import ledger
+from netflix_dagster.landing.deliveries import list_landing
+from netflix_dagster.landing.sources import load_sources
+from datetime import date, timedelta
+sources = load_sources()
+landing = Path(FOLDER) / "landing"
+for n in range({SEEN}):
+    day = (date(1990, 1, 1) + timedelta(days=n)).isoformat()
+    folder = landing / "netflix_catalogue" / day
+    folder.mkdir(parents=True)
+    (folder / "titles.csv").write_text("show_id")
+lake = Lake(landing=str(landing), lake=str(Path(FOLDER) / "lake"))
+listing = list_landing(landing, sources)
+ledger.record(lake.settings.lake, [
+    ledger.Entry("catalogue", d.source, d.date, d.fingerprint, "accepted", None, 1, 7, 1, "") for d in listing.deliveries
+])
+feed = sources.feeds["catalogue"]
+started = time.perf_counter(); tick(feed, sources, lake, Cursor(), set()); first = time.perf_counter() - started
+cursor = Cursor(listing.fingerprint)
+started = time.perf_counter(); tick(feed, sources, lake, cursor, set()); again = time.perf_counter() - started
+print(first, again)
+"""
+    first, again = _python(code, scratch).split()
+    _say(f"landing tick over {SEEN:,} seen files        {float(first):6.2f} s   (target 2), nothing changed {float(again):.2f} s")
+
+
+def _python(code: str, folder: Path | None = None, landing: Path | None = None) -> str:
+    names = f"from pathlib import Path\nFOLDER = Path({str(folder)!r})\nLANDING = Path({str(landing)!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", names + code], capture_output=True, text=True, check=False, env=_environment(), cwd=ROOT
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+
+
+def _environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "NETFLIX_LANDING", "NETFLIX_LAKE")}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""What every test can ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session")
+def spark() -> SparkSession:
+    """The real embedded engine, started once for all tests."""
+    from netflix_dagster.lake import engines
+
+    return engines.session()
