@@ -31,6 +31,7 @@ have changed stays as it was, so nothing else has to wait for it.
 
 def table_asset(table: Table) -> dg.AssetsDefinition:
     """The asset of one table: builds it for the deliveries of the run, and says what came of it."""
+    checks = check_specs(table)
 
     @dg.asset(
         key=asset_key(table.name),
@@ -38,7 +39,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         partitions_def=feed_partitions(table.feed) if table.feed else None,
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=None if table.feed else FOLLOWS,
-        check_specs=check_specs(table),
+        check_specs=checks,
         freshness_policy=freshness(table),
         group_name=table.layer,
         kinds={"delta", "pyspark"},
@@ -73,7 +74,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         )
         if one_by_one:
             _log_evaluations(context, table, report)
-            yield from (dg.Output(None, spec.get_python_identifier()) for spec in check_specs(table))
+            yield from (dg.Output(None, spec.get_python_identifier()) for spec in checks)
 
     return build_table
 

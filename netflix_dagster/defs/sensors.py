@@ -70,7 +70,7 @@ def tick(feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: set[st
     """One look at the landing folder. ``known`` are the partitions that exist already."""
     settings = lake.settings
     listing = list_landing(settings.landing, sources, [source.name for source in sources.of_feed(feed.name)])
-    if cursor.listing == listing.fingerprint:
+    if cursor.listing == listing.fingerprint and not cursor.requested:
         return dg.SkipReason(f"nothing new among {len(listing.deliveries)} deliveries in {settings.landing}")
     work = pending(listing, sources, ledger.latest(settings.lake))
     fresh = [piece for piece in work if piece.identity not in cursor.requested]

@@ -104,17 +104,50 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
 
 
 def evolve(lake: Path, table: Table) -> None:
-    """Add the columns that the contract has gained since the table was last written."""
-    from deltalake import DeltaTable, Field
-    from deltalake.schema import PrimitiveType
+    """Add the columns that the contract has gained since the table was last written.
 
-    delta = DeltaTable(location(lake, table.name))
-    have = {f.name for f in delta.schema().fields}
-    new = [column for column in table.columns if column.name not in have]
+    Raises ``ContractError`` when the table has a column of another type or one that the contract no longer knows:
+    an engine may write over such a difference without a word.
+    """
+    from deltalake import DeltaTable, Field
+
+    kept = DeltaTable(location(lake, table.name))
+    have = {field.name: _spark_type(field.type) for field in kept.schema().fields}
+    promised = {column.name: column.type for column in table.columns}
+    wrong = [
+        f"{name} is {kind} in the table and {promised.get(name, 'not there')} in the contract"
+        for name, kind in have.items()
+        if promised.get(name) != kind
+    ]
+    if wrong:
+        raise ContractError(
+            f"{table.name}: {'; '.join(wrong)}. Nothing was written. Move {location(lake, table.name)} away and"
+            " build all its deliveries again"
+        )
+    new = [Field(name, _delta_type(kind), nullable=True) for name, kind in promised.items() if name not in have]
     if new:
-        primitive = {"int": "integer", "bigint": "long"}
-        fields = [Field(c.name, PrimitiveType(primitive.get(c.type, c.type)), nullable=True) for c in new]
-        delta.alter.add_columns(fields)
+        kept.alter.add_columns(new)
+
+
+_PRIMITIVES = {"int": "integer", "bigint": "long"}
+"""Spark's names of types that Delta calls otherwise."""
+
+
+def _delta_type(spark_type: str) -> Any:
+    from deltalake.schema import ArrayType, PrimitiveType
+
+    if spark_type.startswith("array<"):
+        return ArrayType(_delta_type(spark_type.removeprefix("array<").removesuffix(">")), contains_null=True)
+    return PrimitiveType(_PRIMITIVES.get(spark_type, spark_type))
+
+
+def _spark_type(delta_type: Any) -> str:
+    from deltalake.schema import ArrayType
+
+    if isinstance(delta_type, ArrayType):
+        return f"array<{_spark_type(delta_type.element_type)}>"
+    found = str(delta_type.type)
+    return next((spark for spark, name in _PRIMITIVES.items() if name == found), found)
 
 
 def delivery_condition(deliveries: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
+from netflix_dagster.defs.jobs import feed_tables
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 from netflix_dagster.lake import ledger, store
@@ -147,6 +148,13 @@ class House:
         """Run what a sensor has requested."""
         only = [".".join(key.path) for key in request.asset_selection or ()]
         return self.execute(partition_key=request.partition_key, tags=request.tags, only=only)
+
+    @staticmethod
+    def checks_of(feed: str) -> set[dg.AssetCheckKey]:
+        """Every check on the tables of a feed's chain."""
+        graph = defs.resolve_asset_graph()
+        keys = [asset_key(name) for name in feed_tables(feed)]
+        return {check for key in keys for check in graph.get_check_keys_for_assets([key])}
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of a table, of none if it was never written."""

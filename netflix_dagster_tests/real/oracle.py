@@ -50,6 +50,7 @@ ATTRIBUTES = (
     "description",
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+RANKINGS = ("top_cast", "top_directors", "longest_movies", "co_production_pairs")
 TOP = 100
 """Rankings end with the members that share the hundredth place."""
 
@@ -300,9 +301,24 @@ class Catalogue:
             found |= {(after, key, "removed", None) for key in old.keys() - new.keys()}
         return found
 
+    @cached_property
+    def spellings(self) -> dict[str, Counter[str]]:
+        """Everyone in a cast or a director's chair, by name in lower case: how often each spelling was used."""
+        found: dict[str, Counter[str]] = {}
+        for titles in self.titles.values():
+            for title in titles:
+                for name in (*title.lists["cast"], *title.lists["directors"]):
+                    found.setdefault(name.lower(), Counter())[name] += 1
+        return found
+
+    def person(self, name: str) -> str:
+        """The spelling that is used most for a person, of two used alike the later in the alphabet."""
+        used = self.spellings[name.lower()]
+        return max(used, key=lambda spelling: (used[spelling], spelling))
+
     def kpis(self, release: str) -> dict[tuple[str, str], float]:
-        """Every figure of a release by (kpi, member), before the rankings are cut."""
-        return figures(self, release)
+        """Every figure of a release by (kpi, member), the rankings whole."""
+        return dict(figures(self, release))
 
 
 def in_order(listed: dict[str, int]) -> list[str]:
@@ -318,4 +334,76 @@ def differences(before: Title, after: Title, ordered: dict[tuple[str, str], list
         known = ordered.get((after.title_key, name))
         if set(was) != set(is_) or (after.form == "whole" and known is not None and known != in_order(is_)):
             found.append(name)
+    return found
+
+
+# Figures
+
+
+def figures(catalogue: Catalogue, release: str) -> Iterator[tuple[tuple[str, str], float]]:
+    titles = catalogue.titles[release]
+    yield ("titles", "all"), len(titles)
+    yield from counted("titles_by_type", (t.type for t in titles))
+    yield from counted("titles_by_rating", (t.rating for t in titles))
+    yield from counted("titles_by_rating_family", (t.rating_family for t in titles))
+    yield from counted("titles_by_release_year", (t.release_year for t in titles))
+    yield from counted("titles_by_month_added", (f"{t.date_added:%Y-%m}" if t.date_added else None for t in titles))
+    yield from counted("titles_by_country", (name for t in titles for name in t.lists["countries"]))
+    yield from counted("titles_by_genre", (name for t in titles for name in t.lists["genres"]))
+    for kpi, name in (("top_cast", "cast"), ("top_directors", "directors")):
+        people = ({person.lower() for person in t.lists[name]} for t in titles)
+        yield from counted(kpi, (catalogue.person(person) for each in people for person in each))
+    yield from growth(catalogue, release)
+    yield from lengths(titles)
+    yield from together([sorted(t.lists["countries"]) for t in titles if t.lists["countries"]])
+
+
+def counted(kpi: str, members: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:
+    for member, count in Counter(members).items():
+        yield (kpi, "(not stated)" if member is None else str(member)), count
+
+
+def growth(catalogue: Catalogue, release: str) -> Iterator[tuple[tuple[str, str], float]]:
+    place = catalogue.releases.index(release)
+    if place == 0:
+        return
+    yield from counted("titles_by_change", (change for on, _, change, _ in catalogue.changes if on == release))
+    now, before = len(catalogue.titles[release]), len(catalogue.titles[catalogue.releases[place - 1]])
+    yield ("net_growth", "all"), now - before
+    yield ("net_growth_share", "all"), (now - before) / before
+
+
+def lengths(titles: list[Title]) -> Iterator[tuple[tuple[str, str], float]]:
+    for kind in sorted({t.type for t in titles}):
+        lags = [t.date_added.year - t.release_year for t in titles if t.type == kind and t.date_added]
+        yield ("lag_to_addition_mean", kind), mean(lags)
+        yield ("lag_to_addition_median", kind), median(lags)
+    minutes = {t.title_key: t.duration_minutes for t in titles if t.duration_minutes is not None}
+    seasons = [t.duration_seasons for t in titles if t.duration_seasons is not None]
+    yield ("movie_minutes_mean", "all"), mean(minutes.values())
+    yield ("movie_minutes_median", "all"), median(minutes.values())
+    yield ("show_seasons_mean", "all"), mean(seasons)
+    yield from counted("shows_by_seasons", seasons)
+    for key, length in minutes.items():
+        yield ("longest_movies", key), length
+
+
+def together(countries: list[list[str]]) -> Iterator[tuple[tuple[str, str], float]]:
+    """Titles of several countries; the share is of the titles that state a country at all."""
+    several = [found for found in countries if len(found) > 1]
+    yield ("co_productions", "all"), len(several)
+    yield ("co_production_share", "all"), len(several) / len(countries)
+    yield from counted("co_production_pairs", (" & ".join(pair) for found in several for pair in combinations(found, 2)))
+
+
+def ranked(values: dict[tuple[str, str], float]) -> dict[tuple[str, str], int]:
+    """The dense rank of every figure within its kpi, largest first; the long rankings end with place TOP."""
+    by_kpi: dict[str, list[float]] = {}
+    for (kpi, _), value in values.items():
+        by_kpi.setdefault(kpi, []).append(value)
+    found = {}
+    for (kpi, member), value in values.items():
+        if kpi in RANKINGS and sum(other > value for other in by_kpi[kpi]) >= TOP:
+            continue
+        found[kpi, member] = 1 + len({other for other in by_kpi[kpi] if other > value})
     return found

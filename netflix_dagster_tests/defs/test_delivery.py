@@ -1,0 +1,122 @@
+"""A delivery becomes a partition of every table of its feed, and Dagster can tell what became of it."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from netflix_dagster.defs.jobs import feed_tables
+from netflix_dagster.defs.sensors import touched_tables
+from netflix_dagster.lake import store
+from netflix_dagster.lake.contract import TABLES
+from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
+from netflix_dagster_tests.defs.house import House, checks, materialized, split_files, title
+
+DAY = "2021-05-01"
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+
+def test_one_delivery_travels_from_landing_to_gold(house: House) -> None:
+    undated = title(6, release_year="soon")
+    house.release(DAY, title(1), title(2), title(1), undated, title(3, type="Series"))
+    result = house.run(DAY)
+    assert result.success
+
+    tables = feed_tables("catalogue")
+    events = materialized(result)
+    assert set(events) == {(name, DAY if TABLES[name].feed else None) for name in tables}
+    for (name, _), event in events.items():
+        metadata = {key: value.value for key, value in event.metadata.items()}
+        rows = house.rows(name)
+        assert metadata["dagster/row_count"] == len(rows)
+        assert metadata["delta_version"] == (-1 if store.version(house.tables, name) is None else 0)
+        assert ("preview" in metadata) == bool(rows)
+        if rows:
+            assert metadata["preview"].count("\n") == 1 + min(len(rows), 5)
+
+    catalogue, titles, cast, absent = (
+        {key: value.value for key, value in events[name, DAY].metadata.items()}
+        for name in ("bronze.netflix_catalogue", "silver.titles", "silver.title_cast", "bronze.netflix_cast")
+    )
+    counted = ("dagster/partition_row_count", "quarantined", "copies_removed")
+    assert [catalogue[name] for name in counted] == [5, 0, 0]
+    assert [titles[name] for name in counted] == [3, 1, 1]
+    assert [cast[name] for name in counted] == [9, 3, 3]
+    assert absent["delivered"] is False
+    assert "delivered" not in catalogue
+
+    found = checks(result, "silver.titles")
+    assert {partition for _, partition in found} == {DAY}
+    year, kind = found["release_year_not_null", DAY], found["type_known", DAY]
+    assert (year.passed, year.severity, year.metadata["broken"].value) == (False, WARN, 1)
+    assert (kind.passed, kind.severity, kind.metadata["broken"].value) == (False, WARN, 1)
+    assert found["mostly_kept", DAY].passed
+    assert found["mostly_kept", DAY].severity == ERROR
+    readable = checks(result, "bronze.netflix_catalogue")["readable", DAY]
+    assert (readable.passed, readable.severity, readable.blocking) == (True, ERROR, True)
+    assert readable.metadata["rows"].value == 5
+    assert {partition for _, partition in checks(result, "gold.dim_title")} == {None}
+
+    (refused,) = house.quarantined("silver.titles", DAY)
+    assert refused["rules"] == ["release_year_not_null"]
+    assert (refused["source_file"], refused["record_number"]) == ("file.csv", 4)
+    assert house.standing("netflix_catalogue", DAY).status == "accepted"
+
+
+def test_every_check_of_every_table_is_evaluated_in_the_run_of_a_delivery_and_of_a_range(house: House) -> None:
+    house.release(FIRST, title(1), title(2))
+    house.release(SECOND, title(1), title(3))
+    specs = {(key.asset_key, key.name) for key in house.checks_of("catalogue")}
+    for days in ((FIRST,), (FIRST, SECOND)):
+        found = house.run(*days).get_asset_check_evaluations()
+        assert {(e.asset_key, e.check_name) for e in found} == specs
+        for evaluation in found:
+            table = TABLES[".".join(evaluation.asset_key.path)]
+            assert (evaluation.partition in days) if table.per_delivery else (evaluation.partition is None)
+        per_day = [e for e in found if e.check_name == "readable"]
+        assert len(per_day) == len(days) * sum(table.layer == "bronze" for table in TABLES.values())
+
+
+def test_a_range_of_a_single_delivery_is_told_like_that_delivery(built: House) -> None:
+    result = built.run(FIRST, FIRST)
+    assert result.success
+    assert {partition for _, partition in checks(result, "silver.titles")} == {FIRST}
+    assert ("silver.titles", FIRST) in materialized(result)
+
+
+def test_the_events_of_a_range_carry_the_rows_of_each_delivery(built: House) -> None:
+    events = materialized(built.run(FIRST, SPLIT, only=["bronze.netflix_catalogue"]))
+    rows = {day: event.metadata["dagster/partition_row_count"].value for (_, day), event in events.items()}
+    assert rows == {FIRST: 5, SECOND: 5, SPLIT: 0}
+
+
+def test_building_a_delivery_again_changes_nothing(built: House) -> None:
+    before = built.contents()
+    assert built.run(SECOND).success
+    assert built.contents() == before
+
+
+SOURCES = ("netflix_titles", "netflix_cast", "netflix_category", "netflix_countries", "netflix_directors")
+
+
+@pytest.mark.parametrize("order", [SOURCES, SOURCES[::-1]], ids=["titles first", "titles last"])
+def test_a_split_delivery_may_arrive_file_by_file(house: House, order: tuple[str, ...]) -> None:
+    rows = [title(1), title(2), title(3)]
+    files = split_files(rows)
+    for source in order:
+        house.land(source, DAY, files[source])
+        result = house.run(DAY, only=touched_tables("catalogue", [source]))
+        lacking = checks(result, f"bronze.{source}")["delivery_complete", DAY]
+        assert lacking.passed == (source == order[-1])
+    assert result.success
+    found = {name: len(house.rows(f"silver.{name}")) for name in ("titles", "title_cast", "title_genres")}
+    assert found == {"titles": 3, "title_cast": 9, "title_genres": 6}
+    assert house.quarantined("silver.title_cast", DAY) == []
+    assert {house.standing(source, DAY).status for source in SOURCES} == {"accepted"}
+
+
+def test_files_of_both_forms_on_one_date_are_one_release(built: House) -> None:
+    before = built.contents("silver")
+    built.split(SECOND, title(1), title(2, rating="TV-MA"), *map(title, (3, 5, 6)))
+    assert built.run(SECOND).success
+    assert built.contents("silver") == before
