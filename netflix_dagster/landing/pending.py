@@ -26,11 +26,14 @@ def pending(
     sources: Sources,
     ledger: Mapping[tuple[str, str], Entry],
     unfinished: Callable[[str, str], bool] = lambda feed, date: False,
+    *,
+    again: bool = False,
 ) -> list[Pending]:
     """Compare what lies in landing with the ledger, oldest delivery first.
 
-    A delivery that was refused or blocked is pending again only when its files change. One that was accepted is
-    pending again when ``unfinished(feed, date)`` says that its chain never reached the end.
+    A delivery that was refused or blocked is pending again when its files change, or when it is asked for
+    ``again``. One that was accepted is pending again when ``unfinished(feed, date)`` says that its chain never
+    reached the end.
     """
     work: dict[tuple[str, str], list[Delivery]] = {}
     everything: dict[tuple[str, str], list[Delivery]] = {}
@@ -40,7 +43,7 @@ def pending(
         seen = ledger.get((delivery.source, delivery.date))
         if seen is None or seen.fingerprint != delivery.fingerprint:
             work.setdefault(place, []).append(delivery)
-        elif seen.status == "accepted" and unfinished(*place):
+        elif again if seen.status != "accepted" else unfinished(*place):
             work.setdefault(place, []).append(delivery)
     return [
         Pending(feed, date, tuple(d.source for d in deliveries), _identity(everything[feed, date]))

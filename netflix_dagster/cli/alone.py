@@ -1,0 +1,49 @@
+"""One ``netflix-dagster run`` at a time on a lake; and what is left of one that was killed is cleared away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+STARTED_BY = {"started_by": "netflix-dagster run"}
+"""The tag of runs that live in the process of the command."""
+
+
+@contextmanager
+def alone(home: Path, console: Console) -> Iterator[None]:
+    """Wait until no other ``netflix-dagster run`` is at work in this home. The lock dies with its process."""
+    with (home / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            console.print(f"waiting for another run on this lake, process {lock.read().strip() or 'unknown'} ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def clear_lost_runs(instance: DagsterInstance, console: Console) -> None:
+    """Close the runs of killed processes, so that they neither show as running nor keep tables to themselves.
+
+    Only to be called alone: then every run of ours that has not ended has lost its process.
+    """
+    from dagster import DagsterRunStatus, RunsFilter
+
+    under_way = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
+    under_way += [DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(RunsFilter(tags=STARTED_BY, statuses=under_way)):
+        console.print(f"run {run.run_id[:8]} lost its process before it ended; what it left undone is done now")
+        instance.report_run_failed(run, "The process of this run was lost; the next run did what it left undone.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

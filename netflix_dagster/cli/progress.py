@@ -1,0 +1,83 @@
+"""What ``netflix-dagster run`` shows while it works: a line for every table that was built."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.status import Status
+
+if TYPE_CHECKING:
+    from netflix_dagster.compute.report import Report
+
+
+class Progress(logging.Handler):
+    """Listens to what ``compute.build`` says, shows it, and keeps the reports.
+
+    In a terminal a last line says what is under way; elsewhere only what is done is said.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.reports: list[Report] = []
+        self._status = Status("", console=console)
+        self._what, self._done, self._of, self._width = "", 0, 0, 0
+
+    @contextmanager
+    def run(self, what: str, tables: list[str]) -> Iterator[None]:
+        """Show a Dagster run that is to build some tables."""
+        self._what, self._done, self._of, self._width = what, 0, len(tables), max(map(len, tables), default=0)
+        self.console.print(f"[bold]{what}[/bold]")
+        self._tell()
+        self._status.start()
+        try:
+            yield
+        finally:
+            self._status.stop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        report: Report | None = getattr(record, "report", None)
+        if report is None:
+            return
+        self.reports.append(report)
+        self.console.print(
+            f"  {report.table:<{self._width}} {report.total_rows:>9,} rows {report.seconds:>6.2f} s  {_notes(report)}",
+            soft_wrap=True,
+        )
+        self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        self._status.update(f"{self._what}: {self._done} of {self._of} tables")
+
+
+@contextmanager
+def listening(console: Console) -> Iterator[Progress]:
+    """A ``Progress`` that hears of every table that is built in the meantime."""
+    log = logging.getLogger("netflix_dagster.build")
+    handler = Progress(console)
+    level, propagate = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield handler
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
+
+
+def _notes(report: Report) -> str:
+    outcomes = report.outcomes.values()
+    held = sum(1 for o in outcomes if o.held_back)
+    warnings = sum(not check.passed and not check.blocking for o in outcomes for check in o.checks)
+    quarantined = sum(o.quarantined for o in outcomes)
+    notes = [f"[red]{held} held back[/red]"] if held else []
+    notes += [f"{quarantined} quarantined"] if quarantined else []
+    notes += [f"{warnings} warning{'s' if warnings > 1 else ''}"] if warnings and not held else []
+    return ", ".join(notes)

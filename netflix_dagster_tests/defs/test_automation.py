@@ -1,0 +1,91 @@
+"""A table that belongs to no feed alone follows what it reads, and no bad delivery keeps it waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+import pytest
+
+from netflix_dagster.definitions import defs
+from netflix_dagster.defs.checks import asset_key
+from netflix_dagster.lake.contract import TABLES
+from netflix_dagster_tests.defs.house import House, title
+
+DATES = "gold.dim_date"
+TITLES = ("bronze.netflix_catalogue", "bronze.netflix_titles", "silver.titles")
+DAY, NEXT, LAST = "2021-05-01", "2021-06-01", "2021-07-01"
+
+
+class Daemon:
+    """The automation sensor, tick by tick."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.cursor = None
+
+    def tick(self) -> list[str]:
+        """The tables that this tick requests."""
+        found = dg.evaluate_automation_conditions(defs=defs, instance=self.house.instance, cursor=self.cursor)
+        self.cursor = found.cursor
+        return [name for name in TABLES if found.get_num_requested(asset_key(name))]
+
+    def build(self, day: str, *, tables: Sequence[str] = TITLES) -> bool:
+        return self.house.run(day, only=tables).success
+
+
+@pytest.fixture
+def daemon(house: House) -> Daemon:
+    """A first delivery is built, dim_date too, and the daemon has seen it."""
+    made = Daemon(house)
+    house.release(DAY, title(1), title(2))
+    assert made.tick() == []
+    assert made.build(DAY, tables=[*TITLES, DATES])
+    assert made.tick() == []
+    return made
+
+
+def test_a_change_of_silver_requests_it_once(daemon: Daemon) -> None:
+    daemon.house.release(NEXT, title(1), title(3, date_added="May 5, 2023"))
+    assert daemon.tick() == []
+    assert daemon.build(NEXT)
+    assert daemon.tick() == [DATES]
+    assert daemon.tick() == []
+    before = daemon.house.rows(DATES)
+    assert daemon.house.execute(only=[DATES]).success
+    assert len(daemon.house.rows(DATES)) > len(before)
+    assert daemon.tick() == []
+
+
+def test_the_whole_chain_of_a_delivery_leaves_nothing_to_request(daemon: Daemon) -> None:
+    daemon.house.release(NEXT, title(1))
+    daemon.house.release(LAST, title(1))
+    assert daemon.build(NEXT, tables=[*TITLES, DATES])
+    assert daemon.tick() == []
+    assert daemon.house.run(NEXT, LAST, only=[*TITLES, DATES]).success
+    assert daemon.tick() == []
+
+
+def test_a_blocked_delivery_requests_nothing(daemon: Daemon) -> None:
+    daemon.house.release(NEXT, *(title(n, release_year="soon") for n in (1, 2, 3)), title(4))
+    assert not daemon.build(NEXT)
+    assert daemon.tick() == []
+
+
+@pytest.mark.parametrize("bad", ["<html>", "blocked"])
+def test_a_bad_delivery_does_not_keep_the_good_ones_waiting(daemon: Daemon, bad: str) -> None:
+    if bad == "blocked":
+        daemon.house.release(NEXT, title(1, release_year="soon"))
+    else:
+        daemon.house.land("netflix_catalogue", NEXT, bad)
+    assert not daemon.build(NEXT)
+    daemon.house.release(LAST, title(1))
+    assert daemon.build(LAST)
+    assert daemon.tick() == [DATES]
+
+
+def test_a_bad_delivery_within_a_range_does_not_keep_the_good_ones_waiting(daemon: Daemon) -> None:
+    daemon.house.release(NEXT, title(1, release_year="soon"))
+    daemon.house.release(LAST, title(1))
+    assert daemon.house.run(NEXT, LAST, only=TITLES).success
+    assert daemon.tick() == [DATES]

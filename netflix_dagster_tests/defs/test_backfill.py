@@ -1,0 +1,51 @@
+"""One, many or all deliveries, in any order, alone or as a range: the tables come out the same."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
+from netflix_dagster_tests.defs.house import House
+
+
+@pytest.fixture
+def landed(original: House, house: House) -> House:
+    """The deliveries of ``original`` have landed, nothing is built and no partition is known."""
+    for path in original.landing.rglob("*.csv"):
+        target = house.landing / path.relative_to(original.landing)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return house
+
+
+def add(house: House, *days: str) -> None:
+    house.instance.add_dynamic_partitions("catalogue_deliveries", list(days))
+
+
+def test_there_is_something_to_compare(original: House) -> None:
+    held = original.contents("silver", "gold")
+    assert min(map(len, held.values())) >= 1
+    assert len(held["gold.fact_catalogue_change"]) > 10
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_deliveries_one_by_one_in_any_order_end_in_the_tables_of_one_range(
+    original: House, landed: House, seed: int
+) -> None:
+    order = random.Random(seed).sample([FIRST, SECOND, SPLIT], 3)
+    assert order != sorted(order)
+    for day in order:
+        add(landed, day)
+        assert landed.run(day).success
+    assert landed.contents("silver", "gold") == original.contents("silver", "gold")
+
+
+def test_some_then_all_deliveries_end_in_the_tables_of_one_range(original: House, landed: House) -> None:
+    add(landed, SECOND, SPLIT, FIRST)
+    assert landed.run(SECOND, SPLIT).success
+    partly = landed.contents("gold")
+    assert landed.run(SECOND, FIRST).success
+    assert landed.contents("silver", "gold") == original.contents("silver", "gold")
+    assert landed.contents("gold") != partly
