@@ -64,7 +64,9 @@ print(json.dumps({"first": rounds[0], "again": min(rounds[1:]), "tables": second
 """
     found = json.loads(_python(code, lake, landing))
     slowest = sorted(found["tables"].items(), key=lambda item: -item[1])[:4]
-    _say(f"split files to all gold, in the process    {found['first']:6.2f} s   (target 3), again {found['again']:.2f} s")
+    _say(
+        f"split files to all gold, in the process    {found['first']:6.2f} s   (target 3), again {found['again']:.2f} s"
+    )
     _say(f"  slowest tables: {', '.join(f'{name} {seconds} s' for name, seconds in slowest)}")
     _say(f"  peak memory                              {found['memory']:6} MB  (target 1024)")
 
@@ -114,7 +116,8 @@ for n in range({SEEN}):
 lake = Lake(landing=str(landing), lake=str(Path(FOLDER) / "lake"))
 listing = list_landing(landing, sources)
 ledger.record(lake.settings.lake, [
-    ledger.Entry("catalogue", d.source, d.date, d.fingerprint, "accepted", None, 1, 7, 1, "") for d in listing.deliveries
+    ledger.Entry("catalogue", d.source, d.date, d.fingerprint, "accepted", None, 1, 7, 1, "")
+    for d in listing.deliveries
 ])
 feed = sources.feeds["catalogue"]
 started = time.perf_counter(); tick(feed, sources, lake, Cursor(), set()); first = time.perf_counter() - started
@@ -123,7 +126,8 @@ started = time.perf_counter(); tick(feed, sources, lake, cursor, set()); again =
 print(first, again)
 """
     first, again = _python(code, scratch).split()
-    _say(f"landing tick over {SEEN:,} seen files        {float(first):6.2f} s   (target 2), nothing changed {float(again):.2f} s")
+    _say(f"landing tick over {SEEN:,} seen files        {float(first):6.2f} s   (target 2)")
+    _say(f"  nothing changed since the last           {float(again):6.2f} s")
 
 
 def _python(code: str, folder: Path | None = None, landing: Path | None = None) -> str:
@@ -137,7 +141,11 @@ def _python(code: str, folder: Path | None = None, landing: Path | None = None) 
 
 
 def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "NETFLIX_LANDING", "NETFLIX_LAKE")}
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("DAGSTER_HOME", "NETFLIX_LANDING", "NETFLIX_LAKE")
+    }
 
 
 def _say(line: str) -> None:

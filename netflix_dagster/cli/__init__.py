@@ -5,17 +5,17 @@ Exit codes: 0 all is well, 3 the work is done but a delivery is held back, 1 som
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
+from netflix_dagster.cli.trouble import WrongCall, told, writing
 from netflix_dagster.settings import Settings, get_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -39,16 +39,22 @@ def run(
     landing: LandingOption = None,
     lake: LakeOption = None,
     source: Annotated[str | None, typer.Option(help="Only the deliveries of this source.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also take up what is held back, though its files have not changed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build what has arrived and is not built yet, from landing to gold, through Dagster."""
-    settings = _settings(landing, lake)
-    from netflix_dagster.cli.run import run_pending
-    from netflix_dagster.cli.summary import print_summary
+    with told(err):
+        settings = _settings(landing, lake)
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.progress import real_stderr
+        from netflix_dagster.cli.run import run_pending
+        from netflix_dagster.cli.summary import print_summary
 
-    summary = run_pending(settings, source, err)
+        summary = run_pending(settings, source, again, real_stderr())
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         print_summary(summary, Console(highlight=False))
     raise typer.Exit(summary["exit_code"])
@@ -62,18 +68,24 @@ def land(
     landing: LandingOption = None,
 ) -> None:
     """Put a file into the landing folder as a delivery of a source."""
-    settings = _settings(landing, None)
-    from netflix_dagster.landing.deliveries import land as land_file
-    from netflix_dagster.landing.sources import load_sources
+    with told(err):
+        settings = _settings(landing, None)
+        from netflix_dagster.landing.deliveries import land as land_file
+        from netflix_dagster.landing.sources import load_sources
 
-    known = load_sources(settings.sources).sources
-    if source not in known:
-        _fail(f"there is no source {source!r}; the sources are {', '.join(known)}")
-    try:
-        landed = land_file(settings.landing, file, known[source], date or datetime.now(UTC).date().isoformat())
-    except (OSError, ValueError) as error:
-        _fail(str(error))
-    err.print(f"landed {landed}\nnow: [bold]netflix-dagster run[/bold], or let the sensor of `make dev` take it up")
+        known = load_sources(settings.sources).sources
+        if source not in known:
+            raise WrongCall(f"there is no source {source!r}; the sources are {', '.join(known)}")
+        if not file.is_file():
+            raise WrongCall(f"{file} is not a file" if file.exists() else f"there is no file {file}")
+        day = date or datetime.now(UTC).date().isoformat()
+        try:
+            with writing("the landing folder", settings.landing):
+                landed = land_file(settings.landing, file, known[source], day)
+        except ValueError as error:
+            raise WrongCall(str(error)) from error
+    err.print(f"landed {landed}", markup=False, soft_wrap=True)
+    err.print("next   netflix-dagster run   # or let the sensor of `make dev` take it up")
 
 
 @app.command()
@@ -81,8 +93,10 @@ def sample(folder: Annotated[Path, typer.Argument(help="The landing folder to fi
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""
     from netflix_dagster.landing.sample import write_sample
 
-    written = write_sample(folder.expanduser().absolute())
-    err.print(f"{len(written)} sample files in {folder}")
+    folder = folder.expanduser().absolute()
+    with told(err), writing("the landing folder", folder):
+        written = write_sample(folder)
+    err.print(f"{len(written)} sample files in {folder}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -92,27 +106,30 @@ def query(
     lake: LakeOption = None,
 ) -> None:
     """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables."""
-    settings = _settings(None, lake)
-    from netflix_dagster.cli.output import print_table
-    from netflix_dagster.lake.query import QueryError
-    from netflix_dagster.lake.query import query as ask
+    with told(err):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli.output import print_answer
+        from netflix_dagster.lake.query import QueryError
+        from netflix_dagster.lake.query import query as ask
 
-    try:
-        answer = ask(settings.lake, sql)
-    except QueryError as error:
-        _fail(str(error))
-    print_table(answer, output.value)
+        try:
+            answer = ask(settings.lake, sql)
+        except QueryError as error:
+            raise WrongCall(str(error)) from error
+    print_answer(answer, output.value)
 
 
 @app.command()
 def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """What is configured, what is missing, and how to mend it."""
-    settings = _settings(landing, lake)
+    with told(err):
+        settings = _settings(landing, lake)
     from netflix_dagster.cli.doctor import diagnose, print_findings
+    from netflix_dagster.cli.output import print_json
 
     findings = diagnose(settings)
     if as_json:
-        _print_json({"findings": findings})
+        print_json({"findings": findings})
     else:
         print_findings(findings, Console(highlight=False))
     raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
@@ -123,25 +140,20 @@ def home(lake: LakeOption = None) -> None:
     """Make Dagster's home for the lake, if it is not there yet, and print its path (DAGSTER_HOME)."""
     from netflix_dagster.cli.home import ensure_home
 
-    typer.echo(ensure_home(_settings(None, lake)))
+    with told(err):
+        typer.echo(ensure_home(_settings(None, lake)))
 
 
 def _settings(landing: Path | None, lake: Path | None) -> Settings:
     """The settings with the options of the command, also for everything this process starts."""
-    settings = get_settings()
+    try:
+        settings = get_settings()
+    except ValidationError as error:
+        wrong = [f"NETFLIX_{str(e['loc'][0]).upper()}={e['input']}: {e['msg']}" for e in error.errors()]
+        raise WrongCall("\n".join(wrong)) from error
     chosen = {
         name: path.expanduser().absolute() for name, path in (("landing", landing), ("lake", lake)) if path is not None
     }
     os.environ.update(settings.model_copy(update=chosen).as_environment())
     get_settings.cache_clear()
     return get_settings()
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    json.dump(document, sys.stdout, indent=2, default=str, ensure_ascii=False)
-    sys.stdout.write("\n")
-
-
-def _fail(message: str) -> None:
-    err.print(f"[red]{message}[/red]", markup=True)
-    raise typer.Exit(2)

@@ -7,12 +7,17 @@ import platform
 import shutil
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 
+from netflix_dagster.cli.output import item, plural
 from netflix_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from netflix_dagster.landing.deliveries import Listing
+
+MOST_HELD = 5
 
 
 def diagnose(settings: Settings) -> list[dict[str, Any]]:
@@ -28,10 +33,14 @@ def diagnose(settings: Settings) -> list[dict[str, Any]]:
         ("engine", _engine),
         ("deliveries", _deliveries),
     ]
+    from netflix_dagster.landing.sources import SourcesError
+
     findings = []
     for what, look in looks:
         try:
             ok, found, mend = look(settings)
+        except SourcesError:
+            ok, found, mend = False, "cannot be judged without sources.yaml", "mend that first"
         except Exception as error:  # a doctor reports every illness, also the unexpected ones
             ok, found, mend = False, f"{type(error).__name__}: {error}", "see the message"
         findings.append({"what": what, "ok": ok, "found": found, "mend": "" if ok else mend})
@@ -41,10 +50,10 @@ def diagnose(settings: Settings) -> list[dict[str, Any]]:
 def print_findings(findings: Sequence[dict[str, Any]], console: Console) -> None:
     """Print the findings, the ill ones with their cure."""
     for finding in findings:
-        mark = "[green]ok[/green]  " if finding["ok"] else "[red]mend[/red]"
-        console.print(f"{mark}  {finding['what']:<13} {escape(finding['found'])}")
+        mark, style = ("ok", "green") if finding["ok"] else ("mend", "red")
+        item(console, f"{mark:<6}{finding['what']:<14}", finding["found"], style)
         if finding["mend"]:
-            console.print(f"      {'':<13} -> {escape(finding['mend'])}")
+            item(console, " " * 20, f"-> {finding['mend']}")
 
 
 def _python(_: Settings) -> tuple[bool, str, str]:
@@ -73,22 +82,32 @@ def _sources(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _landing(settings: Settings) -> tuple[bool, str, str]:
-    if not settings.landing.is_dir():
+    if not settings.landing.exists():
         return False, f"{settings.landing} does not exist", f"netflix-dagster sample {settings.landing}"
+    if not settings.landing.is_dir():
+        return False, f"{settings.landing} is a file", "set NETFLIX_LANDING to a folder of <source>/<date>/<file>"
+    listing = _listing(settings)
+    strays = [*listing.strays, *(f"{path}: no source is called so" for path in listing.unknown_sources)]
+    passed = f"\n{plural(len(strays), 'thing')} passed over, first {strays[0]}" if strays else ""
+    return True, f"{settings.landing}: {plural(len(listing.deliveries), 'delivery', 'deliveries')}{passed}", ""
+
+
+def _listing(settings: Settings) -> Listing:
     from netflix_dagster.landing.deliveries import list_landing
     from netflix_dagster.landing.sources import load_sources
 
-    listing = list_landing(settings.landing, load_sources(settings.sources))
-    strays = f", {len(listing.strays)} strays: {listing.strays[0]}" if listing.strays else ""
-    return True, f"{settings.landing}: {len(listing.deliveries)} deliveries{strays}", ""
+    return list_landing(settings.landing, load_sources(settings.sources))
 
 
 def _lake(settings: Settings) -> tuple[bool, str, str]:
+    there = next(path for path in (settings.lake, *settings.lake.parents) if path.exists())
+    if not there.is_dir():
+        return False, f"{settings.lake}: {there} is a file", "set NETFLIX_LAKE to a folder"
+    if not os.access(there, os.W_OK):
+        return False, f"{settings.lake}: {there} cannot be written to", "change its permissions"
     tables = len(list(settings.lake.glob("*/*/_delta_log")))
-    if not tables:
-        return True, f"{settings.lake}: no tables yet (netflix-dagster run makes them)", ""
-    writable = os.access(settings.lake, os.W_OK)
-    return writable, f"{settings.lake}: {tables} tables", "the folder cannot be written to; change its permissions"
+    found = plural(tables, "table") if tables else "no tables yet (netflix-dagster run makes them)"
+    return True, f"{settings.lake}: {found}", ""
 
 
 def _home(settings: Settings) -> tuple[bool, str, str]:
@@ -110,13 +129,10 @@ def _engine(settings: Settings) -> tuple[bool, str, str]:
 def _deliveries(settings: Settings) -> tuple[bool, str, str]:
     from netflix_dagster.lake import ledger
 
-    state = ledger.latest(settings.lake).values()
+    there = {(delivery.source, delivery.date) for delivery in _listing(settings).deliveries}
+    state = [entry for key, entry in ledger.latest(settings.lake).items() if key in there]
     held = [entry for entry in state if entry.status != "accepted"]
-    found = f"{len(state)} seen, {len(held)} held back"
-    if held:
-        return (
-            False,
-            f"{found}, first {held[0].source} {held[0].delivery_date}: {held[0].reason}",
-            "mend the file and land it again",
-        )
-    return True, found, ""
+    found = [f"{len(there)} landed, {len(state)} taken up, {len(held)} held back"]
+    found += [f"{entry.status} {entry.source} {entry.delivery_date}: {entry.reason}" for entry in held[:MOST_HELD]]
+    mend = "land a better file; or `netflix-dagster run --again` when sources.yaml was mended"
+    return not held, "\n".join(found), mend

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.status import Status
+from rich.live import Live
+from rich.spinner import Spinner
 
 if TYPE_CHECKING:
     from netflix_dagster.compute.report import Report
+
+
+def real_stderr() -> Console:
+    """A console on a stderr of its own: Dagster redirects the process's while steps run, and keeps what is said."""
+    try:
+        return Console(file=os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace"), highlight=False)
+    except OSError:  # closed, as by a daemon
+        return Console(stderr=True, highlight=False)
 
 
 class Progress(logging.Handler):
@@ -24,7 +34,7 @@ class Progress(logging.Handler):
         super().__init__()
         self.console = console
         self.reports: list[Report] = []
-        self._status = Status("", console=console)
+        self._spinner = Spinner("dots")
         self._what, self._done, self._of, self._width = "", 0, 0, 0
 
     @contextmanager
@@ -33,11 +43,15 @@ class Progress(logging.Handler):
         self._what, self._done, self._of, self._width = what, 0, len(tables), max(map(len, tables), default=0)
         self.console.print(f"[bold]{what}[/bold]")
         self._tell()
-        self._status.start()
-        try:
+        with Live(
+            self._spinner,
+            console=self.console,
+            transient=True,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ):
             yield
-        finally:
-            self._status.stop()
 
     def emit(self, record: logging.LogRecord) -> None:
         report: Report | None = getattr(record, "report", None)
@@ -52,7 +66,7 @@ class Progress(logging.Handler):
         self._tell()
 
     def _tell(self) -> None:
-        self._status.update(f"{self._what}: {self._done} of {self._of} tables")
+        self._spinner.update(text=f"{self._done} of {self._of} tables")
 
 
 @contextmanager

@@ -2,109 +2,66 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import re
 import resource
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from netflix_dagster.cli.alone import STARTED_BY, alone, clear_lost_runs
 from netflix_dagster.cli.home import ensure_home
+from netflix_dagster.cli.progress import Progress, listening
+from netflix_dagster.cli.trouble import WrongCall
+from netflix_dagster.cli.unfinished import held_back, unfinished
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterEvent, DagsterInstance
 
     from netflix_dagster.compute.report import Report
-    from netflix_dagster.landing.pending import Pending
+    from netflix_dagster.lake.pending import Pending
+    from netflix_dagster.landing.deliveries import Listing
 
 OK, FAILED, HELD_BACK = 0, 1, 3
+_MODULE = re.compile(r"^(\w+\.)+(?=\w+: )")
+"""What stands before the name of an exception's class."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class Progress(logging.Handler):
-    """Listens to what ``compute.build`` says, shows it, and keeps the reports."""
+def run_pending(settings: Settings, source: str | None, again: bool, console: Console) -> dict[str, Any]:
+    """Build all that is pending (of one source, if given) and return what it came to; see docs/cli.md.
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self.console = console
-        self.reports: list[Report] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        report: Report | None = getattr(record, "report", None)
-        if report is None:
-            return
-        self.reports.append(report)
-        checks = [check for o in report.outcomes.values() for check in o.checks if not check.passed]
-        held = sum(1 for o in report.outcomes.values() if o.held_back)
-        notes = [f"{len(checks)} findings"] if checks else []
-        notes += [f"[red]{held} held back[/red]"] if held else []
-        self.console.print(
-            f"  {report.table:<32} {report.total_rows:>9,} rows  {report.seconds:5.2f} s  {', '.join(notes)}"
-        )
-
-
-def run_pending(settings: Settings, source: str | None, console: Console) -> dict[str, Any]:
-    """Build all that is pending (of one source, if given) and return what it came to; see docs/cli.md."""
+    ``again`` also takes up what is held back.
+    """
     started = time.perf_counter()
-    os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
-    console.print(f"landing {settings.landing}\nlake    {settings.lake}")
-
-    from dagster import DagsterInstance
-
-    from netflix_dagster.landing.deliveries import list_landing
     from netflix_dagster.landing.sources import load_sources
 
     sources = load_sources(settings.sources)
     if source is not None and source not in sources.sources:
-        raise SystemExit(f"there is no source {source!r}; the sources are {', '.join(sources.sources)}")
-    listing = list_landing(settings.landing, sources, None if source is None else [source])
-    with DagsterInstance.get() as instance, _progress(console) as progress:
-        from netflix_dagster.landing.pending import pending
-        from netflix_dagster.lake import ledger
+        raise WrongCall(f"there is no source {source!r}; the sources are {', '.join(sources.sources)}")
+    if settings.landing.exists() and not settings.landing.is_dir():
+        raise WrongCall(f"{settings.landing} is a file; --landing is the folder of <source>/<delivery date>/<file>")
+    home = ensure_home(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    console.print(f"landing {settings.landing}\nlake    {settings.lake}", soft_wrap=True)
 
-        work = pending(listing, sources, ledger.latest(settings.lake), _unfinished(instance))
+    from dagster import DagsterInstance
+
+    from netflix_dagster.lake import ledger
+    from netflix_dagster.lake.pending import pending
+    from netflix_dagster.landing.deliveries import list_landing
+
+    with alone(home, console), DagsterInstance.get() as instance, listening(console) as progress:
+        clear_lost_runs(instance, console)
+        listing = list_landing(settings.landing, sources, None if source is None else [source])
+        seen = ledger.latest(settings.lake)
+        work = pending(listing, sources, seen, unfinished(instance, seen), again=again)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
-        runs = [_execute(instance, batch, console) for batch in _batches(instance, work, settings)]
+        runs = [_execute(instance, batch, progress) for batch in _batches(instance, work, settings)]
     return _summary(settings, listing, progress.reports, runs, time.perf_counter() - started)
-
-
-def _unfinished(instance: DagsterInstance) -> Any:
-    """Whether a delivery's chain never reached the end: a table is older than one that it reads."""
-    from dagster import DagsterEventType
-
-    from netflix_dagster.defs.checks import asset_key
-    from netflix_dagster.defs.jobs import feed_tables
-    from netflix_dagster.lake.contract import TABLES
-
-    built: dict[str, dict[str, int]] = {}
-    whole: dict[str, int] = {}
-
-    def built_at(name: str, date: str) -> int:
-        if TABLES[name].feed is None:
-            if name not in whole:
-                event = instance.get_latest_materialization_event(asset_key(name))
-                record = instance.fetch_materializations(asset_key(name), limit=1).records if event else []
-                whole[name] = record[0].storage_id if record else 0
-            return whole[name]
-        if name not in built:
-            built[name] = dict(
-                instance.get_latest_storage_id_by_partition(asset_key(name), DagsterEventType.ASSET_MATERIALIZATION)
-            )
-        return built[name].get(date, 0)
-
-    def unfinished(feed: str, date: str) -> bool:
-        for name in feed_tables(feed):
-            at = built_at(name, date)
-            reads = [built_at(read, date) for read in TABLES[name].reads]
-            if TABLES[name].reads and (at == 0 or at < max(reads)):
-                return True
-        return False
-
-    return unfinished
 
 
 def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Settings) -> Iterator[list[Pending]]:
@@ -143,7 +100,7 @@ def _will_be_refused(piece: Pending, settings: Settings) -> bool:
     return any(inspect(delivery, source).refusals for source, delivery in found if delivery)
 
 
-def _execute(instance: DagsterInstance, batch: list[Pending], console: Console) -> dict[str, Any]:
+def _execute(instance: DagsterInstance, batch: list[Pending], progress: Progress) -> dict[str, Any]:
     from netflix_dagster.definitions import defs
     from netflix_dagster.defs.checks import asset_key
     from netflix_dagster.defs.jobs import job_name
@@ -151,19 +108,20 @@ def _execute(instance: DagsterInstance, batch: list[Pending], console: Console) 
 
     started = time.perf_counter()
     feed, first, last = batch[0].feed, batch[0].date, batch[-1].date
-    arrived = sorted({source for piece in batch for source in piece.sources})
-    console.print(
-        f"[bold]{feed}[/bold]: " + (first if first == last else f"{len(batch)} deliveries, {first} to {last}")
-    )
-    tags = {"feed": feed} if len(batch) == 1 else {"feed": feed, RANGE_START: first, RANGE_END: last}
-    result = defs.resolve_job_def(job_name(feed)).execute_in_process(
-        instance=instance,
-        partition_key=first if len(batch) == 1 else None,
-        tags=tags,
-        asset_selection=[asset_key(name) for name in touched_tables(feed, arrived)],
-        run_config=_QUIET,
-        raise_on_error=False,
-    )
+    tables = touched_tables(feed, sorted({source for piece in batch for source in piece.sources}))
+    days = first if len(batch) == 1 else f"{len(batch)} delivery dates, {first} to {last}"
+    tags = {"feed": feed, **STARTED_BY} | ({} if len(batch) == 1 else {RANGE_START: first, RANGE_END: last})
+    with progress.run(f"{feed} {days}", tables):
+        result = defs.resolve_job_def(job_name(feed)).execute_in_process(
+            instance=instance,
+            partition_key=first if len(batch) == 1 else None,
+            tags=tags,
+            asset_selection=[asset_key(name) for name in tables],
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+    if not result.success and any(_interrupted(event) for event in result.all_events):
+        raise KeyboardInterrupt
     return {
         "run_id": result.run_id,
         "feed": feed,
@@ -174,51 +132,49 @@ def _execute(instance: DagsterInstance, batch: list[Pending], console: Console) 
     }
 
 
+def _interrupted(event: DagsterEvent) -> bool:
+    failure = (
+        event.step_failure_data if event.is_step_failure else event.job_failure_data if event.is_run_failure else None
+    )
+    name = failure.error.cls_name if failure and failure.error else None
+    return name == "DagsterExecutionInterruptedError" or event.event_type_value == "PIPELINE_CANCELED"
+
+
 def _errors(result: Any) -> list[str]:
-    """What failed, one line a step; a delivery that is held back says so itself."""
+    """What failed by no fault of a delivery, one text a table; a table that holds deliveries back has not failed."""
+    from netflix_dagster.lake.contract import TABLES
+
     said = []
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause or error if error else None
-            said.append(f"{event.step_key}: {cause.message.strip() if cause else 'failed'}")
+            failure, table = event.step_failure_data, event.step_key.replace("__", ".", 1)
+            if held_back(event):
+                if not TABLES[table].per_delivery:
+                    said.append(str(failure.user_failure_data.description))
+                continue
+            error = failure.error.cause or failure.error if failure.error else None
+            said.append(f"{table}: {_MODULE.sub('', error.message.strip()) if error else 'failed'}")
+        elif event.is_run_failure and not any(e.is_step_failure for e in result.all_events):
+            said.append(str(event.message))
     return said
 
 
-@contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
-    log = logging.getLogger("netflix_dagster.build")
-    handler = Progress(console)
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    propagate, log.propagate = log.propagate, False
-    try:
-        yield handler
-    finally:
-        log.removeHandler(handler)
-        log.propagate = propagate
-
-
-def _summary(settings: Settings, listing: Any, reports: Sequence[Report], runs: list[Any], seconds: float) -> Any:
+def _summary(
+    settings: Settings, listing: Listing, reports: Sequence[Report], runs: list[dict[str, Any]], seconds: float
+) -> dict[str, Any]:
     import netflix_dagster.tables  # noqa: F401  declares the tables
     from netflix_dagster.lake import ledger, quarantine, store
     from netflix_dagster.lake.contract import TABLES
 
     checks = [check for report in reports for o in report.outcomes.values() for check in o.checks]
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}
-    state = {key: entry for key, entry in ledger.latest(settings.lake).items() if key in landed}
-    held = [
-        {"source": e.source, "date": e.delivery_date, "status": e.status, "reason": e.reason}
-        for e in state.values()
-        if e.status != "accepted"
-    ]
-    failed = [run for run in runs if not run["success"] and not set(run["deliveries"]) <= {h["date"] for h in held}]
+    state = [entry for key, entry in ledger.latest(settings.lake).items() if key in landed]
+    held = [entry for entry in state if entry.status != "accepted"]
+    succeeded = {run["run_id"] for run in runs if run["success"]}
+    built = [entry for entry in state if entry.status == "accepted" and entry.run_id in succeeded]
+    excused = {entry.run_id for entry in held}
+    failed = [run for run in runs if run["errors"] or not (run["success"] or run["run_id"] in excused)]
     exit_code = FAILED if failed else HELD_BACK if held else OK
-    tables = {
-        name: {"rows": store.row_count(settings.lake, name), "version": store.version(settings.lake, name)}
-        for name in (*TABLES, quarantine.NAME, ledger.NAME)
-        if store.exists(settings.lake, name)
-    }
     return {
         "status": {OK: "ok", HELD_BACK: "held back", FAILED: "failed"}[exit_code],
         "exit_code": exit_code,
@@ -227,9 +183,19 @@ def _summary(settings: Settings, listing: Any, reports: Sequence[Report], runs: 
         "landing": str(settings.landing),
         "lake": str(settings.lake),
         "dagster_home": str(settings.dagster_home),
-        "deliveries": {"landed": len(landed), "built": sum(len(run["deliveries"]) for run in runs), "held_back": held},
+        "deliveries": {
+            "landed": len(landed),
+            "built": len(built),
+            "held_back": [
+                {"source": e.source, "date": e.delivery_date, "status": e.status, "reason": e.reason} for e in held
+            ],
+        },
         "runs": runs,
-        "tables": tables,
+        "tables": {
+            name: {"rows": store.row_count(settings.lake, name), "version": store.version(settings.lake, name)}
+            for name in (*TABLES, quarantine.NAME, ledger.NAME)
+            if store.exists(settings.lake, name)
+        },
         "checks": {
             "passed": sum(check.passed for check in checks),
             "warned": sum(not check.passed and not check.blocking for check in checks),

@@ -5,40 +5,87 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from netflix_dagster.cli.output import item, plural
+
+MOST_STRAYS = 10
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Print tables and rows, checks, the quarantine with its reasons, what is held back, and the next steps."""
-    _tables(summary["tables"], console)
-    checks, deliveries = summary["checks"], summary["deliveries"]
+    if summary["tables"]:
+        _tables(summary["tables"], console)
+    checks, deliveries, quarantine = summary["checks"], summary["deliveries"], summary["quarantine"]
+    held = deliveries["held_back"]
     if summary["runs"]:
-        console.print(f"\nchecks      {checks['passed']} passed, {checks['warned']} warned, {checks['failed']} failed")
-    else:
-        console.print("\nnothing to do: every delivery is built")
-    console.print(f"deliveries  {deliveries['landed']} landed, {len(deliveries['held_back'])} held back")
-    _quarantine(summary["quarantine"], console)
-    for held in deliveries["held_back"]:
-        console.print(f"[red]{held['status']}[/red]  {held['source']} {held['date']}: {escape(str(held['reason']))}")
+        item(console, "checks", f"{checks['passed']} passed, {checks['warned']} warned, {checks['failed']} failed")
+    item(
+        console, "deliveries", f"{deliveries['landed']} landed, {deliveries['built']} built now, {len(held)} held back"
+    )
+    item(console, "quarantine", plural(quarantine["rows"], "row or file", "rows and files"))
+    for entry in quarantine["reasons"]:
+        text = f"{entry['table']}  {entry['rule']}: {entry['reason'][:300]}"
+        item(console, f"{entry['rows']:>10,}", text)
+    for entry in held:
+        item(console, entry["status"], f"{entry['source']} {entry['date']}: {entry['reason']}", style="red")
     for run in summary["runs"]:
         for error in run["errors"]:
-            console.print(f"[red]failed[/red]  {escape(error.splitlines()[0][:300])}")
-    for stray in summary["strays"]:
-        console.print(f"[yellow]passed over[/yellow]  {escape(stray)}")
-    if summary["unknown_sources"]:
-        console.print(f"[yellow]passed over[/yellow]  {len(summary['unknown_sources'])} folders of unknown sources")
-    console.print(f"\n{summary['status']} in {summary['seconds']} s, {summary['peak_memory_mb']} MB at the most. Next:")
-    console.print('  netflix-dagster query "SELECT * FROM gold.kpi_catalogue LIMIT 10"')
-    console.print('  netflix-dagster query "SELECT table_name, rules, reasons, raw FROM quarantine"')
-    console.print("  make dev    lineage, partitions and checks at http://localhost:3000")
+            item(console, "failed", error[:1000], style="red")
+    _passed_over(summary, console)
+    item(console, "", "")
+    item(console, summary["status"], _verdict(summary), style=_STYLES[summary["status"]])
+    _next_steps(summary, console)
+
+
+_STYLES = {"ok": "green", "held back": "yellow", "failed": "red"}
+
+
+def _verdict(summary: Mapping[str, Any]) -> str:
+    deliveries = summary["deliveries"]
+    said = f"{summary['seconds']} s, {summary['peak_memory_mb']} MB at the most"
+    if not deliveries["landed"]:
+        return f"nothing has landed in {summary['landing']}; {said}"
+    if not summary["runs"]:
+        waiting = " or waits to be mended" if deliveries["held_back"] else ""
+        return f"nothing to do, every delivery is built{waiting}; {said}"
+    return said
+
+
+def _next_steps(summary: Mapping[str, Any], console: Console) -> None:
+    steps = []
+    if not summary["deliveries"]["landed"]:
+        steps.append(f"netflix-dagster sample {summary['landing']}")
+    if summary["deliveries"]["held_back"]:
+        steps.append("netflix-dagster land FILE --source NAME --date DATE")
+    if "gold.kpi_catalogue" in summary["tables"]:
+        steps.append('netflix-dagster query "SELECT * FROM gold.kpi_catalogue LIMIT 10"')
+    if summary["quarantine"]["rows"]:
+        steps.append('netflix-dagster query "SELECT * FROM quarantine LIMIT 10"')
+    if summary["tables"]:
+        steps.append("make dev   # lineage, partitions and checks at http://localhost:3000")
+    for place, step in enumerate(steps):
+        item(console, "" if place else "next", step)
+
+
+def _passed_over(summary: Mapping[str, Any], console: Console) -> None:
+    passed = [
+        *summary["strays"],
+        *(f"{path}: not a source that sources.yaml knows" for path in summary["unknown_sources"]),
+    ]
+    for path in passed[:MOST_STRAYS]:
+        item(console, "passed over", path, style="yellow")
+    if len(passed) > MOST_STRAYS:
+        item(console, "", f"and {len(passed) - MOST_STRAYS} more")
 
 
 def _tables(tables: Mapping[str, Mapping[str, int]], console: Console) -> None:
-    shown = Table("table", show_edge=False, pad_edge=False)
-    shown.add_column("rows", justify="right")
-    shown.add_column("version", justify="right")
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    shown.add_column("table", no_wrap=True)
+    shown.add_column("rows", justify="right", no_wrap=True)
+    shown.add_column("version", justify="right", no_wrap=True)
     layer = ""
     for name, facts in tables.items():
         if layer and name.split(".")[0] != layer:
@@ -46,9 +93,4 @@ def _tables(tables: Mapping[str, Mapping[str, int]], console: Console) -> None:
         layer = name.split(".")[0]
         shown.add_row(name, f"{facts['rows']:,}", str(facts["version"]))
     console.print(shown)
-
-
-def _quarantine(quarantine: Mapping[str, Any], console: Console) -> None:
-    console.print(f"quarantine  {quarantine['rows']} rows and files")
-    for entry in quarantine["reasons"]:
-        console.print(f"  {entry['rows']:>6}  {entry['table']}  {entry['rule']}: {escape(entry['reason'][:160])}")
+    console.print()

@@ -9,7 +9,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-FAILED, WRONG_CALL = 1, 2
+from netflix_dagster.cli.output import wrapped
+
+FAILED, WRONG_CALL, STOPPED = 1, 2, 130
 
 
 class WrongCall(Exception):
@@ -33,6 +35,9 @@ def told(console: Console) -> Iterator[None]:
     except Failed as error:
         _say(str(error), console)
         raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        _say("stopped; what is built stays, and the same command goes on from there", console)
+        raise typer.Exit(STOPPED) from None
 
 
 @contextmanager
@@ -45,4 +50,5 @@ def writing(what: str, path: Path) -> Iterator[None]:
 
 
 def _say(message: str, console: Console) -> None:
-    console.print(message, style="red", markup=False, soft_wrap=True)
+    for line in wrapped(message, console.width if console.is_terminal else 0):
+        console.print(line, style="red", markup=False, soft_wrap=True)

@@ -10,7 +10,6 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.compute import ingest
@@ -131,7 +130,7 @@ def _refused_rows(refused: DataFrame, table: Table) -> list[quarantine.Refused]:
                 line_number=None,
                 raw=json.dumps(row, ensure_ascii=False, default=str),
                 rules=tuple(broken),
-                reasons=tuple(f"not so: {rules[name].description}" for name in broken),
+                reasons=tuple(rules[name].description for name in broken),
                 hints=tuple(rules[name].hint for name in broken),
             )
         )

@@ -58,10 +58,8 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         try:
             report = lake.build(table.name, deliveries, context.run_id)
         except Blocked as blocked:
-            if one_by_one:
-                _log_evaluations(context, table, blocked.report)
-            else:
-                yield from check_results(table, blocked.report)
+            held_back = evaluations if one_by_one else check_results
+            yield from held_back(table, blocked.report)
             raise dg.Failure(_blocked_message(blocked.report), allow_retries=False) from None
         for day in deliveries:
             context.add_asset_metadata(_delivery_metadata(report.outcome(day)), partition_key=day)
@@ -72,18 +70,12 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             metadata=_result_metadata(report, lake),
             check_results=[] if one_by_one else check_results(table, report),
         )
-        if one_by_one:
-            _log_evaluations(context, table, report)
+        if one_by_one:  # a failed check that is logged, not yielded, does not stop what lies downstream
+            for evaluation in evaluations(table, report):
+                context.log_event(evaluation)
             yield from (dg.Output(None, spec.get_python_identifier()) for spec in checks)
 
     return build_table
-
-
-def _log_evaluations(context: dg.AssetExecutionContext, table: Table, report: Report) -> None:
-    """Tell of every check on each delivery of a range. A failed one does not stop the run: its delivery is held
-    back already, and the others go on."""
-    for evaluation in evaluations(table, report):
-        context.log_event(evaluation)
 
 
 def table_assets() -> list[dg.AssetsDefinition]:

@@ -17,8 +17,8 @@ from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import ledger
 from netflix_dagster.lake.contract import TABLES, downstream_of
+from netflix_dagster.lake.pending import Pending, pending
 from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.pending import Pending, pending
 from netflix_dagster.landing.sources import Feed, Sources, load_sources
 from netflix_dagster.settings import get_settings
 

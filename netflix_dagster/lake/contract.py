@@ -66,23 +66,23 @@ class Expectation:
 
 def not_null(column: str, on_fail: OnFail = "drop", hint: str = "the row needs this value") -> Expectation:
     """The column has a value in every row."""
-    return Expectation(f"{column}_not_null", f"{column} IS NOT NULL", on_fail, f"{column} is there", hint)
+    return Expectation(f"{column}_not_null", f"{column} IS NOT NULL", on_fail, f"{column} must not be null", hint)
 
 
 def in_set(column: str, values: Iterable[str], on_fail: OnFail = "warn", hint: str = "a new value?") -> Expectation:
     """The column is null or one of the values."""
     listed = ", ".join("'" + value.replace("'", "\\'") + "'" for value in values)
-    return Expectation(f"{column}_known", f"{column} IN ({listed})", on_fail, f"{column} is one of {listed}", hint)
+    return Expectation(f"{column}_known", f"{column} IN ({listed})", on_fail, f"{column} must be one of {listed}", hint)
 
 
 def between(column: str, low: float, high: float, on_fail: OnFail = "warn", hint: str = "implausible") -> Expectation:
     """The column is null or within the bounds, both included."""
     condition = f"{column} BETWEEN {low} AND {high}"
-    return Expectation(f"{column}_plausible", condition, on_fail, f"{column} lies in {low}..{high}", hint)
+    return Expectation(f"{column}_plausible", condition, on_fail, f"{column} must lie in {low}..{high}", hint)
 
 
 def holds(name: str, condition: str, description: str, on_fail: OnFail = "warn", hint: str = "") -> Expectation:
-    """Any SQL condition on a row."""
+    """Any SQL condition on a row; the description says what must be so."""
     return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows")
 
 
@@ -132,7 +132,7 @@ class Table:
         if not required:
             return self.expectations
         condition = " AND ".join(f"{name} IS NOT NULL" for name in required)
-        described = f"{', '.join(required)}: always there"
+        described = f"{', '.join(required)} must not be null"
         return (
             *self.expectations,
             Expectation("required_columns", condition, "fail", described, "a fault of the code"),

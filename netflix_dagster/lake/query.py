@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake import quarantine, store
+from netflix_dagster.lake import store
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+LAYERS = ("gold", "silver", "bronze", "quality")
+"""Where a table is looked for that is named without its layer: ``dim_title``, ``quarantine``."""
 
 
 class QueryError(ValueError):
@@ -17,22 +20,17 @@ class QueryError(ValueError):
 
 
 def connect(lake: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees every table of the lake as a view, ``quarantine`` included, and nothing else."""
+    """A DuckDB connection that sees every table of the lake as a view, and nothing else on this machine."""
     import duckdb
 
     connection = duckdb.connect()
-    names = []
-    for log in sorted(lake.glob("*/*/_delta_log")):
-        layer, short = log.parent.parent.name, log.parent.name
-        delta = store.delta(lake, f"{layer}.{short}")
-        if delta is None:
-            continue
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-        connection.register(f"_{layer}_{short}", delta.to_pyarrow_dataset())
-        connection.execute(f'CREATE VIEW "{layer}"."{short}" AS SELECT * FROM "_{layer}_{short}"')
-        names.append(f"{layer}.{short}")
-    if quarantine.NAME in names:
-        connection.execute(f"CREATE VIEW quarantine AS SELECT * FROM {quarantine.NAME}")
+    for layer, names in _tables(lake).items():
+        connection.execute(f"CREATE SCHEMA {layer}")
+        connection.execute(f"SET schema = '{layer}'")
+        for name in names:
+            if delta := store.delta(lake, f"{layer}.{name}"):
+                connection.from_arrow(delta.to_pyarrow_dataset()).create_view(name)
+    connection.execute(f"SET search_path = '{','.join(_tables(lake)) or 'main'}'")
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -41,16 +39,29 @@ def query(lake: Path, sql: str) -> pa.Table:
     """The answer to one SQL statement. Raises ``QueryError``."""
     import duckdb
 
+    kind = duckdb.StatementType
     connection = connect(lake)
     try:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type not in (kind.SELECT, kind.EXPLAIN, kind.MULTI):
+            raise QueryError("tables are only read here, by one statement: write a SELECT")
         answer = connection.sql(sql)
         if answer is None:
-            raise QueryError("the statement has no answer; write a SELECT")
+            raise QueryError("the statement has no answer: write a SELECT")
         return answer.to_arrow_table()
     except duckdb.Error as error:
-        known = connection.sql(
-            "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal AND schema_name <> 'main'"
-            " ORDER BY 1"
-        ).fetchall()
-        tables = ", ".join(name for (name,) in known) or "none yet; `netflix-dagster run` makes them"
-        raise QueryError(f"{error}\nTables: {tables}") from error
+        raise QueryError(f"{error}\n\n{_known(lake)}") from error
+
+
+def _known(lake: Path) -> str:
+    tables = _tables(lake)
+    if not tables:
+        return f"There are no tables in {lake} yet; `netflix-dagster run` makes them."
+    width = max(map(len, tables)) + 1
+    return "\n".join(["Tables:", *(f"  {layer + '.':<{width}} {', '.join(names)}" for layer, names in tables.items())])
+
+
+def _tables(lake: Path) -> dict[str, list[str]]:
+    """The tables of the lake, by layer."""
+    found = {layer: sorted(log.parent.name for log in (lake / layer).glob("*/_delta_log")) for layer in LAYERS}
+    return {layer: names for layer, names in found.items() if names}

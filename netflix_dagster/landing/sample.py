@@ -49,13 +49,13 @@ COUNTRIES = _choices("""United States|United States|India|United Kingdom|Japan|S
 MOVIE_GENRES = _choices("International Movies|Dramas|Comedies|Thrillers|Documentaries|Action & Adventure")
 SHOW_GENRES = _choices("International TV Shows|TV Dramas|TV Comedies|Crime TV Shows|Kids' TV|Docuseries|Reality TV")
 
-FIRST_NAMES = _choices("""Odalys|Bertrix|Corvin|Ysolde|Tamsel|Ravik|Imogenia|Pelle|Zuleya|Anwick|Dorothée|Kaspian|Lumira|
-    Oskari|Fenja|Thibor|Marisel|Joaquín|Nkemba|Harutaro|Soraiya|Wilhemar|Élodine|Brynjolf""")
+FIRST_NAMES = _choices("""Odalys|Bertrix|Corvin|Ysolde|Tamsel|Ravik|Imogenia|Pelle|Zuleya|Anwick|Dorothée|Kaspian|
+    Lumira|Oskari|Fenja|Thibor|Marisel|Joaquín|Nkemba|Harutaro|Soraiya|Wilhemar|Élodine|Brynjolf""")
 LAST_NAMES = _choices("""Ferngate|Oskwith|Vellmar|Tarrowby|Quillane|Brúnstad|Mosskar|Dellanoy|Harrowmint|Kestrelli|
     Ondwari|Pashkoven|Lindqvara|Montrevel|Sarkhoti|Yamadori|Okonjira|Wexcombe|Alvarisco|Thornabee|Zdravski|Núñerez""")
 PEOPLE = [f"{first} {last}" for place, first in enumerate(FIRST_NAMES) for last in LAST_NAMES[place % 4 :: 4]]
-TITLE_FIRST = _choices("""Copper|Seventh|Borrowed|Velvet|Crooked|Midnightless|Paper|Salted|Winter's|Hollow|Glass|Unmapped|
-    Lesser|Amber|Quiet|Thirteenth|Wandering|Lemon""")
+TITLE_FIRST = _choices("""Copper|Seventh|Borrowed|Velvet|Crooked|Midnightless|Paper|Salted|Winter's|Hollow|Glass|
+    Unmapped|Lesser|Amber|Quiet|Thirteenth|Wandering|Lemon""")
 TITLE_LAST = _choices("""Lighthouse|Ferry|Orchard|Ledger|Clockmaker|Harbourmaster|Almanac|Staircase|Beekeeper|Telegram|
     Parade|Cartographer|Marmalade|Monsoon|Understudy|Tramline""")
 SUBTITLES = ("", "", "", "", ": The Return", ": Live from Tarrow Hall", " & Sons")

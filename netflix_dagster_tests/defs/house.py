@@ -132,11 +132,12 @@ class House:
         tags: Mapping[str, str] | None = None,
         only: Iterable[str] | None = None,
         job: str = "catalogue_delivery",
+        config: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run a job in this process, as a run request would."""
         here = {"landing": str(self.landing), "lake": str(self.tables)}
         return defs.resolve_job_def(job).execute_in_process(
-            run_config={"loggers": QUIET, "resources": {"lake": {"config": here}}},
+            run_config={"loggers": QUIET, "resources": {"lake": {"config": here}}, "ops": dict(config or {})},
             instance=self.instance,
             partition_key=partition_key,
             tags=dict(tags or {}),

@@ -15,6 +15,7 @@ from netflix_dagster_tests.defs.house import House, title
 DATES = "gold.dim_date"
 TITLES = ("bronze.netflix_catalogue", "bronze.netflix_titles", "silver.titles")
 DAY, NEXT, LAST = "2021-05-01", "2021-06-01", "2021-07-01"
+SENSOR = next(sensor for sensor in defs.sensors or () if sensor.name == "lake_automation")
 
 
 class Daemon:
@@ -26,7 +27,9 @@ class Daemon:
 
     def tick(self) -> list[str]:
         """The tables that this tick requests."""
-        found = dg.evaluate_automation_conditions(defs=defs, instance=self.house.instance, cursor=self.cursor)
+        found = dg.evaluate_automation_conditions(
+            defs=defs, instance=self.house.instance, cursor=self.cursor, asset_selection=SENSOR.asset_selection
+        )
         self.cursor = found.cursor
         return [name for name in TABLES if found.get_num_requested(asset_key(name))]
 

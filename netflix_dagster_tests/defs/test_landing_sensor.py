@@ -186,7 +186,9 @@ def test_a_refused_delivery_waits_for_a_better_file(watch: Watch) -> None:
 
 
 def test_the_cursor_stays_small_with_two_thousand_deliveries(watch: Watch) -> None:
-    days = [f"20{year:02}-{month:02}-{day:02}" for year in range(10, 20) for month in range(1, 13) for day in range(1, 18)]
+    days = [
+        f"20{year:02}-{month:02}-{day:02}" for year in range(10, 20) for month in range(1, 13) for day in range(1, 18)
+    ]
     for day in days[:2000]:
         watch.land("netflix_catalogue", day)
     ranges = []

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from netflix_dagster.lake import ledger, quarantine
 from netflix_dagster.lake.ledger import Entry
+from netflix_dagster.lake.pending import pending
 from netflix_dagster.lake.quarantine import Refused
 from netflix_dagster.lake.query import query
 from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.pending import pending
 from netflix_dagster.landing.sources import load_sources
 
 ROW = Refused("silver.titles", "2020-01-01", "a.csv", 7, 8, "x", ("r1", "r2"), ("not r1", "not r2"), ("h1", "h2"))

@@ -92,7 +92,7 @@ def test_rules_quote_what_they_are_given() -> None:
     assert in_set("kind", ("Kids' TV",)).condition == r"kind IN ('Kids\' TV')"
     assert between("year", 1900, 2100).condition == "year BETWEEN 1900 AND 2100"
     assert not_null("title") == Expectation(
-        "title_not_null", "title IS NOT NULL", "drop", "title is there", "the row needs this value"
+        "title_not_null", "title IS NOT NULL", "drop", "title must not be null", "the row needs this value"
     )
 
 

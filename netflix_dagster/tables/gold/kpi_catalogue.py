@@ -20,6 +20,7 @@ _READS = (
     "silver.title_directors",
     "silver.title_countries",
     "silver.title_genres",
+    "gold.dim_person",
     "gold.fact_catalogue_change",
 )
 
@@ -57,6 +58,7 @@ def kpi_catalogue(
     title_directors: DataFrame,
     title_countries: DataFrame,
     title_genres: DataFrame,
+    dim_person: DataFrame,
     changes: DataFrame,
 ) -> DataFrame:
     """Counts by type, rating, country, genre and month added; growth; lag from release to addition; lengths and
@@ -72,8 +74,8 @@ def kpi_catalogue(
         *_lag(titles),
         *_lengths(titles),
         *_co_productions(title_countries),
-        _count(title_cast, "top_cast", "person"),
-        _count(title_directors, "top_directors", "person"),
+        _people(title_cast, dim_person, "top_cast"),
+        _people(title_directors, dim_person, "top_directors"),
     ]
     ranked = Window.partitionBy("delivery_date", "kpi").orderBy(F.col("value").desc())
     everything = reduce(lambda one, other: one.unionByName(other), figures).where("value IS NOT NULL")
@@ -120,19 +122,25 @@ def _members(title_countries: DataFrame, title_genres: DataFrame) -> list[DataFr
     ]
 
 
+def _people(credits: DataFrame, dim_person: DataFrame, kpi: str) -> DataFrame:
+    """Titles per person, under the name of the dimension: a spelling in another case is no other person."""
+    credited = credits.select("delivery_date", "title_key", "person_key").distinct()
+    return _count(credited.join(dim_person.select("person_key", "name"), "person_key"), kpi, "name")
+
+
 def _growth(titles: DataFrame, changes: DataFrame) -> list[DataFrame]:
-    """What each release added, changed and removed, and its net growth as a share of the release before."""
+    """What each release added, changed and removed, and its net growth, also as a share of the release before."""
+    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     moved = changes.where("NOT is_baseline").withColumnRenamed("release_date", "delivery_date")
-    net = F.sum(F.when(F.col("change") == "added", 1).when(F.col("change") == "removed", -1).otherwise(0))
     sizes = titles.groupBy("delivery_date").agg(F.count("*").alias("size"))
-    growth = moved.groupBy("delivery_date").agg(net.alias("net")).join(sizes, "delivery_date")
-    share = F.max(F.col("net") / (F.col("size") - F.col("net")))
+    before = F.lag("size").over(Window.partitionBy(F.lit(1)).orderBy("delivery_date"))
+    growth = sizes.withColumn("before", before).where("before IS NOT NULL").withColumn("net", F.expr("size - before"))
     return [
         _count(moved, "titles_by_change", "change"),
         _figure(growth, "net_growth", F.lit("all"), F.max("net"), "titles"),
-        _figure(growth, "net_growth_share", F.lit("all"), share, "share"),
+        _figure(growth, "net_growth_share", F.lit("all"), F.max(F.col("net") / F.col("before")), "share"),
     ]
 
 

@@ -77,7 +77,7 @@ def _joiner(source: Source) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.
 
         for batch in batches:
             names = [n for n in batch.schema.names if not n.startswith("next_")]
-            whole = [row for row in map(lambda pair: _join(pair, names, source), batch.to_pylist()) if row]
+            whole = [row for pair in batch.to_pylist() if (row := _join(pair, names, source))]
             fields = [batch.schema.field(name) for name in names]
             schema = pa.schema([*fields, ("repairs", pa.list_(pa.string())), ("last_record", pa.int64())])
             yield pa.RecordBatch.from_pylist(whole, schema=schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, not_null, table
+from netflix_dagster.lake.contract import Column, holds, not_null, table
 from netflix_dagster.tables.text import items, tidy
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ def _declare(
         ],
         expectations=[
             not_null("show_id", hint=f"a {item} without a title belongs nowhere"),
-            not_null("title_key", hint="no title of this delivery has this show_id; is the titles file complete?"),
+            holds(
+                "title_delivered",
+                "title_key IS NOT NULL",
+                "the delivery must bring the title of this show_id",
+                "drop",
+                hint="is the titles file of the delivery complete? land it and the row is taken up",
+            ),
         ],
     )(listed)
 

@@ -1,0 +1,184 @@
+"""A bad delivery is refused with a reason and harms nothing; mended, it passes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from netflix_dagster.defs.sensors import touched_tables
+from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
+from netflix_dagster_tests.defs.house import PARTITIONS, House, as_csv, checks, materialized, title
+
+CATALOGUE = "bronze.netflix_catalogue"
+CHAIN = touched_tables("catalogue", ["netflix_catalogue"])
+SHORT = [CATALOGUE, "silver.titles", "gold.dim_rating"]
+LATER = "2020-03-01"
+
+
+def lacks_columns(path: Path) -> None:
+    path.write_text(as_csv({k: v for k, v in title(n).items() if k not in ("rating", "title")} for n in (1, 2)))
+
+
+def has_an_extra_field(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], lines[2] + ",and more", *lines[3:]]) + "\n")
+
+
+def is_cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def is_not_utf8(path: Path) -> None:
+    path.write_bytes(path.read_text().replace("Oskwith 3", "Oskwïth 3").encode("latin-1"))
+
+
+def is_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def is_a_page(path: Path) -> None:
+    path.write_text("<!DOCTYPE html><html><head><title>301 Moved Permanently</title></head></html>")
+
+
+def is_a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def is_a_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nowhere.csv"))
+
+
+BAD: dict[Callable[[Path], None], str] = {
+    lacks_columns: "missing columns: title, rating",
+    has_an_extra_field: "record 2 (line 3) has 13 fields where the header has 12",
+    is_cut_short: "the file ends inside the quotes of record 5 (line 6): it was cut short",
+    is_not_utf8: "the file is not UTF-8: byte 0xef in line 4",
+    is_empty: "the file is empty",
+    is_a_page: "the file is an HTML page (301 Moved Permanently), not data",
+    is_a_directory: "is a directory where a file should be",
+    is_a_dangling_link: "cannot be read: No such file or directory",
+}
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize(("spoil", "reason"), BAD.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_delivery_is_refused_when_a_file(built: House, spoil: Callable[[Path], None], reason: str) -> None:
+    path = built.landing / "netflix_catalogue" / SECOND / "file.csv"
+    good, tables, versions = path.read_bytes(), built.contents(), built.versions()
+    spoil(path)
+
+    result = built.run(SECOND, only=CHAIN)
+    assert not result.success
+    assert materialized(result) == {}
+    check = checks(result, CATALOGUE)["readable", SECOND]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert reason in (check.description or "")
+    (failure,) = result.get_step_failure_events()
+    assert reason in str(failure.event_specific_data)
+    refused = built.quarantined(CATALOGUE, SECOND)
+    assert any(reason in said for row in refused for said in row["reasons"])
+    assert all(row["hints"] for row in refused)
+    standing = built.standing("netflix_catalogue", SECOND)
+    assert standing.status == "refused"
+    assert reason in (standing.reason or "")
+    assert built.versions() == versions
+    assert built.contents() == tables
+
+    built.release(LATER, title(1), title(8, rating="R"))
+    assert built.run(LATER, only=SHORT).success
+    later = built.contents()
+    assert later[CATALOGUE] != tables[CATALOGUE]
+    assert {row["show_id"] for row in built.rows("silver.titles") if row["delivery_date"].isoformat() == LATER} == {
+        "s1",
+        "s8",
+    }
+
+    remove(path)
+    path.write_bytes(good)
+    assert built.run(SECOND, only=SHORT).success
+    assert built.standing("netflix_catalogue", SECOND).status == "accepted"
+    assert built.quarantined(CATALOGUE, SECOND) == []
+    assert built.contents() == later
+
+
+def test_a_mended_delivery_reaches_gold_as_if_nothing_had_been(original: House, house: House) -> None:
+    shutil.copytree(original.landing, house.landing)
+    house.instance.add_dynamic_partitions(PARTITIONS, [FIRST, SECOND, SPLIT])
+    path = house.landing / "netflix_catalogue" / SECOND / "file.csv"
+    good = path.read_bytes()
+    is_not_utf8(path)
+    assert house.run(FIRST, SPLIT).success
+    assert house.contents("gold") != original.contents("gold")
+    path.write_bytes(good)
+    assert house.run(SECOND).success
+    assert house.contents("silver", "gold") == original.contents("silver", "gold")
+
+
+def test_one_bad_delivery_of_a_range_does_not_stop_the_others(house: House) -> None:
+    house.release(FIRST, title(1), title(2))
+    house.land("netflix_catalogue", SECOND, "null")
+    house.release(LATER, title(1), title(3))
+    result = house.run(FIRST, LATER)
+
+    readable = {day: check.passed for (name, day), check in checks(result, CATALOGUE).items() if name == "readable"}
+    assert readable == {FIRST: True, SECOND: False, LATER: True}
+    assert checks(result, CATALOGUE)["readable", SECOND].severity == dg.AssetCheckSeverity.ERROR
+    assert "there is no data" in (checks(result, CATALOGUE)["readable", SECOND].description or "")
+    assert {row["delivery_date"].isoformat() for row in house.rows("silver.titles")} == {FIRST, LATER}
+    assert {row["release_date"].isoformat() for row in house.rows("gold.fact_catalogue_change")} == {FIRST, LATER}
+    assert materialized(result)[CATALOGUE, SECOND].metadata["held_back"].value
+    status = {day: house.standing("netflix_catalogue", day).status for day in (FIRST, SECOND, LATER)}
+    assert status == {FIRST: "accepted", SECOND: "refused", LATER: "accepted"}
+
+
+def test_a_range_of_bad_deliveries_alone_fails_and_tells_of_each(built: House) -> None:
+    tables = built.contents()
+    for day in (FIRST, SECOND):
+        built.land("netflix_catalogue", day, "null")
+    result = built.run(FIRST, SECOND, only=CHAIN)
+    assert not result.success
+    assert [key for key, check in checks(result, CATALOGUE).items() if not check.passed] == [
+        ("readable", FIRST),
+        ("readable", SECOND),
+    ]
+    assert built.contents() == tables
+
+
+def test_a_bad_file_of_a_split_delivery_holds_back_what_needs_it_and_nothing_else(built: House) -> None:
+    before = built.contents()
+    built.split(SPLIT, title(1), title(2), title(5))
+    built.land("netflix_cast", SPLIT, "cast\r\nOdalys Kestrelli\r\n")
+    result = built.run(SPLIT)
+    assert not result.success
+    after = built.contents()
+    changed = {name for name in after if after[name] != before[name]}
+    assert {"silver.titles", "silver.title_genres"} <= changed
+    assert not changed & {"bronze.netflix_cast", "silver.title_cast", "gold.dim_title", "gold.kpi_catalogue"}
+
+
+def test_a_delivery_of_which_most_rows_would_be_refused_stops_before_silver(built: House) -> None:
+    tables = built.contents("silver", "gold")
+    built.release(SECOND, *(title(n, release_year="soon") for n in (1, 2, 3)), title(5), title(6))
+    result = built.run(SECOND)
+    assert not result.success
+    assert built.contents("silver", "gold") == tables
+    assert len([row for row in built.rows(CATALOGUE) if row["delivery_date"].isoformat() == SECOND]) == 5
+    assert {name.split(".")[0] for name, _ in materialized(result)} == {"bronze"}
+    check = checks(result, "silver.titles")["mostly_kept", SECOND]
+    assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
+    standing = built.standing("netflix_catalogue", SECOND)
+    assert standing.status == "blocked"
+    assert standing.reason == ("silver.titles: 3 of 5 rows would be refused, most of them by release_year_not_null")
+    assert [row["rules"] for row in built.quarantined("silver.titles", SECOND)] == [["release_year_not_null"]] * 3

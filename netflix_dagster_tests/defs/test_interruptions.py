@@ -1,0 +1,131 @@
+"""A run that is cancelled or killed has never happened, or is done by running it again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Sequence
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from netflix_dagster.compute.report import Report
+from netflix_dagster.defs.resources import Lake
+from netflix_dagster.lake import engines, ledger
+from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized, title
+
+LATER = "2020-03-01"
+RELEASE = (title(1), title(2, rating="R"), title(5), title(8, release_year="soon"), title(9))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(original: House, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A house with one more release, built without disturbance."""
+    made = original.copy(tmp_path_factory.mktemp("undisturbed"))
+    made.release(LATER, *RELEASE)
+    assert made.run(LATER).success
+    return made
+
+
+def state(house: House) -> dict[str, list[str]]:
+    """The tables, what lies in the quarantine and what the ledger says."""
+    refused = sorted(repr(row) for row in house.rows("quality.quarantine"))
+    said = [(key, entry.status, entry.reason) for key, entry in ledger.latest(house.tables).items()]
+    return {**house.contents(), "quarantine": refused, "ledger": sorted(map(repr, said))}
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "written"),
+    [(DagsterExecutionInterruptedError, False), (KeyboardInterrupt, True)],
+    ids=["before the table is written", "after the table is written"],
+)
+def test_a_cancelled_run_is_no_success_and_running_again_ends_in_the_same_tables(
+    built: House,
+    undisturbed: House,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupt: type[BaseException],
+    written: bool,
+) -> None:
+    build = Lake.build
+
+    def interrupted(lake: Lake, table: str, deliveries: Sequence[str], run_id: str) -> Report:
+        if table != "silver.title_cast" or written:
+            report = build(lake, table, deliveries, run_id)
+        if table == "silver.title_cast":
+            raise interrupt
+        return report
+
+    built.release(LATER, *RELEASE)
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "build", interrupted)
+        result = built.run(LATER)
+    assert not result.success
+    (run,) = built.instance.get_runs(limit=1)
+    assert run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+    done = {name for name, _ in materialized(result)}
+    assert "silver.titles" in done
+    assert not done & {"silver.title_cast", "gold.dim_title", "gold.kpi_catalogue"}
+    assert built.contents("gold")["gold.dim_title"] != undisturbed.contents("gold")["gold.dim_title"]
+
+    assert built.run(LATER).success
+    assert state(built) == state(undisturbed)
+
+
+def build_in_child(root: Path, running: Event) -> None:
+    """Build the delivery in a process of its own; the exit code says whether it came to the end."""
+    house = House(root)
+    house.instance.add_dynamic_partitions(PARTITIONS, [LATER])
+    engines.session()
+    running.set()
+    os._exit(0 if house.run(LATER).success else 1)
+
+
+def commits(house: House) -> int:
+    return sum(1 for _ in house.tables.glob("*/*/_delta_log/*.json"))
+
+
+def signal_after(house: House, commit: int, seconds: float, how: signal.Signals) -> int | None:
+    """Start to build and send a signal some time after the given number of Delta commits; return the exit code."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["netflix_dagster_tests.defs.house", "pyspark.sql.connect.session", "pysail.spark"])
+    running = context.Event()
+    child = context.Process(target=build_in_child, args=(house.root, running), daemon=True)
+    before = commits(house)
+    child.start()
+    assert running.wait(60)
+    while child.is_alive() and commits(house) - before < commit:
+        time.sleep(0.002)
+    time.sleep(seconds)
+    os.kill(child.pid or 0, how)
+    child.join(60)
+    return child.exitcode
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.soak)])
+def test_a_killed_run_leaves_readable_tables_and_running_again_ends_in_the_same_ones(
+    built: House, undisturbed: House, kills: int
+) -> None:
+    built.release(LATER, *RELEASE)
+    before, after = built.contents("gold"), undisturbed.contents("gold")
+    chain = commits(undisturbed) - commits(built)
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    for kill in range(kills):
+        commit = 1 + (kill * 7 + moments.randrange(7)) % (chain - 3)
+        code = signal_after(built, commit, moments.uniform(0, 0.08), signal.SIGKILL)
+        assert code == -signal.SIGKILL, f"seed {seed}, kill {kill}"
+        for name, rows in built.contents("gold").items():
+            assert rows in (before[name], after[name]), f"{name} is neither old nor new: seed {seed}, kill {kill}"
+    assert built.run(LATER).success
+    assert state(built) == state(undisturbed), f"seed {seed}"
+
+
+def test_an_interrupt_reaches_a_table_that_is_being_built_and_fails_the_run(built: House) -> None:
+    built.release(LATER, *RELEASE)
+    assert signal_after(built, 3, 0.1, signal.SIGINT) not in (0, None)
