@@ -138,8 +138,5 @@ def _refused_rows(refused: DataFrame, table: Table) -> list[quarantine.Refused]:
 
 
 def _preview(settings: Settings, table: Table) -> list[dict[str, Any]]:
-    delta = store.delta(settings.lake, table.name)
-    if delta is None:
-        return []
-    rows: list[dict[str, Any]] = delta.to_pyarrow_dataset().head(PREVIEW_ROWS).to_pylist()
-    return rows
+    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS)
+    return rows.to_pylist() if rows is not None else []

@@ -42,7 +42,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         check_specs=checks,
         freshness_policy=freshness(table),
         group_name=table.layer,
-        kinds={"delta", "pyspark"},
+        kinds={"deltalake", "pyspark"},
         owners=_owners(table),
         tags={"layer": table.layer, **({"feed": table.feed} if table.feed else {}), **table.tags},
         description=_description(table),
@@ -61,7 +61,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             held_back = evaluations if one_by_one else check_results
             yield from held_back(table, blocked.report)
             raise dg.Failure(_blocked_message(blocked.report), allow_retries=False) from None
-        for day in deliveries:
+        for day in deliveries if table.per_delivery else ():
             context.add_asset_metadata(_delivery_metadata(report.outcome(day)), partition_key=day)
         for day, reason in report.held_back.items():
             context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
@@ -71,7 +71,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             check_results=[] if one_by_one else check_results(table, report),
         )
         if one_by_one:  # a failed check that is logged, not yielded, does not stop what lies downstream
-            for evaluation in evaluations(table, report):
+            for evaluation in evaluations(table, report, context.instance):
                 context.log_event(evaluation)
             yield from (dg.Output(None, spec.get_python_identifier()) for spec in checks)
 
@@ -115,7 +115,7 @@ def _metadata(table: Table) -> Mapping[str, Any]:
         "dagster/column_lineage": dg.TableColumnLineage({name: deps for name, deps in lineage.items() if deps}),
         "dagster/table_name": table.name,
         "dagster/uri": store.location(get_settings().lake, table.name),
-        "dagster/storage_kind": "delta",
+        "dagster/storage_kind": "deltalake",
         "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[_code_reference(table)]),
         "key": ", ".join(table.key),
     }

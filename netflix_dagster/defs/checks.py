@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from netflix_dagster.compute.ingest import CHECKS
 from netflix_dagster.compute.report import Check, Report
@@ -49,8 +52,14 @@ def check_results(table: Table, report: Report) -> list[dg.AssetCheckResult]:
     return results
 
 
-def evaluations(table: Table, report: Report) -> list[dg.AssetCheckEvaluation]:
-    """The outcome of every check on each delivery, for a run that builds several."""
+def evaluations(
+    table: Table, report: Report, instance: dg.DagsterInstance | None = None
+) -> list[dg.AssetCheckEvaluation]:
+    """The outcome of every check on each delivery, for a run that builds several.
+
+    Given the instance, each names the materialisation that it judges; without one the UI counts it as missing.
+    """
+    targets = {day: _target(instance, table, day) for day in report.deliveries} if instance else {}
     return [
         dg.AssetCheckEvaluation(
             asset_key=asset_key(table.name),
@@ -61,11 +70,22 @@ def evaluations(table: Table, report: Report) -> list[dg.AssetCheckEvaluation]:
             metadata={"rows": check.rows, "broken": check.broken},
             blocking=check.blocking,
             partition=day,
+            target_materialization_data=targets.get(day),
         )
-        for day, outcome in report.outcomes.items()
-        if day is not None
-        for check in outcome.checks
+        for day in report.deliveries
+        for check in report.outcome(day).checks
     ]
+
+
+def _target(
+    instance: dg.DagsterInstance, table: Table, day: str
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    wanted = dg.AssetRecordsFilter(asset_key=asset_key(table.name), asset_partitions=[day])
+    for record in instance.fetch_materializations(wanted, limit=1).records:
+        return AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+    return None
 
 
 def asset_key(table: str) -> dg.AssetKey:

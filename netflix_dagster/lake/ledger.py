@@ -70,12 +70,11 @@ def record(lake: Path, entries: Sequence[Entry]) -> None:
 
 def latest(lake: Path) -> dict[tuple[str, str], Entry]:
     """The state of every delivery, by (source, date); ``attempt`` is how often it was taken up."""
-    delta = store.delta(lake, NAME)
-    if delta is None:
+    rows = store.read_arrow(lake, NAME)
+    if rows is None:
         return {}
-    rows = delta.to_pyarrow_table().sort_by("recorded_at").to_pylist()
     state: dict[tuple[str, str], Entry] = {}
-    for row in rows:
+    for row in rows.sort_by("recorded_at").to_pylist():
         row["delivery_date"] = row["delivery_date"].isoformat()
         del row["recorded_at"]
         key = (row["source"], row["delivery_date"])

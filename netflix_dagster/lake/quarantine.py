@@ -47,11 +47,11 @@ def replace(lake: Path, table_name: str, deliveries: Iterable[str], rows: Sequen
 
 def reasons(lake: Path) -> list[dict[str, Any]]:
     """What lies in the quarantine now: table, rule, one reason and the number of rows or files, most first."""
-    delta = store.delta(lake, NAME)
-    if delta is None:
+    rows = store.read_arrow(lake, NAME, columns=["table_name", "rules", "reasons", "hints"])
+    if rows is None:
         return []
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in delta.to_pyarrow_table(columns=["table_name", "rules", "reasons", "hints"]).to_pylist():
+    for row in rows.to_pylist():
         for rule, reason, hint in zip(row["rules"], row["reasons"], row["hints"], strict=True):
             new = {"table": row["table_name"], "rule": rule, "rows": 0, "reason": reason, "hint": hint}
             found.setdefault((row["table_name"], rule), new)["rows"] += 1
@@ -64,13 +64,10 @@ def count(lake: Path) -> int:
 
 
 def _holds_any(lake: Path, table_name: str, days: list[str]) -> bool:
-    delta = store.delta(lake, NAME)
-    if delta is None:
-        return False
-    if not delta.file_uris(partition_filters=[("table_name", "=", table_name)]):
-        return False
-    held = delta.to_pyarrow_table(partitions=[("table_name", "=", table_name)], columns=["delivery_date"])
-    return bool({value.isoformat() for value in held.column(0).to_pylist()} & set(days))
+    import pyarrow.compute as pc
+
+    held = store.read_arrow(lake, NAME, columns=["delivery_date"], where=pc.field("table_name") == table_name)
+    return held is not None and bool({value.isoformat() for value in held.column(0).to_pylist()} & set(days))
 
 
 def _arrow(rows: Sequence[Refused], run_id: str) -> pa.Table:

@@ -11,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -182,6 +183,28 @@ def row_count(lake: Path, name: str) -> int:
 
     counts: Any = pa.table(found.get_add_actions(flatten=True)).column("num_records")
     return sum(count or 0 for count in counts.to_pylist())
+
+
+def read_arrow(
+    lake: Path, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
+) -> pa.Table | None:
+    """A small table, or its ``first`` rows, through delta-rs; None when it was never written.
+
+    It is read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so that a
+    run cancelled in that moment would go on.
+    """
+    found = delta(lake, name)
+    if found is None:
+        return None
+
+    def rows() -> pa.Table:
+        dataset = found.to_pyarrow_dataset()
+        if first is not None:
+            return dataset.head(first, columns=columns, filter=where)
+        return dataset.to_table(columns=columns, filter=where)
+
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(rows).result()
 
 
 def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = None) -> None:

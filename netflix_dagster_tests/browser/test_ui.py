@@ -87,7 +87,6 @@ def test_checks_say_what_they_found(page: Page, shoot: Shoot) -> None:
     shoot("checks")
 
 
-@pytest.mark.xfail(strict=True, reason="evaluations of a range do not name the materialisation that they judge")
 def test_checks_are_told_apart_by_delivery(page: Page, lakehouse: DagsterDev, shoot: Shoot) -> None:
     page.goto("/assets/silver/titles?view=checks&checkDetail=title_not_mangled")
     expect(page.get_by_role("tab", name="Execution history")).to_be_visible()

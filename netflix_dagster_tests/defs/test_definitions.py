@@ -54,7 +54,7 @@ def test_an_asset_is_built_from_what_its_table_reads(table: Table) -> None:
 def test_an_asset_tells_what_its_table_is(table: Table) -> None:
     said = spec(table)
     assert said.group_name == table.layer
-    assert said.kinds >= {"delta", "pyspark"}
+    assert said.kinds >= {"deltalake", "pyspark"}
     assert said.owners and all(owner.startswith("team:") for owner in said.owners)
     assert said.tags["layer"] == table.layer
     assert said.tags.get("feed") == table.feed
