@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from netflix_dagster.cli.trouble import writing
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
@@ -21,7 +23,9 @@ STARTED_BY = {"started_by": "netflix-dagster run"}
 @contextmanager
 def alone(home: Path, console: Console) -> Iterator[None]:
     """Wait until no other ``netflix-dagster run`` is at work in this home. The lock dies with its process."""
-    with (home / "run.lock").open("a+") as lock:
+    with writing("Dagster's home", home):
+        lock = (home / "run.lock").open("a+")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -10,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netflix_dagster.cli.output import item, plural
+from netflix_dagster.settings import Settings
 
 MOST_STRAYS = 10
 
@@ -55,16 +60,17 @@ def _verdict(summary: Mapping[str, Any]) -> str:
 
 
 def _next_steps(summary: Mapping[str, Any], console: Console) -> None:
+    me, landing, lake = _this_command(), _option(summary, "landing"), _option(summary, "lake")
     steps = []
     if not summary["deliveries"]["landed"]:
-        steps.append(f"netflix-dagster sample {summary['landing']}")
+        steps.append(f"{me} sample {summary['landing']}")
     if summary["deliveries"]["held_back"]:
-        steps.append("netflix-dagster land FILE --source NAME --date DATE")
+        steps.append(f"{me} land FILE --source NAME --date DATE{landing}")
     if "gold.kpi_catalogue" in summary["tables"]:
-        steps.append('netflix-dagster query "SELECT * FROM gold.kpi_catalogue LIMIT 10"')
+        steps.append(f'{me} query "SELECT * FROM gold.kpi_catalogue LIMIT 10"{lake}')
     if summary["quarantine"]["rows"]:
-        steps.append('netflix-dagster query "SELECT * FROM quarantine LIMIT 10"')
-    if summary["tables"]:
+        steps.append(f'{me} query "SELECT * FROM quarantine LIMIT 10"{lake}')
+    if summary["tables"] and not lake:
         steps.append("make dev   # lineage, partitions and checks at http://localhost:3000")
     for place, step in enumerate(steps):
         item(console, "" if place else "next", step)
@@ -79,6 +85,17 @@ def _passed_over(summary: Mapping[str, Any], console: Console) -> None:
         item(console, "passed over", path, style="yellow")
     if len(passed) > MOST_STRAYS:
         item(console, "", f"and {len(passed) - MOST_STRAYS} more")
+
+
+def _option(summary: Mapping[str, Any], name: str) -> str:
+    """The option that a call needs to use the same folder, if it is not the default one."""
+    default = Path(Settings.model_fields[name].default).absolute()
+    return "" if Path(summary[name]) == default else f" --{name} {summary[name]}"
+
+
+def _this_command() -> str:
+    """How to call this command again: by its name if the shell finds it, else by where it lies."""
+    return "netflix-dagster" if shutil.which("netflix-dagster") else os.path.relpath(sys.argv[0])
 
 
 def _tables(tables: Mapping[str, Mapping[str, int]], console: Console) -> None:

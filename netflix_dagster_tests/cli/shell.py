@@ -1,0 +1,157 @@
+"""The console script as its users have it: a process of its own, in a folder of their own, with no settings."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+COMMAND = str(Path(sys.executable).parent / "netflix-dagster")
+DIFFERS = {"loaded_at", "run_id", "refused_at", "recorded_at"}
+"""Columns that may differ between two builds of the same bytes."""
+NOISE = ("Traceback", "INFO", "WARN", "DEBUG", "Warning", "ERROR", "Exception")
+"""What has no place on the stderr of a command that ends as it should."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Stdout as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing on stderr but what the command itself has to say."""
+        return not any(word in self.err for word in NOISE)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A folder with a landing folder and a lake, and the command."""
+
+    cwd: Path
+
+    @property
+    def landing(self) -> Path:
+        return self.cwd / "data" / "landing"
+
+    @property
+    def lake(self) -> Path:
+        return self.cwd / "data" / "lake"
+
+    def __call__(self, *arguments: object, **settings: object) -> Said:
+        """Run a command to its end; ``settings`` are environment variables."""
+        done = subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            cwd=self.cwd,
+            env=self.environment(**settings),
+            capture_output=True,
+            encoding="utf-8",
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            cwd=self.cwd,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+
+    def terminal(self, columns: int, *arguments: object) -> list[str]:
+        """What stands in a terminal of this width when the command has ended; lines as the command broke them."""
+        pid, screen = pty.fork()
+        if pid == 0:  # the child: leaves by exec or by _exit, never back into pytest
+            try:
+                os.chdir(self.cwd)
+                os.execve(COMMAND, [COMMAND, *map(str, arguments)], self.environment(TERM="xterm"))
+            finally:
+                os._exit(127)
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        shown = b""
+        with contextlib.suppress(OSError):  # which is how the end of a terminal is told
+            while piece := os.read(screen, 65536):
+                shown += piece
+        os.close(screen)
+        os.waitpid(pid, 0)
+        return _as_shown(shown.decode())
+
+    def environment(self, **settings: object) -> dict[str, str]:
+        hidden = ("NETFLIX_", "DAGSTER_", "COLUMNS", "LINES", "TERM", "PYTHONWARNINGS", "RUST_LOG", "SPARK_", "FORCE_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        return kept | {name: str(value) for name, value in settings.items()}
+
+    def land(self, source: str, day: str, content: str, name: str = "file.csv") -> Path:
+        """Put a file into a delivery."""
+        path = self.landing / source / day / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # it may be a link to a delivery that others use
+        path.write_text(content, encoding="utf-8", newline="")
+        return path
+
+    def copy(self, cwd: Path) -> Shell:
+        """Another folder with the same lake and the same deliveries.
+
+        The files of the deliveries are links: copies would be younger, that is, changed deliveries.
+        """
+        other = Shell(cwd)
+        shutil.copytree(self.lake, other.lake)
+        for file in self.landing.glob("*/*/*"):
+            link = other.landing / file.relative_to(self.landing)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
+        return other
+
+    def contents(self) -> dict[str, list[str]]:
+        """Every table by its name, rows in a fixed order, without what may differ between two builds."""
+        found = {}
+        for table, delta in self._tables():
+            rows = delta.to_pyarrow_table().to_pylist()
+            said = ({k: v for k, v in row.items() if k not in DIFFERS} for row in rows)
+            found[table] = sorted(json.dumps(row, default=str, sort_keys=True) for row in said)
+        found.pop("quality.deliveries", None)
+        return found
+
+    def versions(self) -> dict[str, int]:
+        """The Delta version of every table."""
+        return {table: delta.version() for table, delta in self._tables()}
+
+    def _tables(self) -> list[tuple[str, DeltaTable]]:
+        logs = sorted(self.lake.glob("[a-z]*/*/_delta_log"))
+        return [(f"{log.parents[1].name}.{log.parent.name}", DeltaTable(str(log.parent))) for log in logs]
+
+
+def _as_shown(said: str) -> list[str]:
+    """The lines that stay on the screen: without colours, and without what was erased again."""
+    import re
+
+    kept = []
+    for line in said.replace("\r\n", "\n").split("\n"):
+        last = re.split(r"\r?\x1b\[2K", line)[-1]
+        kept.append(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).replace("\r", ""))
+    return kept

@@ -1,0 +1,42 @@
+"""``netflix-dagster doctor``: what is configured, what is missing, and how to mend it."""
+
+from __future__ import annotations
+
+from netflix_dagster.landing.sources import PACKAGED
+from netflix_dagster_tests.cli.shell import Shell
+
+
+def test_a_healthy_house(built: Shell) -> None:
+    said = built("doctor", "--json")
+    assert said.code == 0 and said.quiet, said.out
+    findings = {finding["what"]: finding for finding in said.json["findings"]}
+    assert all(finding["ok"] and not finding["mend"] for finding in findings.values())
+    assert findings["landing"]["found"] == f"{built.landing}: 9 deliveries"
+    assert findings["lake"]["found"] == f"{built.lake}: {len(built.versions())} tables"
+    assert findings["deliveries"]["found"] == "9 landed, 9 taken up, 0 held back"
+    assert "answers" in findings["engine"]["found"] and "deltalake" in findings["packages"]["found"]
+    assert findings["sources"]["found"].startswith("6 sources in ")
+
+    shown = built("doctor")
+    assert shown.code == 0 and shown.quiet
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["ok"] * len(findings)
+
+
+def test_an_ill_house_is_told_how_to_mend_it(shell: Shell) -> None:
+    sources = shell.cwd / "my.yaml"
+    sources.write_text(PACKAGED.read_text().replace("  netflix_cast:\n", "  netflix_cast:\n    colour: red\n", 1))
+    line = sources.read_text().splitlines().index("    colour: red") + 1
+    (shell.cwd / "file").write_text("")
+    said = shell("doctor", "--json", "--lake", "file/lake", NETFLIX_SOURCES="my.yaml", NETFLIX_ENGINE="spark")
+    assert said.code == 1 and said.quiet
+    ill = {finding["what"]: finding for finding in said.json["findings"] if not finding["ok"]}
+    assert set(ill) == {"sources", "landing", "lake", "engine", "deliveries"}
+    assert all(finding["mend"] for finding in ill.values())
+    assert ill["sources"]["found"].startswith(f"{sources}:{line}: sources.netflix_cast.colour")
+    assert ill["landing"]["mend"] == f"netflix-dagster sample {shell.landing}"
+    assert f"{shell.cwd / 'file'} is a file" in ill["lake"]["found"]
+    assert not (shell.cwd / "data").exists(), "a doctor looks and touches nothing"
+
+    shown = shell("doctor", NETFLIX_SOURCES="my.yaml")
+    assert shown.code == 1 and "Traceback" not in shown.out + shown.err
+    assert any(row.startswith("mend") and f"{sources}:{line}" in row for row in shown.out.splitlines())

@@ -1,0 +1,143 @@
+"""``netflix-dagster query``: every layer by name, three formats, and nothing else on the machine."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from netflix_dagster.landing.sample import RELEASES
+from netflix_dagster_tests.cli.shell import Shell
+
+TITLE = "Salt\u00a0Meridian"
+
+
+def test_every_layer_answers_in_every_format(built: Shell) -> None:
+    by_release = "SELECT delivery_date, count(*) AS records FROM bronze.netflix_catalogue GROUP BY 1 ORDER BY 1"
+    found = built("query", by_release, "--format", "json")
+    assert (found.code, found.err) == (0, "")
+    days = [day.isoformat() for day in RELEASES]
+    assert [row["delivery_date"] for row in found.json] == days
+    files = [built.landing / "netflix_catalogue" / day / "netflix_titles.csv" for day in days]
+    assert [row["records"] for row in found.json] == [len(_records(file)) for file in files]
+
+    shown = built("query", by_release)
+    assert (shown.code, shown.err) == (0, "")
+    lines = shown.out.splitlines()
+    assert lines[0].split() == ["delivery_date", "records"] and lines[-1] == "4 rows"
+    assert [line.split() for line in lines[2:-1]] == [[r["delivery_date"], str(r["records"])] for r in found.json]
+    assert {len(line) for line in lines[2:-1]} == {len("delivery_date  records")}, "columns are aligned"
+
+    titles = "SELECT * FROM gold.dim_title ORDER BY title_sk"
+    rows = built("query", titles, "--format", "json").json
+    said = list(csv.DictReader(io.StringIO(built("query", titles, "--format", "csv").out)))
+    assert len(rows) == len(said) > 200
+    assert [row["title"] for row in said] == [row["title"] for row in rows]
+    assert {row["is_current"] for row in rows} == {True, False} and {r["is_current"] for r in said} == {"true", "false"}
+    assert {row["valid_to"] for row in said if row["is_current"] == "true"} <= {"", "9999-12-31"}
+
+
+def test_names_without_a_layer_and_the_quarantine(built: Shell) -> None:
+    rows = built("query", "SELECT DISTINCT table_name, delivery_date FROM quarantine", "--format", "json").json
+    assert {row["table_name"] for row in rows} == {f"silver.title_{n}" for n in ("cast", "genres", "directors")}
+    assert {row["delivery_date"] for row in rows} == {"2024-10-01"}
+    both = "SELECT (SELECT count(*) FROM quality.quarantine) = (SELECT count(*) FROM quarantine) AS same"
+    assert built("query", both, "--format", "json").json == [{"same": True}]
+    rules = built("query", "SELECT rules, hints FROM quarantine LIMIT 1", "--format", "json").json
+    assert rules[0]["rules"] == ["title_delivered"] and rules[0]["hints"][0]
+    listed = built("query", "SHOW TABLES", "--format", "csv").out.split()
+    assert {"dim_title", "titles", "netflix_catalogue", "quarantine", "deliveries"} < set(listed)
+    assert not [name for name in listed if name.startswith("_")]
+
+
+def test_values_of_every_kind(built: Shell) -> None:
+    sql = """SELECT 'é日本 👩‍👧' AS text, 'nan'::double AS nan, 1.50::decimal(9,2) AS exact, 1 AS twice, 2 AS twice,
+        DATE '2020-02-29' AS day, TIMESTAMPTZ '2020-02-29 12:00:00+00' AS instant, [1, 2] AS list, {'a': 'ö'} AS struct,
+        NULL AS nothing, 9007199254740993 AS large, '[red]' || chr(27) || '[31m' || chr(10) || 'b' AS rude"""
+    found = built("query", sql, "--format", "json")
+    (row,) = found.json
+    assert "NaN" not in found.out and "é日本 👩‍👧" in found.out
+    assert row["text"] == "é日本 👩‍👧" and row["nan"] is None and row["exact"] == "1.50"
+    assert (row["twice"], row["twice_2"], row["large"]) == (1, 2, 9007199254740993)
+    assert row["day"] == "2020-02-29" and row["instant"].startswith("2020-02-29T12:00:00")
+    assert row["list"] == [1, 2] and row["struct"] == {"a": "ö"} and row["nothing"] is None
+
+    (said,) = csv.DictReader(io.StringIO(built("query", sql, "--format", "csv").out))
+    assert (said["twice"], said["twice_2"], said["nothing"], said["struct"]) == ("1", "2", "", '{"a": "ö"}')
+    shown = built("query", sql).out
+    assert "\x1b" not in shown, "a value must not steer the terminal"
+    assert "[red]" in shown and "é日本 👩‍👧" in shown and "1 row\n" in shown
+
+    found = built("query", f"SELECT title FROM bronze.netflix_catalogue WHERE title = '{TITLE}'", "--format", "json")
+    assert [row["title"] for row in found.json] == [TITLE] * 4
+
+
+WRONG = {
+    "no table": ("SELECT * FROM gold.dim_titel", ["dim_titel", "Tables:", "dim_title", "netflix_catalogue"]),
+    "no SQL": ("SELEC 1", ["SELEC", "Tables:", "kpi_catalogue"]),
+    "no column": ("SELECT nope FROM gold.dim_title", ["nope", "dim_title"]),
+    "an error at work": ("SELECT error('[boo]')", ["[boo]"]),
+    "nothing": ("  ", ["SELECT"]),
+    "two statements": ("SELECT 1; SELECT 2", ["one statement"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_question_is_told_with_the_tables_there_are(built: Shell, case: str) -> None:
+    sql, reasons = WRONG[case]
+    said = built("query", sql)
+    assert (said.code, said.out) == (2, "") and "Traceback" not in said.err
+    assert all(reason in said.err for reason in reasons), said.err
+
+
+def test_a_query_on_no_lake(shell: Shell) -> None:
+    said = shell("query", "SELECT * FROM gold.dim_title")
+    assert said.code == 2 and "Traceback" not in said.err
+    assert f"no tables in {shell.lake} yet; `netflix-dagster run` makes them" in said.err
+    assert not shell.lake.exists(), "a question makes no lake"
+    assert shell("query", "SELECT 1 AS one", "--format", "csv").out == "one\n1\n"
+
+
+OUTSIDE = {
+    "read a file": "SELECT * FROM read_text('{secret}')",
+    "read a file as a table": "SELECT * FROM '{secret}'",
+    "read a table by its path": "SELECT * FROM read_parquet('{lake}/gold/dim_title/*.parquet')",
+    "list a folder": "SELECT * FROM glob('{cwd}/*')",
+    "write a file": "COPY (SELECT 1) TO '{cwd}/written'",
+    "attach a database": "ATTACH '{cwd}/written' AS other",
+    "export": "EXPORT DATABASE '{cwd}/written'",
+    "unlock and read": "SET enable_external_access = true; SELECT * FROM read_text('{secret}')",
+    "unlock": "SET enable_external_access = true",
+    "load": "LOAD '{secret}'",
+    "install": "INSTALL httpfs",
+    "read a variable of the program": "SELECT * FROM lake",
+    "change a table": "INSERT INTO gold.dim_genre SELECT * FROM gold.dim_genre",
+    "drop a table": "DROP VIEW gold.dim_genre",
+    "make a table": "CREATE TABLE gold.mine AS SELECT 1",
+}
+
+
+def test_a_question_reaches_the_lake_and_nothing_else(built: Shell, tmp_path: Path) -> None:
+    from netflix_dagster.lake.query import QueryError, query
+
+    secret = tmp_path / "secret.csv"
+    secret.write_text("word\nswordfish\n")
+    before = built.versions()
+    for what, sql in OUTSIDE.items():
+        with pytest.raises(QueryError) as refused:
+            query(built.lake, sql.format(secret=secret, lake=built.lake, cwd=tmp_path))
+        assert "swordfish" not in str(refused.value), what
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"]
+    assert built.versions() == before
+
+    said = built("query", OUTSIDE["read a file"].format(secret=secret))
+    assert (said.code, said.out) == (2, "") and "disabled" in said.err and "Traceback" not in said.err
+    said = built("query", OUTSIDE["write a file"].format(cwd=tmp_path))
+    assert said.code == 2 and not (tmp_path / "written").exists()
+
+
+def _records(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        return list(csv.DictReader(text))

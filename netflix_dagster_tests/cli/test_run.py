@@ -1,0 +1,193 @@
+"""``netflix-dagster run``: from landing to gold, what it says of it, and what it does when there is nothing to do."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from netflix_dagster.landing.sample import RELEASES, SPLIT_DAY
+from netflix_dagster.landing.sources import PACKAGED
+from netflix_dagster_tests.cli.shell import Said, Shell
+
+DAYS = sorted(day.isoformat() for day in (*RELEASES, SPLIT_DAY))
+HEADER = "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
+RECORD = "s1,Movie,The Tin Heron,,,France,,2019,PG,90 min,Dramas,A clock crosses Europe."
+
+
+def test_the_first_run_builds_everything_and_tells_of_it(first_run: tuple[Shell, Said]) -> None:
+    shell, said = first_run
+    assert said.code == 0 and said.quiet, said.err
+    found = said.json
+    assert (found["status"], found["exit_code"]) == ("ok", 0)
+    assert [found[name] for name in ("landing", "lake")] == [str(shell.landing), str(shell.lake)]
+    assert found["dagster_home"] == str(shell.lake / ".dagster")
+    assert 0 < found["seconds"] < 600 and 100 < found["peak_memory_mb"] < 4000
+    assert found["deliveries"] == {"landed": 9, "built": 9, "held_back": []}
+    assert found["strays"] == found["unknown_sources"] == []
+
+    (run,) = found["runs"]
+    assert (run["feed"], run["success"], run["errors"], sorted(run["deliveries"])) == ("catalogue", True, [], DAYS)
+
+    contents = shell.contents()
+    rows = {name: table["rows"] for name, table in found["tables"].items()}
+    assert {name: len(table) for name, table in contents.items()} == {**rows, "quality.deliveries": 9} | rows
+    assert {name: table["version"] for name, table in found["tables"].items()} == shell.versions()
+    for source in shell.landing.iterdir():
+        assert rows[f"bronze.{source.name}"] == sum(map(_records, source.glob("*/*.csv")))
+    last = shell.landing / "netflix_catalogue" / RELEASES[-1].isoformat() / "netflix_titles.csv"
+    titles = [json.loads(row) for row in contents["gold.dim_title"]]
+    assert sum(title["is_current"] for title in titles) == _records(last)
+
+    assert found["checks"]["failed"] == 0 and found["checks"]["passed"] > 100 and found["checks"]["warned"] > 0
+    reasons = found["quarantine"]["reasons"]
+    assert found["quarantine"]["rows"] == rows["quality.quarantine"] == sum(entry["rows"] for entry in reasons)
+    assert {entry["table"] for entry in reasons} == {f"silver.title_{n}" for n in ("cast", "genres", "directors")}
+    assert all(entry["rule"] == "title_delivered" and entry["reason"] and entry["hint"] for entry in reasons)
+
+    assert "9 deliveries in landing, 5 delivery dates to build" in said.err
+    told = [line.split()[0] for line in said.err.splitlines() if line.startswith("  ")]
+    assert sorted(told) == sorted(name for name in rows if not name.startswith("quality.")), "a line for each table"
+
+
+def test_dagster_knows_what_was_built(built: Shell) -> None:
+    look = """
+import json
+from dagster import AssetKey, DagsterInstance
+with DagsterInstance.get() as instance:
+    print(json.dumps({
+        "partitions": instance.get_dynamic_partitions("catalogue_deliveries"),
+        "runs": [[run.status.value, run.tags.get("feed")] for run in instance.get_runs()],
+        "titles": sorted(instance.get_materialized_partitions(AssetKey(["silver", "titles"]))),
+        "kpi": sorted(instance.get_materialized_partitions(AssetKey(["gold", "kpi_catalogue"]))),
+    }))
+"""
+    home = built("home").out.strip()
+    answer = subprocess.run(
+        [sys.executable, "-c", look],
+        env=os.environ | {"DAGSTER_HOME": home},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(answer.stdout)
+    assert found["partitions"] == DAYS
+    assert found["runs"] == [["SUCCESS", "catalogue"]]
+    assert found["titles"] == DAYS and found["kpi"] == DAYS
+
+
+def test_a_second_run_does_nothing_and_is_quick(first_run: tuple[Shell, Said], lake: Shell) -> None:
+    _, first = first_run
+    before = lake.versions()
+    second = lake("run", "--json")
+    assert second.code == 0 and second.quiet
+    found = second.json
+    assert found["runs"] == [] and found["deliveries"] == {"landed": 9, "built": 0, "held_back": []}
+    assert found["checks"] == {"passed": 0, "warned": 0, "failed": 0}
+    assert found["tables"] == first.json["tables"] and found["quarantine"] == first.json["quarantine"]
+    assert lake.versions() == before
+    assert found["seconds"] < max(5, first.json["seconds"] / 4)
+
+    shown = lake("run", "--again")
+    assert shown.code == 0 and "nothing to do, every delivery is built" in shown.out
+    assert f"gold.fact_catalogue_change {first.json['tables']['gold.fact_catalogue_change']['rows']:>7}" in shown.out
+    assert lake.versions() == before
+
+
+def test_a_bad_delivery_is_held_back_and_harms_nothing(lake: Shell) -> None:
+    """A good one and a bad one arrive together; the bad one is mended later."""
+    held, landed = {}, ("2026-05-01", "2026-06-01")
+    before = lake.contents()
+    for day in landed:
+        lake.land("netflix_catalogue", day, f"{HEADER}\n{RECORD}\n" + ("s2,Movie,Cut\n" if day < "2026-06" else ""))
+    for attempt, call in enumerate((["run"], ["run"], ["run", "--again"])):
+        said = lake(*call, "--json")
+        assert said.code == 3 and said.quiet, said.err
+        found = said.json
+        assert (found["status"], found["exit_code"]) == ("held back", 3)
+        (held,) = found["deliveries"]["held_back"]
+        assert (held["source"], held["date"], held["status"]) == ("netflix_catalogue", landed[0], "refused")
+        for part in ("file.csv", "record 2", "line 3", "3 fields where the header has 12", "land it again"):
+            assert part in held["reason"]
+        entry = next(entry for entry in found["quarantine"]["reasons"] if entry["table"] == "bronze.netflix_catalogue")
+        assert entry["rows"] == 1 and entry["reason"] in held["reason"]
+        assert [(run["deliveries"], run["success"]) for run in found["runs"]] == [
+            [([landed[1]], True), ([landed[0]], False)],
+            [],
+            [([landed[0]], False)],
+        ][attempt]
+        assert found["deliveries"]["built"] == (attempt == 0)
+        assert all(run["errors"] == [] for run in found["runs"]), "to be held back is not to fail"
+        if attempt == 0:
+            versions = lake.versions()
+        elif attempt == 1:
+            assert lake.versions() == versions
+    assert _days(lake, "bronze.netflix_catalogue") == _days(lake, "silver.titles") - {"2024-10-01"}
+    assert landed[1] in _days(lake, "silver.titles") and landed[0] not in _days(lake, "silver.titles")
+    assert set(before["silver.titles"]) < set(lake.contents()["silver.titles"])
+
+    shown = lake("run")
+    assert shown.code == 3 and "nothing to do" in shown.out
+    assert f"refused     netflix_catalogue {landed[0]}: file.csv: record 2 (line 3)" in shown.out
+    ill = [finding for finding in lake("doctor", "--json").json["findings"] if not finding["ok"]]
+    assert [finding["what"] for finding in ill] == ["deliveries"] and landed[0] in ill[0]["found"]
+
+    lake.land("netflix_catalogue", landed[0], f"{HEADER}\n{RECORD}\n")
+    mended = lake("run", "--json")
+    assert mended.code == 0 and mended.quiet, mended.err
+    assert mended.json["deliveries"] == {"landed": 11, "built": 1, "held_back": []}
+    assert "bronze.netflix_catalogue" not in {entry["table"] for entry in mended.json["quarantine"]["reasons"]}
+    assert {*landed} < _days(lake, "silver.titles")
+
+
+def test_again_takes_up_what_a_mended_sources_yaml_can_read(lake: Shell) -> None:
+    lake.land("netflix_directors", "2024-10-01", "Regie,show_id\nÉlodine Núñerez,90001003\n", "netflix_directors.csv")
+    sources = lake.cwd / "sources.yaml"
+    sources.write_text(PACKAGED.read_text())
+    first = lake("run", "--json", NETFLIX_SOURCES=sources)
+    assert first.code == 3
+    (held,) = first.json["deliveries"]["held_back"]
+    assert held["source"] == "netflix_directors" and "director" in held["reason"]
+    assert [run["success"] for run in first.json["runs"]] == [False]
+
+    sources.write_text(sources.read_text().replace("aliases: [directed_by]", "aliases: [directed_by, Regie]"))
+    still = lake("run", "--json", NETFLIX_SOURCES=sources)
+    assert still.code == 3 and still.json["runs"] == [], "no file has changed"
+    again = lake("run", "--json", "--again", NETFLIX_SOURCES=sources)
+    assert again.code == 0 and again.quiet, again.err
+    assert again.json["deliveries"]["built"] == 1 and again.json["deliveries"]["held_back"] == []
+    found = lake("query", "SELECT director FROM bronze.netflix_directors", "--format", "json").json
+    assert found == [{"director": "Élodine Núñerez"}]
+
+
+def test_one_source_only(built: Shell, tmp_path: Path) -> None:
+    """The lists of a split delivery wait for its titles, which are another source."""
+    call = ["--json", "--landing", built.landing, "--lake", tmp_path / "lake"]
+    lake = Shell(tmp_path)
+    first = lake("run", "--source", "netflix_countries", *call)
+    assert first.code == 3 and first.quiet, first.err
+    assert set(first.json["tables"]) == {"bronze.netflix_countries", "quality.quarantine", "quality.deliveries"}
+    (held,) = first.json["deliveries"]["held_back"]
+    assert (held["source"], held["status"], first.json["deliveries"]["landed"]) == ("netflix_countries", "blocked", 1)
+    assert first.json["checks"]["failed"] == 1
+
+    second = lake("run", "--source", "netflix_countries", *call)
+    assert second.code == 3 and second.json["runs"] == []
+
+    third = lake("run", "--source", "netflix_titles", *call)
+    assert third.json["tables"]["silver.titles"]["rows"] > 0 and "bronze.netflix_cast" not in third.json["tables"]
+    last = lake("run", "--source", "netflix_countries", *call)
+    assert last.json["deliveries"]["held_back"] == [], "the titles have come: the blocked countries are let go"
+    assert last.code == 0 and last.json["tables"]["silver.title_countries"]["rows"] > 0
+
+
+def _records(file: Path) -> int:
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        return sum(1 for _ in csv.DictReader(text))
+
+
+def _days(shell: Shell, table: str) -> set[str]:
+    return {json.loads(row)["delivery_date"] for row in shell.contents()[table]}
