@@ -12,12 +12,13 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.compute
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from netflix_dagster.compute.report import Report
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import engines, ledger
+from netflix_dagster.lake import engines, ledger, store
 from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized, title
 
 LATER = "2020-03-01"
@@ -126,6 +127,20 @@ def test_a_killed_run_leaves_readable_tables_and_running_again_ends_in_the_same_
     assert state(built) == state(undisturbed), f"seed {seed}"
 
 
-def test_an_interrupt_reaches_a_table_that_is_being_built_and_fails_the_run(built: House) -> None:
+def test_an_interrupt_fails_the_run_that_builds_a_table(built: House) -> None:
     built.release(LATER, *RELEASE)
     assert signal_after(built, 3, 0.1, signal.SIGINT) not in (0, None)
+
+
+def test_an_interrupt_while_delta_rs_calls_back_into_python_is_not_lost(
+    built: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = pyarrow.compute.cast
+
+    def interrupted(*args: object, **named: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return cast(*args, **named)
+
+    monkeypatch.setattr(pyarrow.compute, "cast", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.read_arrow(built.tables, "silver.titles")

@@ -25,11 +25,14 @@ LANDING = ROOT.parent / "shared" / "data" / "landing"
 
 
 def found(landing: Path, environment: Mapping[str, str]) -> Path:
-    """The landing folder if it is there; else the tests are skipped, but in CI they fail."""
+    """The landing folder if it is there; else the tests are skipped, but in CI they fail.
+
+    A CI that has no access to the deliveries says so with ``NETFLIX_REAL_DELIVERIES=none``.
+    """
     if (landing / "netflix_catalogue").is_dir():
         return landing
     said = f"no real deliveries: looked for netflix_catalogue/<delivery date>/*.csv in {landing}"
-    if environment.get("CI"):
+    if environment.get("CI") and environment.get("NETFLIX_REAL_DELIVERIES") != "none":
         pytest.fail(f"{said}; in CI they must be there", pytrace=False)
     pytest.skip(said)
 

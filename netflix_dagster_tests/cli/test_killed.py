@@ -1,0 +1,113 @@
+"""Runs that are killed, stopped, or started twice: the tables end as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netflix_dagster_tests.cli.shell import Said, Shell
+
+DAYS = ("2024-03-15", "2024-09-20")
+
+
+def _two_deliveries(built: Shell, cwd: Path) -> Shell:
+    shell = Shell(cwd)
+    for day in DAYS:
+        folder = shell.landing / "netflix_catalogue" / day
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(built.landing / "netflix_catalogue" / day)
+    return shell
+
+
+@pytest.fixture(scope="module")
+def twice(built: Shell, tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, list[Said]]:
+    """A lake of two deliveries, and what the two runs said that built it at the same time."""
+    shell = _two_deliveries(built, tmp_path_factory.mktemp("twice"))
+    runs = [shell.start("run", "--json") for _ in range(2)]
+    said = [run.communicate(timeout=300) for run in runs]
+    return shell, [Said(run.returncode, *texts) for run, texts in zip(runs, said, strict=True)]
+
+
+def test_two_runs_at_the_same_time_share_the_work(twice: tuple[Shell, list[Said]], built: Shell) -> None:
+    shell, said = twice
+    assert [(one.code, one.quiet) for one in said] == [(0, True)] * 2, [one.err for one in said]
+    assert sorted(len(one.json["runs"]) for one in said) == [0, 1], "the second found nothing left to do"
+    assert sum("waiting for another run" in one.err for one in said) == 1
+    assert said[0].json["tables"] == said[1].json["tables"]
+    assert set(shell.versions().values()) == {0}, "every table was written once"
+
+    found, whole = shell.contents(), built.contents()
+    for table in ("bronze.netflix_catalogue", "silver.titles", "silver.title_cast", "silver.title_genres"):
+        assert found[table] == [row for row in whole[table] if any(f'"delivery_date": "{day}"' in row for day in DAYS)]
+
+
+def test_a_killed_run_is_taken_up_where_it_was(twice: tuple[Shell, list[Said]], built: Shell, tmp_path: Path) -> None:
+    undisturbed, shell = twice[0].contents(), _two_deliveries(built, tmp_path)
+    seed = random.randrange(10**6)
+    rng = random.Random(seed)
+    lines = []
+    for _ in range(2):
+        lines.append(rng.randint(4, 25))
+        _disturb(shell, lines[-1], rng.uniform(0, 0.5), subprocess.Popen.kill)
+    told = f"seed {seed}, killed after lines {lines}"
+
+    after = shell("run", "--json")
+    assert after.code == 0 and after.quiet, (told, after.err)
+    assert "lost its process" in after.err, told
+    found = shell.contents()
+    assert [name for name in undisturbed if found.get(name) != undisturbed[name]] == [], told
+    assert set(found) == set(undisturbed), told
+
+    versions = shell.versions()
+    third = shell("run", "--json")
+    assert (third.code, third.json["runs"], "lost" in third.err) == (0, [], False), told
+    assert shell.versions() == versions, told
+    assert _under_way(shell) == "[]", told
+
+
+def test_a_stopped_run_says_so_and_ends_at_once(built: Shell, tmp_path: Path) -> None:
+    shell = _two_deliveries(built, tmp_path)
+    started = time.monotonic()
+    code, err = _disturb(shell, 5, 0, lambda run: run.send_signal(signal.SIGINT))
+    assert code == 130 and "Traceback" not in err
+    assert "stopped; what is built stays, and the same command goes on from there" in err
+    assert time.monotonic() - started < 100, "the client of the engine must not wait for it"
+    assert _under_way(shell) == "[]"
+
+
+def _disturb(
+    shell: Shell, lines: int, seconds: float, what: Callable[[subprocess.Popen[str]], None]
+) -> tuple[int, str]:
+    """Start a run, do something to it a moment after it said so many lines, and wait for its end."""
+    run = shell.start("run")
+    assert run.stderr is not None
+    said = [line for _, line in zip(range(lines), run.stderr, strict=False)]
+    time.sleep(seconds)
+    what(run)
+    _, rest = run.communicate(timeout=120)
+    return run.returncode, "".join(said) + rest
+
+
+def _under_way(shell: Shell) -> str:
+    """The Dagster runs that have not ended, as far as Dagster knows."""
+    look = """
+from dagster import DagsterInstance
+with DagsterInstance.get() as instance:
+    print([run.run_id for run in instance.get_runs() if not run.is_finished])
+"""
+    home = str(shell.lake / ".dagster")
+    answer = subprocess.run(
+        [sys.executable, "-c", look],
+        env=shell.environment(DAGSTER_HOME=home),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return answer.stdout.strip()

@@ -1,0 +1,41 @@
+"""What stands in a terminal: nothing broken by its width, columns aligned, nothing left of what was under way."""
+
+from __future__ import annotations
+
+import pytest
+
+from netflix_dagster_tests.cli.shell import NOISE, Shell
+
+HEADER = "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_run_fits_the_terminal(lake: Shell, columns: int) -> None:
+    lake.land("netflix_catalogue", "2026-05-01", f"{HEADER}\ns1,Movie,Cut\n")
+    shown = lake.terminal(columns, "run")
+    paths = (str(lake.landing), str(lake.lake))
+    assert [line for line in shown if len(line) > columns and not any(path in line for path in paths)] == []
+    assert not any(word in line for word in NOISE for line in shown)
+    assert not any("of 10 tables" in line or "\x1b" in line for line in shown), "the spinner is gone"
+    (built,) = (line for line in shown if line.startswith("  bronze.netflix_catalogue "))
+    assert built.endswith("1 held back, 1 quarantined")
+
+    head = next(place for place, line in enumerate(shown) if line.split() == ["table", "rows", "version"])
+    table = [line for line in shown[head : shown.index("", head)] if "." in line]
+    assert len(table) == len(lake.versions()) and {len(line.rstrip()) for line in table} == {len(shown[head])}
+    held = shown.index(next(line for line in shown if line.startswith("refused     netflix_catalogue 2026-05-01")))
+    assert shown[held + 1].startswith(" " * 12), "what is too long goes on below its beginning"
+    assert "land it again" in " ".join(line.strip() for line in shown[held : held + 4])
+
+
+def test_a_wide_answer_is_shown_row_by_row(built: Shell) -> None:
+    shown = built.terminal(80, "query", "SELECT * FROM gold.dim_title WHERE is_current ORDER BY title_sk LIMIT 2")
+    assert [line for line in shown if len(line) > 80] == []
+    assert [line for line in shown if line.startswith("row ")] == ["row 1", "row 2"] and shown[-2] == "2 rows"
+    titles = [line.split() for line in shown if line.startswith("title_key")]
+    assert len(titles) == 2 and all(len(words) >= 2 for words in titles)
+
+    narrow = built.terminal(80, "query", "SELECT rating, count(*) AS titles FROM gold.dim_title GROUP BY 1")
+    assert narrow[0].split() == ["rating", "titles"]
+    wrong = built.terminal(80, "query", "SELECT * FROM gold.nope")
+    assert [line for line in wrong if len(line) > 80] == [] and any("kpi_catalogue" in line for line in wrong)
