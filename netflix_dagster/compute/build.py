@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.compute import ingest
@@ -67,14 +67,18 @@ def _transform(table: Table, deliveries: Sequence[str], settings: Settings, run_
         for read in table.reads
     ]
     with store.staged(expectations.annotate(table.function(*inputs), table), settings.lake, table) as annotated:
-        judged = expectations.settle(annotated, table)
-        return _commit(judged, table, deliveries, settings, run_id)
+        judged, tallies = expectations.judge(annotated, table)
+        return _commit(judged, tallies, table, deliveries, settings, run_id)
 
 
 def _commit(
-    judged: DataFrame, table: Table, deliveries: Sequence[str], settings: Settings, run_id: str
+    judged: DataFrame,
+    tallies: Mapping[str | None, expectations.Tally],
+    table: Table,
+    deliveries: Sequence[str],
+    settings: Settings,
+    run_id: str,
 ) -> dict[str | None, Outcome]:
-    tallies = expectations.tally(judged, table)
     outcomes = {day: _outcome(found, table) for day, found in tallies.items()}
     if table.per_delivery:
         for day in deliveries:

@@ -25,13 +25,15 @@ MOSTLY_REFUSED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one delivery's rows came to. ``broken`` counts the rows that break each rule."""
+    """What one delivery's rows came to. ``broken`` counts the rows that break each rule, ``contested`` the kept
+    rows whose key another kept row has as well: none, once they are settled."""
 
     rows: int
     kept: int
     copies: int
     refused: int
     broken: dict[str, int]
+    contested: int = 0
 
 
 def unique_key(table: Table) -> Expectation:
@@ -51,6 +53,16 @@ def all_rules(table: Table) -> list[Expectation]:
     """The row rules of the contract, the uniqueness of its key and, where rows can be refused, that most are not."""
     rules = [*table.rules, unique_key(table)]
     return [*rules, mostly_kept()] if any(rule.on_fail == "drop" for rule in rules) else rules
+
+
+def judge(annotated: DataFrame, table: Table) -> tuple[DataFrame, dict[str | None, Tally]]:
+    """The annotated rows with contested keys settled, and their tally. Most deliveries contest no key, and one
+    query is all that it takes."""
+    found = tally(annotated, table)
+    if not table.per_delivery or not any(delivery.contested for delivery in found.values()):
+        return annotated, found
+    settled = settle(annotated, table)
+    return settled, tally(settled, table)
 
 
 def annotate(frame: DataFrame, table: Table) -> DataFrame:
@@ -80,8 +92,6 @@ def settle(annotated: DataFrame, table: Table) -> DataFrame:
     competing = annotated.where(_stays(table))
     key = list(table.key)
     claimed_twice = competing.groupBy(*key).count().where("count > 1").drop("count")
-    if claimed_twice.isEmpty():
-        return annotated
     content = F.xxhash64(*(c for c in table.column_names if c not in table.provenance))
     order = [F.expr(part.strip()) for part in (table.order or "").split(",") if part.strip()]
     place = Window.partitionBy(*key).orderBy(*order, content)
@@ -109,20 +119,20 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
         _count_if(F.col(COPY)).alias("copies"),
         *(_count_if(F.array_contains(BROKEN, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
     ]
+    counts.append(F.count_distinct(F.when(_stays(table), F.struct(*table.key))).alias("keys"))
     if table.per_delivery:
         rows = judged.groupBy(F.col("delivery_date").cast("string").alias("day")).agg(*counts).collect()
     else:
-        counts.append(F.count_distinct(F.struct(*table.key)).alias("keys"))
         rows = judged.agg(F.lit(None).cast("string").alias("day"), *counts).collect()
     found: dict[str | None, Tally] = {}
     for row in rows:
         broken = {rule.name: row[f"rule_{i}"] or 0 for i, rule in enumerate(rules)}
-        if not table.per_delivery:
-            broken[UNIQUE] = row["rows"] - row["keys"]
         kept, copies = row["kept"] or 0, row["copies"] or 0
-        refused = row["rows"] - kept - copies
+        refused, contested = row["rows"] - kept - copies, kept - row["keys"]
         broken[MOSTLY] = refused if refused > MOSTLY_REFUSED * row["rows"] else 0
-        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken)
+        if not table.per_delivery:
+            broken[UNIQUE] = contested
+        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested)
     return found
 
 

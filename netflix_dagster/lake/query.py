@@ -28,8 +28,8 @@ def connect(lake: Path) -> duckdb.DuckDBPyConnection:
         connection.execute(f"CREATE SCHEMA {layer}")
         connection.execute(f"SET schema = '{layer}'")
         for name in names:
-            if delta := store.delta(lake, f"{layer}.{name}"):
-                connection.from_arrow(delta.to_pyarrow_dataset()).create_view(name)
+            if found := store.dataset(lake, f"{layer}.{name}"):
+                connection.from_arrow(found).create_view(name)
     connection.execute(f"SET search_path = '{','.join(_tables(lake)) or 'main'}'")
     connection.execute("SET enable_external_access = false")
     return connection

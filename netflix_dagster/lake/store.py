@@ -21,6 +21,7 @@ from netflix_dagster.lake.contract import ContractError, Table
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
 T = TypeVar("T")
@@ -185,6 +186,20 @@ def row_count(lake: Path, name: str) -> int:
     return sum(count or 0 for count in counts.to_pylist())
 
 
+def dataset(lake: Path, name: str) -> Dataset | None:
+    """The table as an Arrow dataset; None when it was never written.
+
+    Its files are read by Arrow itself. Read through delta-rs, which calls back into Python, one process in ten is
+    aborted at its exit (``terminate called without an active exception``).
+    """
+    found = delta(lake, name)
+    if found is None:
+        return None
+    from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+    return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(location(lake, name), LocalFileSystem()))
+
+
 def read_arrow(
     lake: Path, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
 ) -> pa.Table | None:
@@ -193,15 +208,14 @@ def read_arrow(
     It is read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so that a
     run cancelled in that moment would go on.
     """
-    found = delta(lake, name)
+    found = dataset(lake, name)
     if found is None:
         return None
 
     def rows() -> pa.Table:
-        dataset = found.to_pyarrow_dataset()
         if first is not None:
-            return dataset.head(first, columns=columns, filter=where)
-        return dataset.to_table(columns=columns, filter=where)
+            return found.head(first, columns=columns, filter=where)
+        return found.to_table(columns=columns, filter=where)
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()

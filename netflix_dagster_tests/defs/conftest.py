@@ -27,7 +27,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> House:
     made.release(FIRST, *map(title, (1, 2, 3, 4)), title(9, release_year="soon"))
     made.release(SECOND, title(1), title(2, rating="TV-MA"), *map(title, (3, 5, 6)))
     made.split(SPLIT, title(1), title(2, rating="TV-MA"), *map(title, (4, 5, 6, 7)))
-    assert made.run(FIRST, SPLIT).success
+    made.result = made.run(FIRST, SPLIT)
+    assert made.result.success
     return made
 
 

@@ -81,6 +81,8 @@ class House:
 
     root: Path
     instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+    result: dg.ExecuteInProcessResult | None = None
+    """The run that built the house, if one did."""
 
     @property
     def landing(self) -> Path:

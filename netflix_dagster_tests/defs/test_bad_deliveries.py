@@ -10,12 +10,13 @@ import dagster as dg
 import pytest
 
 from netflix_dagster.defs.sensors import touched_tables
+from netflix_dagster.lake.contract import TABLES
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
 from netflix_dagster_tests.defs.house import PARTITIONS, House, as_csv, checks, materialized, title
 
 CATALOGUE = "bronze.netflix_catalogue"
 CHAIN = touched_tables("catalogue", ["netflix_catalogue"])
-SHORT = [CATALOGUE, "silver.titles", "gold.dim_rating"]
+SHORT = [CATALOGUE, "silver.titles"]
 LATER = "2020-03-01"
 
 
@@ -119,8 +120,8 @@ def test_a_mended_delivery_reaches_gold_as_if_nothing_had_been(original: House, 
     path = house.landing / "netflix_catalogue" / SECOND / "file.csv"
     good = path.read_bytes()
     is_not_utf8(path)
-    assert house.run(FIRST, SPLIT).success
-    assert house.contents("gold") != original.contents("gold")
+    assert house.run(FIRST, SPLIT, only=[name for name, table in TABLES.items() if table.layer != "gold"]).success
+    assert house.contents("silver") != original.contents("silver")
     path.write_bytes(good)
     assert house.run(SECOND).success
     assert house.contents("silver", "gold") == original.contents("silver", "gold")
@@ -130,7 +131,7 @@ def test_one_bad_delivery_of_a_range_does_not_stop_the_others(house: House) -> N
     house.release(FIRST, title(1), title(2))
     house.land("netflix_catalogue", SECOND, "null")
     house.release(LATER, title(1), title(3))
-    result = house.run(FIRST, LATER)
+    result = house.run(FIRST, LATER, only=[*SHORT, "gold.dim_title", "gold.fact_catalogue_change"])
 
     readable = {day: check.passed for (name, day), check in checks(result, CATALOGUE).items() if name == "readable"}
     assert readable == {FIRST: True, SECOND: False, LATER: True}

@@ -50,6 +50,7 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
 
 
 def _bridge(dim_title: DataFrame, listed: DataFrame, *, member: str, order: str, release: str) -> DataFrame:
+    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     members = listed.groupBy("title_key", "delivery_date", f"{member}_key").agg(F.min(order).alias(order))
@@ -61,8 +62,7 @@ def _bridge(dim_title: DataFrame, listed: DataFrame, *, member: str, order: str,
         .withColumn("weight", F.lit(1.0) / F.col("size"))
         .withColumn(f"{member}_sk", F.xxhash64(f"{member}_key"))
     )
-    totals = rows.groupBy("title_sk").agg(F.sum("weight").alias("total_weight"))
-    return rows.join(totals, "title_sk")
+    return rows.withColumn("total_weight", F.sum("weight").over(Window.partitionBy("title_sk")))
 
 
 _declare(
