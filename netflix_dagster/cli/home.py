@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from netflix_dagster.cli.trouble import writing
@@ -11,6 +13,8 @@ from netflix_dagster.settings import Settings
 
 CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 PACKAGED = Path(__file__).parents[1] / "dagster.yaml"
+NEW = ".new-"
+ABANDONED_AFTER = 3600
 
 
 def ensure_home(settings: Settings) -> Path:
@@ -21,8 +25,36 @@ def ensure_home(settings: Settings) -> Path:
     home = settings.dagster_home
     with writing("Dagster's home", home):
         home.mkdir(parents=True, exist_ok=True)
-        config = home / "dagster.yaml"
-        if not config.exists():
-            shutil.copyfile(CONFIG if CONFIG.exists() else PACKAGED, config)
+        if not (home / CONFIG.name).exists():
+            _make(home)
         tempfile.TemporaryFile(dir=home).close()
     return home
+
+
+def _make(home: Path) -> None:
+    """Make Dagster's databases aside and put them into the home when they are whole, its configuration last.
+
+    Dagster makes them in place, and a process killed in that moment leaves a home that no process can use again.
+    """
+    for left in home.glob(f"{NEW}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=NEW, dir=home) as folder:
+        aside = Path(folder)
+        shutil.copyfile(CONFIG if CONFIG.exists() else PACKAGED, aside / CONFIG.name)
+        from dagster import DagsterInstance
+
+        with DagsterInstance.from_config(folder):
+            pass
+        for made in sorted(aside.iterdir(), key=lambda entry: entry.name == CONFIG.name):
+            _put(made, home / made.name)
+
+
+def _put(made: Path, place: Path) -> None:
+    if place.exists():  # made by another process in the meantime, or by one that was killed
+        return
+    try:
+        os.rename(made, place)
+    except OSError:
+        if not place.exists():
+            raise

@@ -205,14 +205,14 @@ def read_arrow(
 ) -> pa.Table | None:
     """A small table, or its ``first`` rows, through delta-rs; None when it was never written.
 
-    It is read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so that a
-    run cancelled in that moment would go on.
+    It is opened and read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so
+    that a run cancelled in that moment would go on.
     """
-    found = dataset(lake, name)
-    if found is None:
-        return None
 
-    def rows() -> pa.Table:
+    def rows() -> pa.Table | None:
+        found = dataset(lake, name)
+        if found is None:
+            return None
         if first is not None:
             return found.head(first, columns=columns, filter=where)
         return found.to_table(columns=columns, filter=where)

@@ -54,7 +54,7 @@ def test_a_killed_run_is_taken_up_where_it_was(twice: tuple[Shell, list[Said]], 
     rng = random.Random(seed)
     lines = []
     for _ in range(2):
-        lines.append(rng.randint(4, 25))
+        lines.append(rng.randint(4, 16))
         _disturb(shell, lines[-1], rng.uniform(0, 0.5), subprocess.Popen.kill)
     told = f"seed {seed}, killed after lines {lines}"
 

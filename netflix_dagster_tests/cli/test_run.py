@@ -79,7 +79,7 @@ with DagsterInstance.get() as instance:
     assert found["titles"] == DAYS and found["kpi"] == DAYS
 
 
-def test_a_second_run_does_nothing_and_is_quick(first_run: tuple[Shell, Said], lake: Shell) -> None:
+def test_a_second_run_does_nothing(first_run: tuple[Shell, Said], lake: Shell) -> None:
     _, first = first_run
     before = lake.versions()
     second = lake("run", "--json")
@@ -89,7 +89,6 @@ def test_a_second_run_does_nothing_and_is_quick(first_run: tuple[Shell, Said], l
     assert found["checks"] == {"passed": 0, "warned": 0, "failed": 0}
     assert found["tables"] == first.json["tables"] and found["quarantine"] == first.json["quarantine"]
     assert lake.versions() == before
-    assert found["seconds"] < max(5, first.json["seconds"] / 4)
 
     shown = lake("run", "--again")
     assert shown.code == 0 and "nothing to do, every delivery is built" in shown.out
