@@ -18,7 +18,12 @@ from rich.console import Console
 from netflix_dagster.cli.trouble import WrongCall, told, writing
 from netflix_dagster.settings import Settings, get_settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+HELP = """A medallion lakehouse on Netflix's public data: land deliveries, build the tables, look at them.
+
+Exit codes: 0 all is well, 3 the work is done but a delivery is held back, 1 something failed, 2 a wrong call.
+"""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 err = Console(stderr=True, highlight=False)
 
 LandingOption = Annotated[Path | None, typer.Option(help="Folder of <source>/<delivery date>/<file>.")]

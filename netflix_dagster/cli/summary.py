@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         for error in run["errors"]:
             item(console, "failed", error[:1000], style="red")
     _passed_over(summary, console)
-    item(console, "", "")
+    console.print()
     item(console, summary["status"], _verdict(summary), style=_STYLES[summary["status"]])
     _next_steps(summary, console)
 
@@ -63,7 +64,7 @@ def _next_steps(summary: Mapping[str, Any], console: Console) -> None:
     me, landing, lake = _this_command(), _option(summary, "landing"), _option(summary, "lake")
     steps = []
     if not summary["deliveries"]["landed"]:
-        steps.append(f"{me} sample {summary['landing']}")
+        steps.append(f"{me} sample {shlex.quote(summary['landing'])}")
     if summary["deliveries"]["held_back"]:
         steps.append(f"{me} land FILE --source NAME --date DATE{landing}")
     if "gold.kpi_catalogue" in summary["tables"]:
@@ -90,12 +91,12 @@ def _passed_over(summary: Mapping[str, Any], console: Console) -> None:
 def _option(summary: Mapping[str, Any], name: str) -> str:
     """The option that a call needs to use the same folder, if it is not the default one."""
     default = Path(Settings.model_fields[name].default).absolute()
-    return "" if Path(summary[name]) == default else f" --{name} {summary[name]}"
+    return "" if Path(summary[name]) == default else f" --{name} {shlex.quote(summary[name])}"
 
 
 def _this_command() -> str:
     """How to call this command again: by its name if the shell finds it, else by where it lies."""
-    return "netflix-dagster" if shutil.which("netflix-dagster") else os.path.relpath(sys.argv[0])
+    return "netflix-dagster" if shutil.which("netflix-dagster") else shlex.quote(os.path.relpath(sys.argv[0]))
 
 
 def _tables(tables: Mapping[str, Mapping[str, int]], console: Console) -> None:

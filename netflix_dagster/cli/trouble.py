@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +37,7 @@ def told(console: Console) -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         _say("stopped; what is built stays, and the same command goes on from there", console)
-        os._exit(STOPPED)  # the engine heard the signal too and is gone; its client would look for it for minutes
+        raise typer.Exit(STOPPED) from None
 
 
 @contextmanager

@@ -36,6 +36,8 @@ def session(engine: str = "sail") -> SparkSession:
             if engine != "sail":
                 raise EngineError(f"the engine {engine!r} is not available yet; set NETFLIX_ENGINE=sail")
             _session = _connect(_start_sail())
+            # The server ends with this process: to try it again when it is gone only delays the end of a cancelled run.
+            _session.client.set_retry_policies([])  # type: ignore[operator]
         return _session
 
 

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
+from netflix_dagster.lake import ledger, store
 
 COMMAND = str(Path(sys.executable).parent / "netflix-dagster")
 DIFFERS = {"loaded_at", "run_id", "refused_at", "recorded_at"}
@@ -128,28 +129,23 @@ class Shell:
         return other
 
     def contents(self) -> dict[str, list[str]]:
-        """Every table by its name, rows in a fixed order, without what may differ between two builds."""
+        """Every table but the ledger by its name, rows in a fixed order, without what may differ between builds."""
         found = {}
-        for table, delta in self._tables():
-            rows = delta.to_pyarrow_table().to_pylist()
-            said = ({k: v for k, v in row.items() if k not in DIFFERS} for row in rows)
-            found[table] = sorted(json.dumps(row, default=str, sort_keys=True) for row in said)
-        found.pop("quality.deliveries", None)
+        for table in self.versions():
+            if table != ledger.NAME and (rows := store.dataset(self.lake, table)):
+                said = ({k: v for k, v in row.items() if k not in DIFFERS} for row in rows.to_table().to_pylist())
+                found[table] = sorted(json.dumps(row, default=str, sort_keys=True) for row in said)
         return found
 
-    def versions(self) -> dict[str, int]:
+    def versions(self) -> dict[str, int | None]:
         """The Delta version of every table."""
-        return {table: delta.version() for table, delta in self._tables()}
-
-    def _tables(self) -> list[tuple[str, DeltaTable]]:
         logs = sorted(self.lake.glob("[a-z]*/*/_delta_log"))
-        return [(f"{log.parents[1].name}.{log.parent.name}", DeltaTable(str(log.parent))) for log in logs]
+        names = [f"{log.parents[1].name}.{log.parent.name}" for log in logs]
+        return {name: store.version(self.lake, name) for name in names}
 
 
 def _as_shown(said: str) -> list[str]:
     """The lines that stay on the screen: without colours, and without what was erased again."""
-    import re
-
     kept = []
     for line in said.replace("\r\n", "\n").split("\n"):
         last = re.split(r"\r?\x1b\[2K", line)[-1]

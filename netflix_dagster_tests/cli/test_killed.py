@@ -48,15 +48,26 @@ def test_two_runs_at_the_same_time_share_the_work(twice: tuple[Shell, list[Said]
         assert found[table] == [row for row in whole[table] if any(f'"delivery_date": "{day}"' in row for day in DAYS)]
 
 
-def test_a_killed_run_is_taken_up_where_it_was(twice: tuple[Shell, list[Said]], built: Shell, tmp_path: Path) -> None:
+def test_a_disturbed_run_is_taken_up_where_it_was(
+    twice: tuple[Shell, list[Said]], built: Shell, tmp_path: Path
+) -> None:
+    """Killed while Dagster's home is made, stopped by hand, killed at work: all on one lake."""
     undisturbed, shell = twice[0].contents(), _two_deliveries(built, tmp_path)
     seed = random.randrange(10**6)
     rng = random.Random(seed)
-    lines = []
-    for _ in range(2):
-        lines.append(rng.randint(4, 16))
-        _disturb(shell, lines[-1], rng.uniform(0, 0.5), subprocess.Popen.kill)
-    told = f"seed {seed}, killed after lines {lines}"
+    _kill_while_home_is_made(shell, rng.uniform(0, 0.5))
+
+    started = time.monotonic()
+    code, err = _disturb(shell, 5, 0, lambda run: run.send_signal(signal.SIGINT))
+    assert code == 130 and "Traceback" not in err, err
+    assert "stopped; what is built stays, and the same command goes on from there" in err
+    assert time.monotonic() - started < 100, "nothing may wait for an engine that has heard the signal as well"
+    assert _under_way(shell) == "[]"
+
+    line = rng.randint(4, 16)
+    code, _ = _disturb(shell, line, rng.uniform(0, 0.5), subprocess.Popen.kill)
+    told = f"seed {seed}, killed after line {line}"
+    assert code == -signal.SIGKILL, told
 
     after = shell("run", "--json")
     assert after.code == 0 and after.quiet, (told, after.err)
@@ -66,20 +77,20 @@ def test_a_killed_run_is_taken_up_where_it_was(twice: tuple[Shell, list[Said]], 
     assert set(found) == set(undisturbed), told
 
     versions = shell.versions()
-    third = shell("run", "--json")
-    assert (third.code, third.json["runs"], "lost" in third.err) == (0, [], False), told
+    last = shell("run", "--json")
+    assert (last.code, last.json["runs"], "lost" in last.err) == (0, [], False), told
     assert shell.versions() == versions, told
     assert _under_way(shell) == "[]", told
 
 
-def test_a_stopped_run_says_so_and_ends_at_once(built: Shell, tmp_path: Path) -> None:
-    shell = _two_deliveries(built, tmp_path)
-    started = time.monotonic()
-    code, err = _disturb(shell, 5, 0, lambda run: run.send_signal(signal.SIGINT))
-    assert code == 130 and "Traceback" not in err
-    assert "stopped; what is built stays, and the same command goes on from there" in err
-    assert time.monotonic() - started < 100, "the client of the engine must not wait for it"
-    assert _under_way(shell) == "[]"
+def _kill_while_home_is_made(shell: Shell, seconds: float) -> None:
+    run = shell.start("run")
+    while run.poll() is None and not any((shell.lake / ".dagster").glob(".new-*/*")):
+        time.sleep(0.001)
+    time.sleep(seconds)
+    run.kill()
+    run.communicate()
+    assert run.returncode == -signal.SIGKILL
 
 
 def _disturb(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from netflix_dagster.lake import ledger
 from netflix_dagster.landing.sample import RELEASES, SPLIT_DAY
 from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster_tests.cli.shell import Said, Shell
@@ -102,32 +103,28 @@ def test_a_bad_delivery_is_held_back_and_harms_nothing(lake: Shell) -> None:
     before = lake.contents()
     for day in landed:
         lake.land("netflix_catalogue", day, f"{HEADER}\n{RECORD}\n" + ("s2,Movie,Cut\n" if day < "2026-06" else ""))
-    for call in (["run"], ["run", "--again"]):
-        said = lake(*call, "--json")
-        assert said.code == 3 and said.quiet, said.err
-        found = said.json
-        assert (found["status"], found["exit_code"]) == ("held back", 3)
-        (held,) = found["deliveries"]["held_back"]
-        assert (held["source"], held["date"], held["status"]) == ("netflix_catalogue", landed[0], "refused")
-        for part in ("file.csv", "record 2", "line 3", "3 fields where the header has 12", "land it again"):
-            assert part in held["reason"]
-        entry = next(entry for entry in found["quarantine"]["reasons"] if entry["table"] == "bronze.netflix_catalogue")
-        assert entry["rows"] == 1 and entry["reason"] in held["reason"]
-        good = [([landed[1]], True)] if call == ["run"] else []
-        assert [(run["deliveries"], run["success"]) for run in found["runs"]] == [*good, ([landed[0]], False)]
-        assert found["deliveries"]["built"] == len(good)
-        assert all(run["errors"] == [] for run in found["runs"]), "to be held back is not to fail"
-
-        versions = lake.versions()
-        shown = lake("run")
-        assert shown.code == 3 and shown.quiet and "nothing to do" in shown.out
-        assert f"refused     netflix_catalogue {landed[0]}: file.csv: record 2 (line 3)" in shown.out
-        assert lake.versions() == versions
-
+    said = lake("run", "--json")
+    assert said.code == 3 and said.quiet, said.err
+    found = said.json
+    assert (found["status"], found["exit_code"]) == ("held back", 3)
+    (held,) = found["deliveries"]["held_back"]
+    assert (held["source"], held["date"], held["status"]) == ("netflix_catalogue", landed[0], "refused")
+    for part in ("file.csv", "record 2", "line 3", "3 fields where the header has 12", "land it again"):
+        assert part in held["reason"]
+    entry = next(entry for entry in found["quarantine"]["reasons"] if entry["table"] == "bronze.netflix_catalogue")
+    assert entry["rows"] == 1 and entry["reason"] in held["reason"]
+    assert [(run["deliveries"], run["success"]) for run in found["runs"]] == [([landed[1]], True), ([landed[0]], False)]
+    assert found["deliveries"]["built"] == 1
+    assert all(run["errors"] == [] for run in found["runs"]), "to be held back is not to fail"
     assert _days(lake, "bronze.netflix_catalogue") == _days(lake, "silver.titles") - {"2024-10-01"}
     assert landed[1] in _days(lake, "silver.titles") and landed[0] not in _days(lake, "silver.titles")
     assert set(before["silver.titles"]) < set(lake.contents()["silver.titles"])
 
+    versions = lake.versions()
+    shown = lake("run")
+    assert shown.code == 3 and shown.quiet and "nothing to do" in shown.out
+    assert f"refused     netflix_catalogue {landed[0]}: file.csv: record 2 (line 3)" in shown.out
+    assert lake.versions() == versions
     ill = [finding for finding in lake("doctor", "--json").json["findings"] if not finding["ok"]]
     assert [finding["what"] for finding in ill] == ["deliveries"] and landed[0] in ill[0]["found"]
 
@@ -146,11 +143,12 @@ def test_again_takes_up_what_a_mended_sources_yaml_can_read(lake: Shell) -> None
     before = lake.contents()["silver.title_directors"]
     sources = lake.cwd / "sources.yaml"
     sources.write_text(PACKAGED.read_text())
-    first = lake("run", "--json", NETFLIX_SOURCES=sources)
-    assert first.code == 3
-    (held,) = first.json["deliveries"]["held_back"]
-    assert held["source"] == "netflix_directors" and "director" in held["reason"]
-    assert [run["success"] for run in first.json["runs"]] == [False]
+    for call in (["run"], ["run", "--again"]):
+        first = lake(*call, "--json", NETFLIX_SOURCES=sources)
+        assert first.code == 3 and first.quiet
+        (held,) = first.json["deliveries"]["held_back"]
+        assert held["source"] == "netflix_directors" and "director" in held["reason"]
+        assert [run["success"] for run in first.json["runs"]] == [False], "it was taken up, and refused"
 
     sources.write_text(sources.read_text().replace("aliases: [directed_by]", "aliases: [directed_by, Regié]"))
     still = lake("run", "--json", NETFLIX_SOURCES=sources)
@@ -177,9 +175,21 @@ def test_one_source_only(built: Shell, tmp_path: Path) -> None:
 
     third = lake("run", "--source", "netflix_titles", *call)
     assert third.json["tables"]["silver.titles"]["rows"] > 0 and "bronze.netflix_cast" not in third.json["tables"]
-    last = lake("run", "--source", "netflix_countries", *call)
-    assert last.json["deliveries"]["held_back"] == [], "the titles have come: the blocked countries are let go"
-    assert last.code == 0 and last.json["tables"]["silver.title_countries"]["rows"] > 0
+    countries = ledger.latest(lake.cwd / "lake")["netflix_countries", SPLIT_DAY.isoformat()]
+    assert countries.status == "accepted", "the titles have come: the blocked countries are let go"
+    assert third.json["tables"]["silver.title_countries"]["rows"] > 0
+
+
+def test_what_fails_by_no_fault_of_the_data(shell: Shell, built: Shell) -> None:
+    (shell.lake / "bronze").mkdir(parents=True)
+    (shell.lake / "bronze" / "netflix_countries").write_text("a file where the table should be")
+    said = shell("run", "--json", "--source", "netflix_countries", "--landing", built.landing)
+    assert said.code == 1 and said.quiet, said.err
+    found = said.json
+    assert (found["status"], found["exit_code"]) == ("failed", 1)
+    assert found["deliveries"] == {"landed": 1, "built": 0, "held_back": []}
+    ((error,),) = [run["errors"] for run in found["runs"]]
+    assert error.startswith("bronze.netflix_countries: ") and "\n" not in error
 
 
 def _records(file: Path) -> int:
