@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -123,6 +123,15 @@ def test_an_interrupt_fails_the_run_that_builds_a_table(built: House) -> None:
     assert signal_after(built, 3, 0.1, signal.SIGINT) not in (0, None)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT is heard, also where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("moment", [1, 2, 3])
 def test_an_interrupt_while_delta_rs_calls_back_into_python_is_not_lost(
     built: House, monkeypatch: pytest.MonkeyPatch, moment: int
