@@ -50,7 +50,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Build what has arrived and is not built yet, from landing to gold, through Dagster."""
-    with told(err):
+    with told(err, as_json):
         settings = _settings(landing, lake)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.progress import real_stderr
@@ -127,7 +127,7 @@ def query(
 @app.command()
 def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """What is configured, what is missing, and how to mend it."""
-    with told(err):
+    with told(err, as_json):
         settings = _settings(landing, lake)
     from netflix_dagster.cli.doctor import diagnose, print_findings
     from netflix_dagster.cli.output import print_json
@@ -143,10 +143,13 @@ def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: Json
 @app.command()
 def home(lake: LakeOption = None) -> None:
     """Make Dagster's home for the lake, if it is not there yet, and print its path (DAGSTER_HOME)."""
+    from netflix_dagster.cli.alone import clear_up
     from netflix_dagster.cli.home import ensure_home
 
     with told(err):
-        typer.echo(ensure_home(_settings(None, lake)))
+        made = ensure_home(_settings(None, lake))
+        clear_up(made, err)
+        typer.echo(made)
 
 
 def _settings(landing: Path | None, lake: Path | None) -> Settings:

@@ -145,8 +145,11 @@ def _folds(widths: list[int], width: int) -> bool:
 
 
 def _cell(value: Any) -> str:
-    """A value in a cell; characters that steer a terminal are shown, not obeyed."""
-    text = "" if value is None else str(_plain(value, text=True))
+    return visible("" if value is None else str(_plain(value, text=True)))
+
+
+def visible(text: str) -> str:
+    """The text with characters that steer a terminal shown, not obeyed: it may come from a delivered file."""
     return "".join(c.encode("unicode_escape").decode() if _steers(c) else c for c in text)
 
 
@@ -161,7 +164,7 @@ def _width(cell: str) -> int:
 def wrapped(text: str, width: int) -> list[str]:
     """The lines of a text, those that are too long folded between words; what is labelled goes on below itself."""
     lines: list[str] = []
-    for line in text.split("\n"):
+    for line in visible(text).split("\n"):
         label = re.match(r"\s+\S+\s+", line)
         hang = " " * (label.end() if label else 0)
         short = width <= 0 or cell_len(line) <= width

@@ -46,7 +46,7 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
         raise WrongCall(f"{settings.landing} is a file; --landing is the folder of <source>/<delivery date>/<file>")
     home = ensure_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
-    console.print(f"landing {settings.landing}\nlake    {settings.lake}", soft_wrap=True)
+    console.print(f"landing {settings.landing}\nlake    {settings.lake}", markup=False, soft_wrap=True)
 
     from dagster import DagsterInstance
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from netflix_dagster.cli.output import wrapped
+from netflix_dagster.cli.output import print_json, wrapped
 
 FAILED, WRONG_CALL, STOPPED = 1, 2, 130
 
@@ -23,21 +23,25 @@ class Failed(Exception):
 
 
 @contextmanager
-def told(console: Console) -> Iterator[None]:
-    """Say what went wrong and leave with the exit code that stands for it."""
+def told(console: Console, as_json: bool = False) -> Iterator[None]:
+    """Say what went wrong and leave with the exit code that stands for it; ``as_json`` also says it on stdout."""
     from netflix_dagster.landing.sources import SourcesError
 
     try:
         yield
+        return
     except (WrongCall, SourcesError) as error:
-        _say(str(error), console)
-        raise typer.Exit(WRONG_CALL) from None
+        status, code, message = "wrong call", WRONG_CALL, str(error)
     except Failed as error:
-        _say(str(error), console)
-        raise typer.Exit(FAILED) from None
+        status, code, message = "failed", FAILED, str(error)
     except KeyboardInterrupt:
-        _say("stopped; what is built stays, and the same command goes on from there", console)
-        raise typer.Exit(STOPPED) from None
+        status, code = "stopped", STOPPED
+        message = "stopped; what is built stays, and the same command goes on from there"
+    for line in wrapped(message, console.width if console.is_terminal else 0):
+        console.print(line, style="red", markup=False, soft_wrap=True)
+    if as_json:
+        print_json({"status": status, "exit_code": code, "error": message})
+    raise typer.Exit(code)
 
 
 @contextmanager
@@ -47,8 +51,3 @@ def writing(what: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Failed(f"{what} {path} cannot be written to: {error.strerror or error}") from error
-
-
-def _say(message: str, console: Console) -> None:
-    for line in wrapped(message, console.width if console.is_terminal else 0):
-        console.print(line, style="red", markup=False, soft_wrap=True)

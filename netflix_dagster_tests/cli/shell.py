@@ -86,20 +86,24 @@ class Shell:
 
     def terminal(self, columns: int, *arguments: object) -> list[str]:
         """What stands in a terminal of this width when the command has ended; lines as the command broke them."""
-        pid, screen = pty.fork()
-        if pid == 0:  # the child: leaves by exec or by _exit, never back into pytest
-            try:
-                os.chdir(self.cwd)
-                os.execve(COMMAND, [COMMAND, *map(str, arguments)], self.environment(TERM="xterm"))
-            finally:
-                os._exit(127)
+        screen, end = pty.openpty()
         fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        command = subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            cwd=self.cwd,
+            env=self.environment(TERM="xterm"),
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            start_new_session=True,
+        )
+        os.close(end)
         shown = b""
         with contextlib.suppress(OSError):  # which is how the end of a terminal is told
             while piece := os.read(screen, 65536):
                 shown += piece
         os.close(screen)
-        os.waitpid(pid, 0)
+        command.wait(timeout=60)
         return _as_shown(shown.decode())
 
     def environment(self, **settings: object) -> dict[str, str]:

@@ -142,9 +142,13 @@ def test_broken_sources_are_named_by_file_and_line(shell: Shell) -> None:
     (shell.cwd / "a.csv").write_text("show_id\n")
     for call in (["run"], ["run", "--json"], ["land", "a.csv", "--source", "netflix_cast"]):
         said = shell(*call, NETFLIX_SOURCES="sources.yaml")
-        assert (said.code, said.out) == (2, "") and said.quiet, said
+        assert said.code == 2 and said.quiet, said
         assert f"{sources}:{line}: sources.netflix_catalogue.form" in said.err
         assert f"{sources}:{len(sources.read_text().splitlines())}: sources.netflix_extra" in said.err, "every fault"
+        if "--json" in call:
+            assert said.json == {"status": "wrong call", "exit_code": 2, "error": said.err.rstrip("\n")}
+        else:
+            assert said.out == ""
     assert not (shell.lake / "bronze").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import signal
 import subprocess
@@ -10,8 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
+from netflix_dagster.cli.alone import STARTED_BY
 from netflix_dagster_tests.cli.shell import Said, Shell
 
 DAYS = ("2024-03-15", "2024-09-20")
@@ -64,7 +68,7 @@ def test_a_disturbed_run_is_taken_up_where_it_was(
     assert time.monotonic() - started < 100, "nothing may wait for an engine that has heard the signal as well"
     assert _under_way(shell) == "[]"
 
-    line = rng.randint(4, 16)
+    line = rng.randint(5, 16)
     code, _ = _disturb(shell, line, rng.uniform(0, 0.5), subprocess.Popen.kill)
     told = f"seed {seed}, killed after line {line}"
     assert code == -signal.SIGKILL, told
@@ -81,6 +85,27 @@ def test_a_disturbed_run_is_taken_up_where_it_was(
     assert (last.code, last.json["runs"], "lost" in last.err) == (0, [], False), told
     assert shell.versions() == versions, told
     assert _under_way(shell) == "[]", told
+
+
+def test_home_closes_lost_runs_before_dagster_waits_for_them(shell: Shell) -> None:
+    assert shell("home").code == 0
+    home = shell.lake / ".dagster"
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        lost = create_run_for_test(instance, "lost", status=dg.DagsterRunStatus.STARTED, tags=STARTED_BY)
+        other = create_run_for_test(instance, "other", status=dg.DagsterRunStatus.STARTED)
+        with (home / "run.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert shell("home").err == "", "somebody is at work"
+            assert _status(instance, lost.run_id) == "STARTED"
+        said = shell("home")
+        assert (said.code, said.out) == (0, f"{home}\n") and f"run {lost.run_id[:8]} lost its process" in said.err
+        assert _status(instance, lost.run_id) == "FAILURE"
+        assert _status(instance, other.run_id) == "STARTED", "it may be the daemon's"
+
+
+def _status(instance: dg.DagsterInstance, run_id: str) -> str:
+    run = instance.get_run_by_id(run_id)
+    return run.status.value if run else "gone"
 
 
 def _kill_while_home_is_made(shell: Shell, seconds: float) -> None:

@@ -11,12 +11,13 @@ HEADER = "show_id,type,title,director,cast,country,date_added,release_year,ratin
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_run_fits_the_terminal(lake: Shell, columns: int) -> None:
-    lake.land("netflix_catalogue", "2026-05-01", f"{HEADER}\ns1,Movie,Cut\n")
+    lake.land("netflix_catalogue", "2026-05-01", f"{HEADER}\ns1,Movie,Cut\n", "rude\x1b]0;title\x07.csv")
     shown = lake.terminal(columns, "run")
     paths = (str(lake.landing), str(lake.lake))
     assert [line for line in shown if len(line) > columns and not any(path in line for path in paths)] == []
     assert not any(word in line for word in NOISE for line in shown)
     assert not any("of 10 tables" in line or "\x1b" in line for line in shown), "the spinner is gone"
+    assert any("rude\\x1b]0;title\\x07.csv" in line for line in shown), "a file's name must not steer the terminal"
     (built,) = (line for line in shown if line.startswith("  bronze.netflix_catalogue "))
     assert built.endswith("1 held back, 1 quarantined")
 
