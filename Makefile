@@ -26,6 +26,9 @@ dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://loca
 test: $(DEV_READY) ## the whole test suite
 	@$(BIN)/python -m pytest
 
+docs: $(READY) ## write the data dictionary anew from the contracts
+	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
+
 check: $(DEV_READY) ## lint, format, types, lock file, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -56,4 +59,4 @@ $(DEV_READY): $(READY)
 	@$(UV) sync --quiet --frozen --inexact --compile-bytecode
 	@touch $@
 
-.PHONY: help run dev test check bench soak clean
+.PHONY: help run dev test docs check bench soak clean

@@ -94,13 +94,40 @@ def land(
 
 
 @app.command()
-def sample(folder: Annotated[Path, typer.Argument(help="The landing folder to fill.")]) -> None:
+def accept(
+    feed: Annotated[str, typer.Argument(help="The feed, such as catalogue.")],
+    delivery: Annotated[str, typer.Argument(help="Its delivery date, as YYYY-MM-DD.")],
+    because: Annotated[str, typer.Option(help="Why it is right; kept with the decision in quality.decisions.")],
+    lake: LakeOption = None,
+) -> None:
+    """Take in one delivery as it is, although it lacks more than the contract allows. Only a person can know."""
+    with told(err):
+        settings = _settings(None, lake)
+        import netflix_dagster.tables  # noqa: F401  declares the tables
+        from netflix_dagster.lake.decisions import DecisionError
+        from netflix_dagster.lake.decisions import accept as decide
+
+        try:
+            overruled = decide(settings.lake, feed, delivery, because)
+        except DecisionError as error:
+            raise WrongCall(str(error)) from error
+    err.print(f"accepted {feed} of {delivery}, which was held back: {overruled}", markup=False, soft_wrap=True)
+    err.print("next     netflix-dagster run   # or let the sensor of `make dev` take it up")
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="The landing folder to fill.")],
+    garbage: Annotated[
+        bool, typer.Option("--garbage", help="Also deliveries that are refused whole: web pages, null.")
+    ] = False,
+) -> None:
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""
     from netflix_dagster.landing.sample import write_sample
 
     folder = folder.expanduser().absolute()
     with told(err), writing("the landing folder", folder):
-        written = write_sample(folder)
+        written = write_sample(folder, garbage)
     err.print(f"{len(written)} sample files in {folder}", markup=False, soft_wrap=True)
 
 
@@ -122,6 +149,70 @@ def query(
         except QueryError as error:
             raise WrongCall(str(error)) from error
     print_answer(answer, output.value)
+
+
+@app.command()
+def profile(
+    file: Annotated[Path, typer.Argument(help="A csv, tsv or xlsx file, whatever its encoding and delimiter.")],
+    megabytes: Annotated[int, typer.Option(min=1, help="How much of a longer text file is looked at.")] = 64,
+    as_json: JsonOption = False,
+) -> None:
+    """What an unknown file holds, what is odd about it, and the sources.yaml entry and expectations for it."""
+    with told(err, as_json):
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.profile import as_document, print_profile, profile_file
+
+        found = profile_file(file, _settings(None, None), megabytes)
+    if as_json:
+        print_json(as_document(found))
+    else:
+        print_profile(found)
+
+
+contracts = typer.Typer(no_args_is_help=True, help="What is promised of the tables, for people and for other tools.")
+app.add_typer(contracts, name="contracts")
+
+
+@contracts.command()
+def dictionary(
+    to: Annotated[Path | None, typer.Option(help="The file to write; stdout without it.")] = None,
+) -> None:
+    """The data dictionary: every table with its meaning, grain, key, columns and rules, as Markdown."""
+    with told(err):
+        _settings(None, None)
+        from netflix_dagster.serving.dictionary import render
+
+        text = render()
+        if to is None:
+            typer.echo(text, nl=False)
+        else:
+            with writing("the data dictionary", to):
+                to.write_text(text, encoding="utf-8", newline="\n")
+            err.print(f"wrote {to}", markup=False, soft_wrap=True)
+
+
+@contracts.command()
+def export(
+    to: Annotated[Path, typer.Option(help="The folder for <layer>.<name>.odcs.yaml.")],
+    tables: Annotated[list[str] | None, typer.Argument(help="Names such as gold.dim_title; all without them.")] = None,
+    lake: LakeOption = None,
+    azure: Annotated[
+        str, typer.Option(help="The lake in Azure Data Lake Storage.")
+    ] = "abfss://lake@account.dfs.core.windows.net",
+) -> None:
+    """Every contract as a document of the Open Data Contract Standard (ODCS 3.2)."""
+    with told(err):
+        settings = _settings(None, lake)
+        from netflix_dagster.serving.odcs import export as export_contracts
+
+        try:
+            with writing("the folder", to):
+                written = export_contracts(tables or [], to, settings.lake, azure)
+        except LookupError as error:
+            raise WrongCall(str(error.args[0])) from error
+    from netflix_dagster.cli.output import plural
+
+    err.print(f"{plural(len(written), 'contract')} in {to}", markup=False, soft_wrap=True)
 
 
 @app.command()

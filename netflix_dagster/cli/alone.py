@@ -43,7 +43,8 @@ def clear_up(home: Path, console: Console) -> None:
         if _taken(lock):
             from dagster import DagsterInstance
 
-            with DagsterInstance.from_config(str(home)) as instance:
+            os.environ["DAGSTER_HOME"] = str(home)
+            with DagsterInstance.get() as instance:
                 clear_lost_runs(instance, console)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.compute import ingest
 from netflix_dagster.compute.report import Check, Outcome, Report
-from netflix_dagster.lake import engines, expectations, ledger, quarantine, store
+from netflix_dagster.lake import carry, decisions, engines, expectations, ledger, quarantine, store
 from netflix_dagster.lake.contract import TABLES, Table
 from netflix_dagster.settings import Settings
 
@@ -55,20 +55,26 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
     report.preview = _preview(settings, table)
     report.seconds = time.perf_counter() - started
     log.info("built %s in %.2f s", name, report.seconds, extra={"report": report})
-    if outcomes and all(outcome.held_back for outcome in outcomes.values()):
+    if all(report.outcome(day).held_back for day in deliveries or [""]):
         raise Blocked(report)
     return report
 
 
 def _transform(table: Table, deliveries: Sequence[str], settings: Settings, run_id: str) -> dict[str | None, Outcome]:
     spark = engines.session(settings.engine)
-    inputs = [
-        store.read(spark, settings.lake, TABLES[read], deliveries if table.per_delivery else None)
-        for read in table.reads
-    ]
-    with store.staged(expectations.annotate(table.function(*inputs), table), settings.lake, table) as annotated:
+    lake, only, before, note = settings.lake, None, [], None
+    if table.per_delivery:
+        only = list(deliveries)
+    elif table.carried_on:
+        going_on = carry.plan(lake, table)
+        only, note = going_on.deliveries, going_on.note
+        before = [spark.createDataFrame([], store.ddl(table)) if going_on.anew else store.read(spark, lake, table)]
+    decided = [decisions.read(spark, lake, table.name)] if table.write == "verdicts" else []
+    inputs = [store.read(spark, lake, TABLES[read], only) for read in table.reads]
+    built = table.function(*before, *inputs, *decided)
+    with store.staged(expectations.annotate(built, table), lake, table) as annotated:
         judged, tallies = expectations.judge(annotated, table)
-        return _commit(judged, tallies, table, deliveries, settings, run_id)
+        return _commit(judged, tallies, table, deliveries, settings, run_id, note)
 
 
 def _commit(
@@ -78,19 +84,20 @@ def _commit(
     deliveries: Sequence[str],
     settings: Settings,
     run_id: str,
+    note: str | None,
 ) -> dict[str | None, Outcome]:
     outcomes = {day: _outcome(found, table) for day, found in tallies.items()}
-    if table.per_delivery:
+    if table.judged_by_delivery:
         for day in deliveries:
             outcomes.setdefault(day, _outcome(expectations.Tally(0, 0, 0, 0, {}), table))
     _keep_refused(judged, table, outcomes, settings, run_id)
-    written = [day for day, outcome in outcomes.items() if not outcome.held_back]
+    rows = expectations.kept(judged, table)
+    written = [day for day, outcome in outcomes.items() if not outcome.held_back or table.write == "verdicts"]
     if written:
-        rows = expectations.kept(judged, table)
         if len(written) < len(outcomes):
             rows = rows.where(store.delivery_condition(str(day) for day in written))
-        store.write(rows, settings.lake, table, [str(day) for day in written])
-    if table.per_delivery and table.feed:
+        store.write(rows, settings.lake, table, [str(day) for day in written], note)
+    if table.judged_by_delivery and table.feed:
         verdicts = {str(day): outcome.held_back for day, outcome in outcomes.items()}
         ledger.judge(settings.lake, table.feed, table.name, verdicts, run_id)
     return outcomes
@@ -100,7 +107,8 @@ def _outcome(found: expectations.Tally, table: Table) -> Outcome:
     outcome = Outcome(found.kept, found.refused, found.copies, delivered=found.rows > 0)
     for rule in expectations.all_rules(table):
         broken = found.broken.get(rule.name, 0)
-        message = f"{broken} of {found.rows} rows break it; {rule.hint}" if broken else f"{found.rows} rows keep it"
+        said = found.because.get(rule.name) or f"{broken} of {found.rows} rows break it"
+        message = f"{said}; {rule.hint}" if broken else f"{found.rows} rows keep it"
         outcome.checks.append(Check(rule.name, rule.on_fail, rule.description, broken, found.rows, message))
     if found.rows:
         outcome.held_back = expectations.blocking_reason(found, table)

@@ -13,6 +13,7 @@ import dagster as dg
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.compute.report import Outcome, Report
 from netflix_dagster.defs.checks import asset_key, check_results, check_specs, evaluations
+from netflix_dagster.defs.event_log import at_once
 from netflix_dagster.defs.freshness import freshness
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
@@ -54,7 +55,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         from netflix_dagster.compute.build import Blocked
 
         deliveries = context.partition_keys if table.feed else []
-        one_by_one = table.per_delivery and not context.has_partition_key
+        one_by_one = table.judged_by_delivery and not context.has_partition_key
         try:
             report = lake.build(table.name, deliveries, context.run_id)
         except Blocked as blocked:
@@ -71,9 +72,13 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             check_results=[] if one_by_one else check_results(table, report),
         )
         if one_by_one:  # a failed check that is logged, not yielded, does not stop what lies downstream
-            for evaluation in evaluations(table, report, context.instance):
-                context.log_event(evaluation)
+            with at_once(context.instance, context.run_id):
+                for evaluation in evaluations(table, report, context.instance):
+                    context.log_event(evaluation)
             yield from (dg.Output(None, spec.get_python_identifier()) for spec in checks)
+        others = [str(day) for day in report.held_back if day not in deliveries]
+        for evaluation in evaluations(table, report, context.instance, others):  # a delivery may hold back a later one
+            context.log_event(evaluation)
 
     return build_table
 
@@ -86,9 +91,10 @@ def table_assets() -> list[dg.AssetsDefinition]:
 def _blocked_message(report: Report) -> str:
     said = "; ".join(f"{day}: {why}" for day, why in report.held_back.items())
     said = said or "; ".join(o.held_back for o in report.outcomes.values() if o.held_back)
+    stays = "Gold" if TABLES[report.table].write == "verdicts" else "Nothing was written; the table"
     return (
-        f"{report.table} is held back. {said}. Nothing was written, what was there before stays. Mend the file and"
-        " land it again, or see quality.quarantine for every fault."
+        f"{report.table} is held back. {said}. {stays} stays as it was. Mend the file and land it again, or see"
+        " quality.quarantine for every fault."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
@@ -19,7 +21,7 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
     Tables that hold deliveries side by side are judged delivery by delivery, whole tables as a whole.
     """
-    partitions = feed_partitions(table.feed) if table.feed and table.per_delivery else None
+    partitions = feed_partitions(table.feed) if table.feed and table.judged_by_delivery else None
     return [
         dg.AssetCheckSpec(
             name=name,
@@ -34,7 +36,7 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def check_results(table: Table, report: Report) -> list[dg.AssetCheckResult]:
-    """The outcome of every check over all deliveries of the report together."""
+    """The outcome of every check over all deliveries that the report was asked for together."""
     results = []
     for name, on_fail, _ in _rules(table):
         broken = {day: check for day, check in _of_rule(report, name) if not check.passed}
@@ -53,13 +55,15 @@ def check_results(table: Table, report: Report) -> list[dg.AssetCheckResult]:
 
 
 def evaluations(
-    table: Table, report: Report, instance: dg.DagsterInstance | None = None
+    table: Table, report: Report, instance: dg.DagsterInstance | None = None, days: Iterable[str] | None = None
 ) -> list[dg.AssetCheckEvaluation]:
-    """The outcome of every check on each delivery, for a run that builds several.
+    """The outcome of every check on each delivery, for a run that builds several; a source that delivered nothing
+    on a date has nothing to judge.
 
     Given the instance, each names the materialisation that it judges; without one the UI counts it as missing.
     """
-    targets = {day: _target(instance, table, day) for day in report.deliveries} if instance else {}
+    judged = [day for day in (report.deliveries if days is None else days) if report.outcome(day).delivered]
+    targets = _targets(instance, table, judged) if instance else {}
     return [
         dg.AssetCheckEvaluation(
             asset_key=asset_key(table.name),
@@ -72,20 +76,25 @@ def evaluations(
             partition=day,
             target_materialization_data=targets.get(day),
         )
-        for day in report.deliveries
+        for day in judged
         for check in report.outcome(day).checks
     ]
 
 
-def _target(
-    instance: dg.DagsterInstance, table: Table, day: str
-) -> AssetCheckEvaluationTargetMaterializationData | None:
-    wanted = dg.AssetRecordsFilter(asset_key=asset_key(table.name), asset_partitions=[day])
-    for record in instance.fetch_materializations(wanted, limit=1).records:
-        return AssetCheckEvaluationTargetMaterializationData(
-            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+def _targets(
+    instance: dg.DagsterInstance, table: Table, days: Sequence[str]
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The newest materialisation of each delivery."""
+    wanted = dg.AssetRecordsFilter(asset_key=asset_key(table.name), asset_partitions=list(days))
+    found: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
+    for record in instance.fetch_materializations(wanted, limit=_MOST_RECORDS).records if days else ():
+        found.setdefault(
+            str(record.partition_key),
+            AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            ),
         )
-    return None
+    return found
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -93,6 +102,7 @@ def asset_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(table.split("."))
 
 
+_MOST_RECORDS = 1000
 _MEANS = {"warn": "warns", "drop": "broken rows go to the quarantine", "fail": "blocks the delivery"}
 
 
@@ -107,7 +117,9 @@ def _rules(table: Table) -> list[tuple[str, str, str]]:
 
 
 def _of_rule(report: Report, name: str) -> list[tuple[str | None, Check]]:
-    return [(day, check) for day, o in report.outcomes.items() for check in o.checks if check.name == name]
+    asked = {None, *report.deliveries}
+    outcomes = [(day, outcome) for day, outcome in report.outcomes.items() if day in asked]
+    return [(day, check) for day, outcome in outcomes for check in outcome.checks if check.name == name]
 
 
 def _said(day: str | None, check: Check) -> str:

@@ -50,3 +50,31 @@ def maintain_lake(context: dg.OpExecutionContext, config: Upkeep, lake: Lake) ->
 @dg.job(description="OPTIMIZE, VACUUM and retention for every table.", executor_def=dg.in_process_executor)
 def lake_maintenance() -> None:
     maintain_lake()
+
+
+class Decision(dg.Config):
+    """A delivery that a person takes in although a rule holds it back."""
+
+    feed: str = Field(description="The feed, such as catalogue")
+    delivery_date: str = Field(description="The delivery date, as YYYY-MM-DD")
+    because: str = Field(description="Why the delivery is right; kept in quality.decisions")
+    by: str = Field(default="", description="Who decides; the user of the process if empty")
+
+
+@dg.op(description="Write the decision down and have the delivery taken up again.")
+def decide(context: dg.OpExecutionContext, config: Decision, lake: Lake) -> None:
+    from netflix_dagster.lake.decisions import DecisionError, accept
+
+    try:
+        overruled = accept(lake.settings.lake, config.feed, config.delivery_date, config.because, config.by)
+    except DecisionError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    context.log.info(f"{config.feed} of {config.delivery_date} is accepted; it was held back: {overruled}")
+
+
+@dg.job(
+    description="Take in one delivery as it is, although a rule holds it back; the landing sensor builds it again.",
+    executor_def=dg.in_process_executor,
+)
+def accept_delivery() -> None:
+    decide()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 OnFail = Literal["warn", "drop", "fail"]
-Write = Literal["per_delivery", "whole"]
+Write = Literal["per_delivery", "whole", "carried_on", "verdicts"]
 
 LAYERS = ("bronze", "silver", "gold")
 
@@ -50,7 +50,7 @@ class Expectation:
     """A rule that every row must keep, as a SQL condition; a condition that is null counts as kept.
 
     ``warn``: broken rows stay and are counted. ``drop``: broken rows go to the quarantine. ``fail``: one broken
-    row blocks the delivery, and the table stays as it was.
+    row blocks the delivery, and the table stays as it was. ``because`` names a column that says why in words.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Expectation:
     on_fail: OnFail
     description: str
     hint: str = "see the quarantine for the rows"
+    because: str | None = None
 
     @property
     def blocking(self) -> bool:
@@ -81,17 +82,33 @@ def between(column: str, low: float, high: float, on_fail: OnFail = "warn", hint
     return Expectation(f"{column}_plausible", condition, on_fail, f"{column} must lie in {low}..{high}", hint)
 
 
-def holds(name: str, condition: str, description: str, on_fail: OnFail = "warn", hint: str = "") -> Expectation:
+def holds(
+    name: str,
+    condition: str,
+    description: str,
+    on_fail: OnFail = "warn",
+    hint: str = "",
+    because: str | None = None,
+) -> Expectation:
     """Any SQL condition on a row; the description says what must be so."""
-    return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows")
+    return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows", because)
 
 
 @dataclass(frozen=True)
 class Table:
     """One table of the lake and everything that is promised of it.
 
-    ``write``: ``per_delivery`` tables hold every delivery, each in a partition ``delivery_date`` of its own, and
-    rebuilding a delivery costs what the delivery costs. ``whole`` tables are a function of all deliveries.
+    ``write`` is how the table follows its deliveries:
+
+    - ``per_delivery``: it holds every delivery, each in a partition ``delivery_date`` of its own, and rebuilding a
+      delivery costs what the delivery costs.
+    - ``whole``: a function of all deliveries, built anew each time.
+    - ``carried_on``: a function of all deliveries as well, but deliveries newer than all others are added to what
+      stands. Its function gets the table as it stands first, then what it reads, of the new deliveries only; from
+      an empty table and all deliveries it must come to the same rows.
+    - ``verdicts``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and holds its
+      delivery back from what lies downstream. Its function gets people's decisions about deliveries last.
+
     ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone.
     """
 
@@ -120,6 +137,15 @@ class Table:
     @property
     def per_delivery(self) -> bool:
         return self.write == "per_delivery"
+
+    @property
+    def carried_on(self) -> bool:
+        return self.write == "carried_on"
+
+    @property
+    def judged_by_delivery(self) -> bool:
+        """Whether every delivery has a verdict of its own here, instead of all of them together."""
+        return self.write in ("per_delivery", "verdicts")
 
     @property
     def column_names(self) -> list[str]:
@@ -219,8 +245,10 @@ def _faults(declared: Table) -> Iterable[str]:
         yield "a column is declared twice"
     if missing := [column for column in declared.key if column not in names]:
         yield f"the key names columns that are not there: {', '.join(missing)}"
-    if declared.per_delivery and "delivery_date" not in names:
-        yield "a per_delivery table has a column delivery_date"
+    if declared.judged_by_delivery and "delivery_date" not in names:
+        yield f"a {declared.write} table has a column delivery_date"
+    if declared.carried_on and any(read in TABLES and not TABLES[read].per_delivery for read in declared.reads):
+        yield "a carried_on table reads per_delivery tables only"
     if unknown := [read for read in declared.reads if read not in TABLES]:
         yield f"it reads tables that are not declared (yet): {', '.join(unknown)}"
     for column in declared.columns:

@@ -9,7 +9,7 @@ or quarantined.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netflix_dagster.lake.contract import Expectation, Table
@@ -34,6 +34,7 @@ class Tally:
     refused: int
     broken: dict[str, int]
     contested: int = 0
+    because: dict[str, str] = field(default_factory=dict)
 
 
 def unique_key(table: Table) -> Expectation:
@@ -122,7 +123,11 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
     # Distinct hashes cost a seventh of distinct keys. Equal keys have equal hashes, so no clash is missed; that two
     # keys share a hash is settled, or counted again, by the keys themselves.
     counts.append(F.count_distinct(F.when(_stays(table), F.xxhash64(*table.key))).alias("keys"))
-    if table.per_delivery:
+    said = [rule for rule in rules if rule.because]
+    counts += [
+        F.max(F.when(_any_of([rule.name]), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
+    ]
+    if table.judged_by_delivery:
         rows = judged.groupBy(F.col("delivery_date").cast("string").alias("day")).agg(*counts).collect()
     else:
         rows = judged.agg(F.lit(None).cast("string").alias("day"), *counts).collect()
@@ -135,7 +140,8 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
         if not table.per_delivery and contested:
             contested = row["rows"] - judged.select(*table.key).distinct().count()
             broken[UNIQUE] = contested
-        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested)
+        because = {rule.name: row[f"said_{rule.name}"] for rule in said if row[f"said_{rule.name}"]}
+        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested, because)
     return found
 
 
@@ -154,6 +160,8 @@ def blocking_reason(found: Tally, table: Table) -> str | None:
     for rule in all_rules(table):
         count = found.broken[rule.name]
         if rule.blocking and count and rule.name != MOSTLY:
+            if rule.name in found.because:
+                return f"{rule.name}: {found.because[rule.name]}; {rule.hint}"
             return f"{rule.name}: {count} of {found.rows} rows break it ({rule.description})"
     if found.broken[MOSTLY]:
         worst = max((name for name in found.broken if name != MOSTLY), key=found.broken.__getitem__)

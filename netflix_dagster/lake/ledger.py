@@ -15,6 +15,8 @@ from typing import Literal
 from netflix_dagster.lake import store
 
 NAME = "quality.deliveries"
+REOPENED = "reopened"
+"""The fingerprint of a delivery that is to be built again: that of no file."""
 Status = Literal["accepted", "refused", "blocked"]
 
 
@@ -81,6 +83,11 @@ def latest(lake: Path) -> dict[tuple[str, str], Entry]:
         before = state.get(key)
         state[key] = Entry(**row, attempt=before.attempt + 1 if before else 1)
     return state
+
+
+def reopen(lake: Path, entries: Sequence[Entry]) -> None:
+    """Have deliveries taken up again as if they had just arrived, by the sensor and by ``netflix-dagster run``."""
+    record(lake, [replace(entry, fingerprint=REOPENED) for entry in entries])
 
 
 def judge(lake: Path, feed: str, table: str, verdicts: Mapping[str, str | None], run_id: str) -> None:

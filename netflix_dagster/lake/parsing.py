@@ -1,4 +1,5 @@
-"""One parser for delivered text files, on every engine: bytes in, records and refusals out.
+"""One parser for delivered files, on every engine: bytes in, records and refusals out. Text is read here, workbooks
+in ``xlsx``.
 
 Nothing is guessed: a file that is not what its source promises is refused whole, with the reason, the line and
 what to do. A record whose number of fields is not the header's is never shifted into place.
@@ -12,10 +13,12 @@ import hashlib
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from netflix_dagster.lake.unpack import MAX_FILE, too_large
 from netflix_dagster.landing.sources import Source
 
 csv.field_size_limit(256 * 1024 * 1024)
@@ -45,6 +48,9 @@ class Refusal:
     raw: str | None = None
 
 
+EMPTY = Refusal("not_empty", "the file is empty", "ask for the delivery again, or remove the file")
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
     """What a file holds. ``records`` counts every record of the file, the refused ones too."""
@@ -61,14 +67,21 @@ class ParsedFile:
     @property
     def header_line(self) -> str:
         """The header as one record of comma-separated text."""
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\r\n").writerow(self.header)  # quotes both line breaks in a name
-        return line.getvalue().removesuffix("\r\n")
+        return as_line(self.header)
+
+
+def as_line(cells: Sequence[str]) -> str:
+    """Cells as one record of comma-separated text."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # quotes both line breaks in a name
+    return line.getvalue().removesuffix("\r\n")
 
 
 def parse_file(path: str, source: Source) -> ParsedFile:
     """Read and parse one file of ``source``. Never raises for what the file holds: it is in ``refusals``."""
     try:
+        if source.format == "xlsx" and (size := Path(path).stat().st_size) > MAX_FILE:
+            return ParsedFile(path, "", refusals=(Refusal(*too_large(size).told),))
         data = Path(path).read_bytes()
     except OSError as error:
         reason = "a directory where a file should be" if isinstance(error, IsADirectoryError) else str(error.strerror)
@@ -80,6 +93,10 @@ def parse_file(path: str, source: Source) -> ParsedFile:
 def parse_bytes(data: bytes, source: Source, path: str = "") -> ParsedFile:
     """Parse the bytes of one file of ``source``; ``path`` is only carried along."""
     digest = hashlib.sha256(data).hexdigest()
+    if source.format == "xlsx":
+        from netflix_dagster.lake.xlsx import parse_workbook
+
+        return parse_workbook(data, source, ParsedFile(path, digest))
     text = _decode(data)
     if isinstance(text, Refusal):
         return ParsedFile(path, digest, refusals=(text,))
@@ -88,7 +105,7 @@ def parse_bytes(data: bytes, source: Source, path: str = "") -> ParsedFile:
 
 def _decode(data: bytes) -> str | Refusal:
     if not data.removeprefix(codecs.BOM_UTF8).strip():
-        return Refusal("not_empty", "the file is empty", "ask for the delivery again, or remove the file")
+        return EMPTY
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return Refusal("encoding", "the file is UTF-16, not UTF-8", "save it as UTF-8 and land it again")
     if b"\0" in data:
@@ -103,15 +120,20 @@ def _decode(data: bytes) -> str | Refusal:
         reason = f"the file is not UTF-8: byte 0x{decoded[error.start]:02x} in line {line}"
         hint = "it was probably saved as Windows-1252; save it as UTF-8 and land it again"
         return Refusal("encoding", reason, hint, line=line)
+    return no_data(text) or text
+
+
+def no_data(text: str) -> Refusal | None:
+    """Why a text is not data at all but what a server says instead: a page, ``null``; else None."""
     start = text[:500].lstrip().lower()
-    if start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):
-        found = re.search(r"<title>(.*?)</title>", text[:5000], re.IGNORECASE | re.DOTALL)
-        title = f" ({found.group(1).strip()})" if found else ""
+    if re.match(r"<[a-z!?]", start):
+        found = re.search(r"<(title|a)\b[^>]*>(.*?)</\1>", text[:5000], re.IGNORECASE | re.DOTALL)
+        title = f" ({found.group(2).strip()})" if found else ""
         hint = "the download answered with a page instead of the data; fetch the file again"
         return Refusal("not_a_page", f"the file is an HTML page{title}, not data", hint)
     if start.strip() in ("null", "{}", "[]"):
         return Refusal("not_empty", f"the body is {start.strip()!r}, there is no data", "fetch the file again")
-    return text
+    return None
 
 
 def _parse_text(text: str, source: Source, empty: ParsedFile) -> ParsedFile:
@@ -122,7 +144,7 @@ def _parse_text(text: str, source: Source, empty: ParsedFile) -> ParsedFile:
     except (StopIteration, csv.Error) as error:
         refusal = Refusal("header", f"the header cannot be read: {error}", "land a file that begins with a header")
         return replace(empty, refusals=(refusal,))
-    positions, refusals, rescued_at, absent = _columns(header, source)
+    positions, refusals, rescued_at, absent = place_columns(header, source)
     if refusals:
         return replace(empty, header=header, refusals=tuple(refusals))
 
@@ -147,7 +169,7 @@ def _parse_text(text: str, source: Source, empty: ParsedFile) -> ParsedFile:
             bad.append(_ragged(number, line, cells, width, _raw(lines, line, reader.line_num)))
             continue
         values = tuple([(cells[p] or None) if p is not None else None for p in positions])
-        rows.append(Record(number, line, values, _rescue(cells, rescued_at) if rescued_at else None))
+        rows.append(Record(number, line, values, rescue(cells, rescued_at) if rescued_at else None))
     if not number:
         refusal = Refusal("not_empty", "there is a header and no record", "ask for the delivery again")
         return replace(empty, header=header, refusals=(refusal,))
@@ -172,7 +194,7 @@ def _raw(lines: list[str], first: int, last: int) -> str:
     return "".join(lines[first - 1 : last]).rstrip("\r\n")
 
 
-def _columns(
+def place_columns(
     header: tuple[str, ...], source: Source
 ) -> tuple[list[int | None], list[Refusal], dict[int, str], tuple[str, ...]]:
     """Where each column of the source stands in the header, what is wrong, and which columns are not known."""
@@ -189,7 +211,7 @@ def _columns(
             refusals.append(Refusal("header", reason, "land the file with one of them", raw=",".join(header)))
         else:
             place[canonical] = position
-    absent = tuple(name for name in source.columns if name not in place)
+    absent = tuple(name for name in source.columns if name not in place and name not in source.filled)
     missing = [name for name in absent if source.columns[name].required]
     if missing:
         hint = "land a file with these columns, or name the new header as an alias in sources.yaml"
@@ -201,7 +223,7 @@ def _columns(
     return [place.get(name) for name in source.columns], refusals, rescued, absent
 
 
-def _rescue(cells: list[str], rescued_at: dict[int, str]) -> str | None:
+def rescue(cells: list[str], rescued_at: dict[int, str]) -> str | None:
     kept = {name: cells[position] for position, name in rescued_at.items() if cells[position]}
     return json.dumps(kept, ensure_ascii=False, sort_keys=True) if kept else None
 

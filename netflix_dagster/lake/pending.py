@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from netflix_dagster.lake.ledger import Entry
+from netflix_dagster.lake.ledger import REOPENED, Entry
 from netflix_dagster.landing.deliveries import Delivery, Listing
 from netflix_dagster.landing.sources import Sources
 
@@ -46,11 +46,16 @@ def pending(
         elif again if seen.status != "accepted" else unfinished(*place):
             work.setdefault(place, []).append(delivery)
     return [
-        Pending(feed, date, tuple(d.source for d in deliveries), _identity(everything[feed, date]))
+        Pending(feed, date, tuple(d.source for d in deliveries), _identity(everything[feed, date], ledger))
         for (feed, date), deliveries in sorted(work.items(), key=lambda item: (item[0][1], item[0][0]))
     ]
 
 
-def _identity(deliveries: Iterable[Delivery]) -> str:
+def _identity(deliveries: Iterable[Delivery], ledger: Mapping[tuple[str, str], Entry]) -> str:
+    """Differs from that of every earlier piece of work, also when the same files are to be taken up once more."""
     said = "/".join(f"{delivery.source}:{delivery.fingerprint}" for delivery in deliveries)
+    seen = (ledger.get((delivery.source, delivery.date)) for delivery in deliveries)
+    said += "".join(
+        f"/{entry.source} again {entry.attempt}" for entry in seen if entry and entry.fingerprint == REOPENED
+    )
     return hashlib.sha256(said.encode()).hexdigest()[:16]

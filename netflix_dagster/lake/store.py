@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CONFLICTS = ("failed to commit", "transaction conflict", "concurrent", "conflict detected", "version already exists")
 _ATTEMPTS = 8
+_COMMITS_LOOKED_AT = 10
+_KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
+"""Commits that leave every row as it was."""
 STAGING = "_staging"
 
 
@@ -52,16 +55,19 @@ def read(spark: SparkSession, lake: Path, table: Table, deliveries: Sequence[str
     return frame
 
 
-def write(frame: DataFrame, lake: Path, table: Table, deliveries: Sequence[str]) -> None:
+def write(frame: DataFrame, lake: Path, table: Table, deliveries: Sequence[str], note: str | None = None) -> None:
     """Write what was built: the deliveries' partitions of a per_delivery table, or the whole of another.
 
-    ``frame`` has the columns and types of the contract; anything else raises ``ContractError``.
+    ``frame`` has the columns and types of the contract; anything else raises ``ContractError``. ``note`` is kept
+    with the commit, see ``last_note``.
     """
     shaped = conform(frame, table)
     target = location(lake, table.name)
 
     def commit() -> None:
         writer = shaped.write.format("delta")
+        if note is not None:
+            writer = writer.option("userMetadata", note)
         if table.per_delivery:
             writer = writer.partitionBy("delivery_date")
             if exists(lake, table.name):
@@ -154,6 +160,8 @@ def _spark_type(delta_type: Any) -> str:
 
 def delivery_condition(deliveries: Iterable[str]) -> str:
     """The SQL condition that selects some deliveries."""
+    if not (deliveries := list(deliveries)):
+        return "false"
     return "delivery_date IN (" + ", ".join(f"DATE'{day}'" for day in sorted(deliveries)) + ")"
 
 
@@ -184,6 +192,29 @@ def row_count(lake: Path, name: str) -> int:
 
     counts: Any = pa.table(found.get_add_actions(flatten=True)).column("num_records")
     return sum(count or 0 for count in counts.to_pylist())
+
+
+def last_note(lake: Path, name: str) -> str | None:
+    """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
+    found = delta(lake, name)
+    for commit in found.history(_COMMITS_LOOKED_AT) if found else ():
+        if commit.get("operation") not in _KEEPS_ROWS:
+            return commit.get("userMetadata")
+    return None
+
+
+def delivery_files(lake: Path, name: str) -> dict[str, list[str]]:
+    """The files that hold each delivery of a per_delivery table, from the Delta log alone: rewritten, renamed."""
+    found = delta(lake, name)
+    if found is None:
+        return {}
+    import pyarrow as pa
+
+    files: dict[str, list[str]] = {}
+    actions: Any = pa.table(found.get_add_actions(flatten=True)).select(["partition.delivery_date", "path"])
+    for day, path in zip(*(column.to_pylist() for column in actions.columns), strict=True):
+        files.setdefault(str(day), []).append(path)
+    return files
 
 
 def dataset(lake: Path, name: str) -> Dataset | None:

@@ -76,8 +76,9 @@ class Listing:
 def list_landing(landing: Path, sources: Sources, only: Iterable[str] | None = None) -> Listing:
     """Look at the landing folder. ``only`` restricts the look to some sources.
 
-    Names that begin with a dot or an underscore, and ``*.tmp``, ``*.part``, ``*.crc``, are work of others in
-    progress and are passed over. A missing landing folder is an empty one.
+    Names that begin with a dot, an underscore or ``~$`` (the lock of a workbook that somebody has open), and
+    ``*.tmp``, ``*.part``, ``*.crc``, are work of others in progress and are passed over. A missing landing folder is
+    an empty one.
     """
     wanted = set(only) if only is not None else None
     deliveries: list[Delivery] = []
@@ -181,7 +182,7 @@ def _entries(folder: Path, strays: list[str]) -> Iterator[os.DirEntry[str]]:
 
 
 def _passed_over(name: str) -> bool:
-    return name.startswith((".", "_")) or name.endswith((".tmp", ".part", ".crc"))
+    return name.startswith((".", "_", "~$")) or name.endswith((".tmp", ".part", ".crc"))
 
 
 def _is_utf8(name: str) -> bool:

@@ -1,5 +1,7 @@
 """Sample deliveries: a small invented catalogue, delivered with every kind of dirt that real deliveries show.
 
+With it come charts and reports of what was watched of it, see ``sample_charts`` and ``sample_engagement``.
+
 No title, person or synopsis here exists; countries, ratings and genres do. The same bytes come out every time.
 
 - ``netflix_catalogue`` 2024-03-15: ``type`` is the last column, careless dates are missing
@@ -23,6 +25,9 @@ from datetime import date, timedelta
 from functools import partial
 from itertools import product
 from pathlib import Path
+
+from netflix_dagster.landing.sample_charts import chart_files, garbage_files
+from netflix_dagster.landing.sample_engagement import engagement_files
 
 SEED = 20240315
 RELEASES = (date(2024, 3, 15), date(2024, 9, 20), date(2025, 3, 21), date(2026, 2, 20))
@@ -144,16 +149,23 @@ ODD_TITLES = [
 """Titles with something about them that a pipeline can trip over. They are in every release, unchanged."""
 
 
-def write_sample(landing: Path) -> list[Path]:
-    """Write the sample deliveries into a landing folder and return their files.
+def write_sample(landing: Path, garbage: bool = False) -> list[Path]:
+    """Write the sample deliveries into a landing folder and return their files; with ``garbage`` also those that
+    will be refused, because they are no data at all.
 
     A file that is already there is not touched: a touched file would be a changed delivery.
     """
-    return sorted(_put(landing / place, data) for place, data in sample_files().items())
+    left_out = {} if garbage else garbage_files()
+    return sorted(_put(landing / place, data) for place, data in sample_files().items() if place not in left_out)
 
 
 def sample_files() -> dict[str, bytes]:
     """The sample deliveries: ``<source>/<delivery date>/<file>`` and the bytes of the file."""
+    return {**catalogue_files(), **chart_files(), **engagement_files()}
+
+
+def catalogue_files() -> dict[str, bytes]:
+    """The sample deliveries of the catalogue."""
     first, second, third, fourth = _releases()
     known = {title.number for title in second}
     left = [title for title in first if title.number not in known][:3]

@@ -29,6 +29,8 @@ RESERVED = frozenset(
     )
 )
 """Columns that bronze adds to every source; a source cannot bring one of its own by these names."""
+FILLED = ("sheet", "preamble")
+"""Columns of a workbook that its reader fills: the name of the sheet, and the text above the header."""
 
 
 class SourcesError(ValueError):
@@ -63,12 +65,17 @@ class Source(_Strict):
     form: Literal["whole", "split"]
     description: str
     files: str = "*.csv"
-    format: Literal["csv", "tsv"] = "csv"
+    format: Literal["csv", "tsv", "xlsx"] = "csv"
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
     @property
     def delimiter(self) -> str:
         return "\t" if self.format == "tsv" else ","
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """The columns that the reader fills; a file cannot deliver them."""
+        return FILLED if self.format == "xlsx" else ()
 
     @property
     def bronze(self) -> str:
@@ -82,7 +89,16 @@ class Source(_Strict):
     @cached_property
     def by_header(self) -> dict[str, str]:
         """Every header that this source knows, folded, to the canonical name of its column."""
-        return {fold_header(h): name for name, column in self.columns.items() for h in (name, *column.aliases)}
+        delivered = {name: column for name, column in self.columns.items() if name not in self.filled}
+        return {fold_header(h): name for name, column in delivered.items() for h in (name, *column.aliases)}
+
+    @model_validator(mode="after")
+    def _filled_columns_are_there(self) -> Source:
+        if lacking := [name for name in self.filled if name not in self.columns]:
+            raise _MisplacedError(
+                f"a workbook has the columns {', '.join(lacking)} too; its reader fills them", "columns"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_are_unambiguous(self) -> Source:

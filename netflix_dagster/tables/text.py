@@ -46,6 +46,31 @@ def _tidy_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
+def folded(frame: DataFrame, column: str) -> DataFrame:
+    """The frame with a column ``folded``: letters and digits of ``column`` alone, in lower case, without accents:
+    "Pokémon: The Movie & More" becomes "pokemonthemovieandmore".
+    """
+    fields = [f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields]
+
+    def fold(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            bare = fold_array(batch.column(batch.schema.get_field_index(column)))
+            yield pa.RecordBatch.from_arrays([*batch.columns, bare], names=[*batch.schema.names, "folded"])
+
+    return frame.mapInArrow(fold, ", ".join([*fields, "folded string"]))
+
+
+def fold_array(values: pa.Array) -> pa.Array:
+    """``folded`` for one Arrow array of strings."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pc.utf8_lower(pc.utf8_normalize(values.cast(pa.string()), "NFKD"))
+    return pc.replace_substring_regex(pc.replace_substring(values, "&", "and"), r"[^\p{L}\p{N}]+", "")
+
+
 def title_words(title: Column) -> Column:
     """A title as compared: lower case, and a day that a spreadsheet made of it in one form."""
     from pyspark.sql import functions as F

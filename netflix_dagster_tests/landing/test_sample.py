@@ -19,7 +19,9 @@ import pytest
 
 from netflix_dagster.lake.parsing import parse_bytes
 from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.sample import sample_files, write_sample
+from netflix_dagster.landing.sample import catalogue_files, sample_files, write_sample
+from netflix_dagster.landing.sample_charts import chart_files
+from netflix_dagster.landing.sample_engagement import engagement_files
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.tables.silver.repair import joined_fields
 
@@ -32,7 +34,7 @@ Row = dict[str, str]
 @cache
 def data(source: str, day: str) -> bytes:
     name = "netflix_titles" if source == "netflix_catalogue" else source
-    return sample_files()[f"{source}/{day}/{name}.csv"]
+    return catalogue_files()[f"{source}/{day}/{name}.csv"]
 
 
 @cache
@@ -132,18 +134,21 @@ def test_another_process_makes_the_same_bytes(seed: str) -> None:
 
 
 def test_the_landing_holds_deliveries_and_nothing_else(tmp_path: Path) -> None:
-    write_sample(tmp_path)
+    write_sample(tmp_path, garbage=True)
     listing = list_landing(tmp_path, load_sources())
     whole = [("netflix_catalogue", day) for day in DAYS]
     parts = [(f"netflix_{part}", SPLIT) for part in ("cast", "category", "countries", "directors", "titles")]
-    assert sorted((d.source, d.date) for d in listing.deliveries) == sorted(whole + parts)
+    watched = [
+        (source, day) for source, day, _ in (name.split("/") for name in {**chart_files(), **engagement_files()})
+    ]
+    assert sorted((d.source, d.date) for d in listing.deliveries) == sorted(whole + parts + watched)
     assert (listing.strays, listing.unknown_sources) == ((), ())
     assert all(not path.name.startswith(".") for path in tmp_path.rglob("*"))
 
 
-@pytest.mark.parametrize("place", sorted(sample_files()))
+@pytest.mark.parametrize("place", sorted(catalogue_files()))
 def test_every_delivery_is_accepted(place: str) -> None:
-    parsed = parse_bytes(sample_files()[place], load_sources().sources[place.split("/")[0]], place)
+    parsed = parse_bytes(catalogue_files()[place], load_sources().sources[place.split("/")[0]], place)
     assert parsed.refusals == ()
     assert parsed.absent_columns == ()
     assert parsed.unknown_columns == (("imdb_score",) if "2026" in place else ())

@@ -14,7 +14,7 @@ from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.tables.gold.bridges import _bridge
 from netflix_dagster.tables.gold.catalogue_change import fact_catalogue_change
-from netflix_dagster.tables.gold.dim_title import ATTRIBUTES, LISTS, dim_title
+from netflix_dagster.tables.silver.title_history import ATTRIBUTES, LISTS, title_history
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -43,9 +43,10 @@ class Release:
 
 def frames(spark: SparkSession, releases: dict[date, Release]) -> list[DataFrame]:
     """The silver tables of some releases."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES["gold.dim_title"].reads}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES["silver.title_history"].reads}
     for day, release in releases.items():
         form = "whole" if release.whole else "split"
+        rows["silver.releases"].append({"delivery_date": day, "titles": len(release.titles), "is_accepted": True})
         for key, said in release.titles.items():
             base = {"delivery_date": day, "title_key": key, "show_id": release.show_ids.get(key, key), "form": form}
             rows["silver.titles"].append(
@@ -70,7 +71,7 @@ def frames(spark: SparkSession, releases: dict[date, Release]) -> list[DataFrame
 def history(spark: SparkSession, releases: dict[date, Release]) -> dict[str, list[tuple[Any, ...]]]:
     """title -> (valid_from, valid_to, changed, rating) of its versions."""
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for row in sorted(dim_title(*frames(spark, releases)).collect(), key=lambda r: r["valid_from"]):
+    for row in sorted(title_history(*frames(spark, releases)).collect(), key=lambda r: r["valid_from"]):
         changed = None if row["changed_columns"] is None else tuple(sorted(row["changed_columns"]))
         found.setdefault(row["title_key"], []).append((row["valid_from"], row["valid_to"], changed, row["rating"]))
     return found
@@ -152,7 +153,7 @@ def test_a_title_that_leaves_and_comes_back_has_a_gap(spark: SparkSession) -> No
 def test_renumbered_show_ids_change_nothing(spark: SparkSession) -> None:
     one = Release({"a": Said(), "b": Said()}, show_ids={"a": "1", "b": "2"})
     other = Release({"a": Said(), "b": Said()}, show_ids={"a": "2", "b": "1"})
-    rows = dim_title(*frames(spark, {DAYS[0]: one, DAYS[1]: other})).collect()
+    rows = title_history(*frames(spark, {DAYS[0]: one, DAYS[1]: other})).collect()
     assert {(r["title_key"], r["show_id"], r["show_id_release"]) for r in rows} == {
         ("a", "2", DAYS[1]),
         ("b", "1", DAYS[1]),
@@ -180,7 +181,7 @@ def test_the_changes_of_each_release_follow_from_the_versions(spark: SparkSessio
         Release({"a": Said(rating="R"), "c": Said()}),
         Release({"a": Said(rating="R"), "b": Said(), "c": Said()}),
     ]
-    dim = dim_title(*frames(spark, dict(zip(DAYS, told, strict=False))))
+    dim = title_history(*frames(spark, dict(zip(DAYS, told, strict=False))))
     found = {
         (row["release_date"], row["title_key"]): (row["change"], row["is_return"], row["is_baseline"])
         for row in fact_catalogue_change(dim).collect()
@@ -196,7 +197,7 @@ def test_the_changes_of_each_release_follow_from_the_versions(spark: SparkSessio
 def test_the_bridge_of_a_version_has_its_members_and_weights_that_sum_to_one(spark: SparkSession) -> None:
     told = [Release({"a": Said(cast=("Ann", "Bob", "ann"))}), Release({"a": Said(cast=("Bob",))})]
     silver = frames(spark, dict(zip(DAYS, told, strict=False)))
-    dim, cast = dim_title(*silver), silver[1]
+    dim, cast = title_history(*silver), silver[2]
     rows = _bridge(dim, cast, member="person", order="billing_order", release="cast_release").collect()
     first = [r for r in rows if not r["is_current"]]
     assert sorted((r["person_key"], r["billing_order"], r["weight"]) for r in first) == [

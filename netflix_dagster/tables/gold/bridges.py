@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def _declare(name: str, *, silver: str, member: str, order: str, order_means: str, release: str, what: str) -> None:
     """Declare ``gold.<name>``: ``member`` of silver's list, as stated in the release that the version refers to."""
 
-    def bridge(dim_title: DataFrame, listed: DataFrame) -> DataFrame:
-        return _bridge(dim_title, listed, member=member, order=order, release=release)
+    def bridge(history: DataFrame, listed: DataFrame) -> DataFrame:
+        return _bridge(history, listed, member=member, order=order, release=release)
 
     bridge.__doc__ = f"{what} of every version of every title."
     table(
@@ -26,10 +26,12 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
         feed="catalogue",
         grain=f"one {member} of one version of one title",
         key=("title_sk", f"{member}_sk"),
-        reads=("gold.dim_title", silver),
+        reads=("silver.title_history", silver),
         columns=[
-            Column("title_sk", "bigint", "Version of the title, see dim_title", False, ("gold.dim_title.title_sk",)),
-            Column("title_key", "string", "The title", False, ("gold.dim_title.title_key",)),
+            Column(
+                "title_sk", "bigint", "Version of the title, as in dim_title", False, ("silver.title_history.title_sk",)
+            ),
+            Column("title_key", "string", "The title", False, ("silver.title_history.title_key",)),
             Column(f"{member}_sk", "bigint", f"The {member}, see dim_{member}", False, (f"{silver}.{member}_key",)),
             Column(order, "int", order_means),
             Column(
@@ -40,7 +42,11 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
                 (f"{silver}.{member}_key",),
             ),
             Column(
-                "is_current", "boolean", "Whether the newest release says so", False, ("gold.dim_title.is_current",)
+                "is_current",
+                "boolean",
+                "Whether the newest release says so",
+                False,
+                ("silver.title_history.is_current",),
             ),
         ],
         expectations=[
@@ -49,13 +55,13 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
     )(bridge)
 
 
-def _bridge(dim_title: DataFrame, listed: DataFrame, *, member: str, order: str, release: str) -> DataFrame:
+def _bridge(history: DataFrame, listed: DataFrame, *, member: str, order: str, release: str) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     members = listed.groupBy("title_key", "delivery_date", f"{member}_key").agg(F.min(order).alias(order))
     sizes = members.groupBy("title_key", "delivery_date").agg(F.count("*").alias("size"))
-    versions = dim_title.select("title_sk", "title_key", F.col(release).alias("delivery_date"), "is_current")
+    versions = history.select("title_sk", "title_key", F.col(release).alias("delivery_date"), "is_current")
     rows = (
         versions.join(sizes, ["title_key", "delivery_date"])
         .join(members, ["title_key", "delivery_date"])

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     feed="catalogue",
     grain="one title that one release added, changed or removed",
     key=("release_date", "title_key"),
-    reads=("gold.dim_title",),
+    reads=("silver.title_history",),
     columns=[
-        Column("release_date", "date", "The release that made the change", False, ("gold.dim_title.valid_from",)),
-        Column("date_key", "int", "The release date in dim_date", False, ("gold.dim_title.valid_from",)),
+        Column("release_date", "date", "The release that made the change", False, ("silver.title_history.valid_from",)),
+        Column("date_key", "int", "The release date in dim_date", False, ("silver.title_history.valid_from",)),
         Column("title_key", "string", "The title", nullable=False),
         Column("title_sk", "bigint", "The version that began, of a removed title the one that ended", nullable=False),
         Column("natural_key", "string", "type|title|year; a few titles of a release share it", nullable=False),
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
             "string",
             "added, changed or removed",
             False,
-            ("gold.dim_title.valid_from", "gold.dim_title.valid_to"),
+            ("silver.title_history.valid_from", "silver.title_history.valid_to"),
         ),
         Column("changed_columns", "array<string>", "What a changed title changed"),
         Column(
@@ -35,29 +35,29 @@ if TYPE_CHECKING:
             "boolean",
             "An added title that an earlier release had and another lacked",
             False,
-            ("gold.dim_title.valid_from",),
+            ("silver.title_history.valid_from",),
         ),
         Column(
             "is_baseline",
             "boolean",
             "The first release known: its titles count as added",
             False,
-            ("gold.dim_title.valid_from",),
+            ("silver.title_history.valid_from",),
         ),
     ],
     expectations=[in_set("change", ("added", "changed", "removed"), "fail")],
 )
-def fact_catalogue_change(dim_title: DataFrame) -> DataFrame:
+def fact_catalogue_change(history: DataFrame) -> DataFrame:
     """Added, changed, removed: each title of each release that differs from the release before."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    versions = dim_title.select("title_key", "title_sk", "natural_key", "changed_columns", "valid_from", "valid_to")
-    history = Window.partitionBy("title_key").orderBy("valid_from")
-    versions = versions.withColumn("nth", F.row_number().over(history)).withColumn(
-        "next_from", F.lead("valid_from").over(history)
+    versions = history.select("title_key", "title_sk", "natural_key", "changed_columns", "valid_from", "valid_to")
+    of_title = Window.partitionBy("title_key").orderBy("valid_from")
+    versions = versions.withColumn("nth", F.row_number().over(of_title)).withColumn(
+        "next_from", F.lead("valid_from").over(of_title)
     )
-    first = dim_title.agg(F.min("valid_from").alias("first_release"))
+    first = history.agg(F.min("valid_from").alias("first_release"))
     began = versions.select(
         F.col("valid_from").alias("release_date"),
         "title_key",

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.lake.contract import Column, holds, table
 from netflix_dagster.tables.reference import RATINGS, countries
+from netflix_dagster.tables.silver.releases import accepted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_weekly.country_name")
 
 
 @table(
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     feed="catalogue",
     grain="one person, by name: spellings that differ in case only are one person",
     key=("person_sk",),
-    reads=("silver.title_cast", "silver.title_directors"),
+    reads=("silver.releases", "silver.title_cast", "silver.title_directors"),
     columns=[
         Column("person_sk", "bigint", "Surrogate key: hash of person_key", False, ("silver.title_cast.person_key",)),
         Column("person_key", "string", "The name in lower case", nullable=False),
@@ -40,14 +43,14 @@ if TYPE_CHECKING:
         ),
     ],
 )
-def dim_person(title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
+def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
     """Everyone that a release names in a cast or as a director. Namesakes cannot be told apart."""
     from pyspark.sql import functions as F
 
     def credits(frame: DataFrame, directed: bool) -> DataFrame:
         return frame.select("delivery_date", "person_key", "person", F.lit(directed).alias("directed"))
 
-    credited = credits(title_cast, False).unionByName(credits(title_directors, True))
+    credited = accepted(credits(title_cast, False).unionByName(credits(title_directors, True)), releases)
     spellings = credited.groupBy("person_key", "person").agg(
         F.count("*").alias("times"),
         F.max(~F.col("directed")).alias("is_cast"),
@@ -67,29 +70,26 @@ def dim_person(title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
 
 @table(
     "gold.dim_country",
-    feed="catalogue",
-    grain="one country of production, as releases name it",
+    feed=None,
+    grain="one country, as releases of the catalogue or charts name it",
     key=("country_sk",),
-    reads=("silver.title_countries",),
+    reads=("silver.releases", "silver.title_countries", "gold.fact_top10_country_weekly"),
     columns=[
-        Column(
-            "country_sk", "bigint", "Surrogate key: hash of country_key", False, ("silver.title_countries.country_key",)
-        ),
-        Column("country_key", "string", "The name in lower case", nullable=False),
-        Column("country", "string", "The name as releases write it", nullable=False),
+        Column("country_sk", "bigint", "Surrogate key: hash of country_key", False, _COUNTRY_NAMES),
+        Column("country_key", "string", "The name in lower case", False, _COUNTRY_NAMES),
+        Column("country", "string", "The name as written", False, _COUNTRY_NAMES),
         Column(
             "iso_alpha2",
             "string",
-            "ISO 3166-1 alpha-2 code; of former countries the code they had",
-            sources=("silver.title_countries.country",),
+            "ISO 3166-1 alpha-2 code, as charts state it or by name; of former countries the code they had",
+            sources=(*_COUNTRY_NAMES, "gold.fact_top10_country_weekly.country_iso2"),
         ),
-        Column("iso_alpha3", "string", "ISO 3166-1 alpha-3 code", sources=("silver.title_countries.country",)),
+        Column("iso_alpha3", "string", "ISO 3166-1 alpha-3 code", sources=_COUNTRY_NAMES),
         Column(
-            "exists_today",
-            "boolean",
-            "False for former countries such as the Soviet Union",
-            sources=("silver.title_countries.country",),
+            "exists_today", "boolean", "False for former countries such as the Soviet Union", sources=_COUNTRY_NAMES
         ),
+        Column("in_catalogue", "boolean", "Whether a title was produced there", False, _COUNTRY_NAMES[:1]),
+        Column("in_charts", "boolean", "Whether it has a Top 10 of its own", False, _COUNTRY_NAMES[1:]),
     ],
     expectations=[
         holds(
@@ -100,16 +100,35 @@ def dim_person(title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
         ),
     ],
 )
-def dim_country(title_countries: DataFrame) -> DataFrame:
-    """Every country that a release names, with its ISO code where the name is known."""
+def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFrame) -> DataFrame:
+    """Every country that a release or a chart names, with its ISO code: a conformed dimension."""
     from pyspark.sql import functions as F
 
     codes = title_countries.sparkSession.createDataFrame(
         [(name, alpha2, alpha3, exists) for name, (alpha2, alpha3, exists) in countries().items()],
         "country_key string, iso_alpha2 string, iso_alpha3 string, exists_today boolean",
     )
-    named = title_countries.groupBy("country_key").agg(F.max("country").alias("country"))
-    return named.join(F.broadcast(codes), "country_key", "left").withColumn("country_sk", F.xxhash64("country_key"))
+    produced = accepted(title_countries, releases).select(
+        "country_key", "country", F.lit(None).cast("string").alias("code")
+    )
+    charted = charts.select(
+        F.lower("country_name").alias("country_key"), F.col("country_name").alias("country"), "country_iso2"
+    )
+    seen = produced.withColumn("charted", F.lit(False)).union(charted.distinct().withColumn("charted", F.lit(True)))
+    named = seen.groupBy("country_key").agg(
+        F.max("country").alias("country"),
+        F.max("code").alias("code"),
+        F.max(~F.col("charted")).alias("in_catalogue"),
+        F.max("charted").alias("in_charts"),
+    )
+    found = named.where("country_key IS NOT NULL").join(F.broadcast(codes), "country_key", "left")
+    return found.withColumns(
+        {
+            "country_sk": F.xxhash64("country_key"),
+            "iso_alpha2": F.coalesce("code", "iso_alpha2"),
+            "exists_today": F.when(F.col("in_charts"), F.lit(True)).otherwise(F.col("exists_today")),
+        }
+    )
 
 
 @table(
@@ -117,7 +136,7 @@ def dim_country(title_countries: DataFrame) -> DataFrame:
     feed="catalogue",
     grain="one genre that titles are listed in",
     key=("genre_sk",),
-    reads=("silver.title_genres", "silver.titles"),
+    reads=("silver.releases", "silver.title_genres", "silver.titles"),
     columns=[
         Column("genre_sk", "bigint", "Surrogate key: hash of genre_key", False, ("silver.title_genres.genre_key",)),
         Column("genre_key", "string", "The name in lower case", nullable=False),
@@ -125,11 +144,11 @@ def dim_country(title_countries: DataFrame) -> DataFrame:
         Column("lists", "string", "What it lists: Movie, TV Show or Both", sources=("silver.titles.type",)),
     ],
 )
-def dim_genre(title_genres: DataFrame, titles: DataFrame) -> DataFrame:
+def dim_genre(releases: DataFrame, title_genres: DataFrame, titles: DataFrame) -> DataFrame:
     """The genres (Netflix's "listed in") and the kinds of title that they list."""
     from pyspark.sql import functions as F
 
-    kinds = titles.select("delivery_date", "show_id", "type")
+    kinds = accepted(titles, releases).select("delivery_date", "show_id", "type")
     seen = title_genres.join(kinds, ["delivery_date", "show_id"]).groupBy("genre_key")
     found = seen.agg(F.max("genre").alias("genre"), F.min("type").alias("first"), F.max("type").alias("last"))
     return found.select(
@@ -145,7 +164,7 @@ def dim_genre(title_genres: DataFrame, titles: DataFrame) -> DataFrame:
     feed="catalogue",
     grain="one maturity rating",
     key=("rating",),
-    reads=("silver.titles",),
+    reads=("silver.releases", "silver.titles"),
     columns=[
         Column("rating", "string", "The rating in full, such as TV-MA", nullable=False),
         Column("name", "string", "What it says", sources=("silver.titles.rating",)),
@@ -163,7 +182,7 @@ def dim_genre(title_genres: DataFrame, titles: DataFrame) -> DataFrame:
         holds("name_known", "name IS NOT NULL", "every rating is explained", hint="add it to tables/reference.py")
     ],
 )
-def dim_rating(titles: DataFrame) -> DataFrame:
+def dim_rating(releases: DataFrame, titles: DataFrame) -> DataFrame:
     """The known maturity ratings and those that some release has used."""
     from pyspark.sql import functions as F
 
@@ -171,7 +190,12 @@ def dim_rating(titles: DataFrame) -> DataFrame:
         [(*rating, order) for order, rating in enumerate(RATINGS, 1)],
         "rating string, name string, known_family string, audience string, minimum_age int, severity int",
     )
-    used = titles.where("rating IS NOT NULL").groupBy("rating").agg(F.max("rating_family").alias("rating_family"))
+    used = (
+        accepted(titles, releases)
+        .where("rating IS NOT NULL")
+        .groupBy("rating")
+        .agg(F.max("rating_family").alias("rating_family"))
+    )
     return used.join(known, "rating", "full").withColumn("rating_family", F.coalesce("known_family", "rating_family"))
 
 
@@ -180,7 +204,7 @@ def dim_rating(titles: DataFrame) -> DataFrame:
     feed=None,
     grain="one calendar day",
     key=("date_key",),
-    reads=("silver.titles",),
+    reads=("silver.releases", "silver.titles"),
     columns=[
         Column("date_key", "int", "The day as yyyymmdd", False, ("silver.titles.date_added",)),
         Column("date", "date", "The day", False, ("silver.titles.date_added",)),
@@ -203,10 +227,11 @@ def dim_rating(titles: DataFrame) -> DataFrame:
         ),
     ],
 )
-def dim_date(titles: DataFrame) -> DataFrame:
+def dim_date(releases: DataFrame, titles: DataFrame) -> DataFrame:
     """Every day of the years in which a title was added or a release delivered: a conformed dimension."""
     from pyspark.sql import functions as F
 
+    titles = accepted(titles, releases)
     added = titles.select(F.col("date_added").alias("day"))
     delivered = titles.select(F.col("delivery_date").alias("day")).distinct()
     bounds = added.union(delivered).agg(F.min("day").alias("low"), F.max("day").alias("high")).where("low IS NOT NULL")

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from netflix_dagster.lake.contract import Column, table
+from netflix_dagster.tables.silver.releases import accepted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -15,6 +16,7 @@ TOP = 100
 """How many members the rankings of people, pairs of countries and long movies keep (ties included)."""
 
 _READS = (
+    "silver.releases",
     "silver.titles",
     "silver.title_cast",
     "silver.title_directors",
@@ -53,6 +55,7 @@ _READS = (
     ],
 )
 def kpi_catalogue(
+    releases: DataFrame,
     titles: DataFrame,
     title_cast: DataFrame,
     title_directors: DataFrame,
@@ -67,6 +70,9 @@ def kpi_catalogue(
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
+    titles, title_cast, title_directors, title_countries, title_genres = (
+        accepted(frame, releases) for frame in (titles, title_cast, title_directors, title_countries, title_genres)
+    )
     figures = [
         *_sizes(titles),
         *_members(title_countries, title_genres),

@@ -3,5 +3,10 @@
 # isort: off
 from netflix_dagster.tables.silver import titles
 from netflix_dagster.tables.silver import title_lists
+from netflix_dagster.tables.silver import releases
+from netflix_dagster.tables.silver import title_history
+from netflix_dagster.tables.silver import charts
+from netflix_dagster.tables.silver import chart_history
+from netflix_dagster.tables.silver import engagement
 
-__all__ = ["title_lists", "titles"]
+__all__ = ["chart_history", "charts", "engagement", "releases", "title_history", "title_lists", "titles"]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.tables.silver.releases import accepted
 from netflix_dagster.tables.text import unmangled
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ LISTS = {
 
 
 @table(
-    "gold.dim_title",
+    "silver.title_history",
     feed="catalogue",
     grain="one version of one title: a stretch of releases over which nothing of it changed",
     key=("title_sk",),
-    reads=("silver.titles", *(name for name, _, _ in LISTS.values())),
+    reads=("silver.releases", "silver.titles", *(name for name, _, _ in LISTS.values())),
     columns=[
         Column(
             "title_sk",
@@ -105,14 +106,16 @@ LISTS = {
         holds("current_is_open", "is_current = (valid_to IS NULL)", "exactly the open versions are current", "fail"),
     ],
 )
-def dim_title(titles: DataFrame, *listed: DataFrame) -> DataFrame:
-    """Every title that any release has named, one row a version, from the release that first said so to the one
-    that no longer does. A title that leaves and comes back has a gap.
+def title_history(releases: DataFrame, titles: DataFrame, *listed: DataFrame) -> DataFrame:
+    """Every title that any accepted release has named, one row a version, from the release that first said so to
+    the one that no longer does. A title that leaves and comes back has a gap.
 
     "The catalogue as of D": ``valid_from <= D AND (valid_to IS NULL OR valid_to > D)``.
     """
     from pyspark.sql import functions as F
 
+    titles = accepted(titles, releases)
+    listed = tuple(accepted(frame, releases) for frame in listed)
     said = titles.select("title_key", "delivery_date", *_comparable())
     said = said.join(F.broadcast(_releases(titles, listed)), "delivery_date")
     for (name, (_, item, order)), frame in zip(LISTS.items(), listed, strict=True):

@@ -1,0 +1,105 @@
+"""Dagster's SQLite event log, its databases kept open.
+
+Dagster opens and closes the database for every event that it writes, which takes most of the time: 12 ms an event
+against 3 ms (``make bench``, group ``events``). A hundred deliveries with their checks are thousands of events.
+``dagster.yaml`` names this class; what is written, and where, is the same as without it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster import StringSource
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import QueuePool
+
+MOST_OPEN = 8
+"""Databases kept open at a time: one a run, and the index of all runs."""
+
+
+class OpenSqliteEventLogStorage(SqliteEventLogStorage):
+    """The event log of ``<home>/history/runs``, where Dagster keeps it by default."""
+
+    def __init__(self, home: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._in_hand: dict[str, Connection] = {}
+        super().__init__(os.path.join(os.path.abspath(home), "history", "runs"), inst_data)
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"home": StringSource}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> OpenSqliteEventLogStorage:
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def at_once(self, run_id: str) -> Iterator[None]:
+        """Write all events of this thread about one run in one transaction; none of them if it fails."""
+        with self._db_lock, ExitStack() as open_until_then:
+            for shard in (INDEX_SHARD_NAME, run_id):
+                self._in_hand[shard] = open_until_then.enter_context(self._connect(shard))
+            open_until_then.callback(self._in_hand.clear)
+            yield
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            if shard in self._in_hand:
+                yield self._in_hand[shard]
+                return
+            with self._engine(shard).connect() as connection, connection.begin():
+                yield connection
+
+    def _engine(self, shard: str) -> Engine:
+        engine = self._engines.pop(shard, None)
+        if engine is None:
+            engine = create_engine(
+                self.conn_string_for_shard(shard),
+                poolclass=QueuePool,
+                pool_size=1,
+                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+            )
+        self._engines[shard] = engine
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        while len(self._engines) > MOST_OPEN:
+            self._engines.popitem(last=False)[1].dispose()
+        return engine
+
+    def wipe(self) -> None:
+        self._close()
+        super().wipe()
+
+    def dispose(self) -> None:
+        self._close()
+        super().dispose()
+
+    def _close(self) -> None:
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+@contextmanager
+def at_once(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Write many events of a run together where the instance's event log can."""
+    storage = instance.event_log_storage
+    if isinstance(storage, OpenSqliteEventLogStorage):
+        with storage.at_once(run_id):
+            yield
+    else:
+        yield

@@ -1,0 +1,168 @@
+"""The data dictionary: every contract as Markdown, for readers who have never seen how the tables are built.
+
+``docs/data-dictionary.md`` is this text, committed; a test says when it is stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import netflix_dagster
+import netflix_dagster.tables
+from netflix_dagster.lake.contract import LAYERS, TABLES, Column, Table
+from netflix_dagster.lake.expectations import all_rules
+from netflix_dagster.landing.sources import Sources, load_sources
+from netflix_dagster.settings import get_settings
+
+OPENING = """\
+# Data dictionary
+
+Every table of the lakehouse: what one row is, what its columns mean, and what is promised of it. This file is made
+from the contracts in `netflix_dagster/tables/`; change those and run `make docs`.
+
+## How to read it
+
+- **Start with gold.** Gold tables answer questions; silver tables hold what was delivered, typed and cleaned; bronze
+  tables hold it as it came, every column as text, to find out what exactly a file said.
+- **One row is** says the grain. Count rows only after reading it.
+- **Key** columns together name one row; no two rows share them.
+- A **delivery** is what arrived from one source on one date; `delivery_date` is that date. A **feed** is a family of
+  sources that describe the same thing.
+- In the tables of columns, **null** says whether a value may be missing, and **made from** the columns that a value
+  comes from; nothing there means that it is computed from the row's other columns.
+- **What is checked** lists the rules that rows are judged by, before anything is written. What happens to a row that
+  breaks one depends on the rule:
+
+| the rule says | what happens to broken rows |
+| --- | --- |
+| warn | They stay in the table and are counted; the check of the table shows how many. |
+| drop | They are left out of the table and go to `quality.quarantine`, with all the reasons and how to mend them. |
+| fail | One broken row holds the whole delivery back; the table stays as it was before. |
+
+Ask a table with `netflix-dagster query "SELECT * FROM gold.dim_title LIMIT 5"`, or open the Delta table
+`<lake>/<layer>/<name>` with any reader.
+"""
+
+ABOUT = {
+    "gold": "The star schema: dimensions (`dim_`), bridges for what titles have several of (`bridge_`), facts (`fact_`)"
+    " and figures (`kpi_`).",
+    "silver": "What was delivered, typed, cleaned and judged, every delivery beside the others.",
+    "bronze": "What was delivered, as it was delivered: every column is text, nothing is corrected.",
+}
+WRITTEN = {
+    "per_delivery": "it holds every delivery, and building one again replaces only that one",
+    "whole": "it is built anew from all deliveries",
+    "carried_on": "newer deliveries are added to what stands; it comes to the same rows as building it anew",
+    "verdicts": "it has a row for every delivery; one that breaks a `fail` rule stays and holds its delivery back",
+}
+HAPPENS = {"warn": "stays, and is counted", "drop": "goes to the quarantine", "fail": "holds the delivery back"}
+
+
+def render() -> str:
+    """The whole dictionary as Markdown. The same contracts give the same text."""
+    sources = load_sources(get_settings().sources)
+    parts = [OPENING, _feeds(sources), _contents()]
+    for layer in reversed(LAYERS):
+        parts.append(f"## {layer.capitalize()}\n\n{ABOUT[layer]}\n")
+        parts += [_table(table, sources) for table in TABLES.values() if table.layer == layer]
+    return "\n".join(parts)
+
+
+def _feeds(sources: Sources) -> str:
+    rows = [
+        (
+            f"`{feed.name}`",
+            feed.description,
+            ", ".join(f"`{source.name}`" for source in sources.of_feed(feed.name)),
+            f"{feed.expected_every_days} days",
+            ", ".join(owner.removeprefix("team:") for owner in feed.owners),
+        )
+        for feed in sources.feeds.values()
+    ]
+    head = ("feed", "what it describes", "sources", "stale after", "kept by")
+    return "## Feeds\n\n" + _grid(head, rows)
+
+
+def _contents() -> str:
+    rows = [(_link(table.name), table.grain) for layer in reversed(LAYERS) for table in _of(layer)]
+    return "## Tables\n\n" + _grid(("table", "one row is"), rows)
+
+
+def _of(layer: str) -> Iterator[Table]:
+    return (table for table in TABLES.values() if table.layer == layer)
+
+
+def _table(table: Table, sources: Sources) -> str:
+    """One table: what it means, its facts, its columns, its rules."""
+    feed = f"`{table.feed}`" if table.feed else "none alone: it serves all that it reads from"
+    facts = [
+        f"- **One row is** {table.grain}",
+        f"- **Key**: {', '.join(f'`{column}`' for column in table.key)}",
+        f"- **Feed**: {feed}",
+        f"- **Reads**: {', '.join(_link(read) for read in table.reads) or _delivered(table, sources)}",
+        f"- **How it is kept**: {WRITTEN[table.write]}",
+        f"- **Code**: {_code(table)}",
+    ]
+    parts = [f"### {table.name}\n", table.description + "\n", "\n".join(facts) + "\n", _columns(table), _rules(table)]
+    return "\n".join(parts)
+
+
+def _delivered(table: Table, sources: Sources) -> str:
+    source = sources.sources.get(table.short_name)
+    return f"the files `{source.files}` of the source `{source.name}`" if source else "nothing"
+
+
+def _columns(table: Table) -> str:
+    rows = [
+        (
+            f"`{column.name}`",
+            f"`{column.type}`",
+            "yes" if column.nullable else "no",
+            column.description,
+            _made_from(table, column),
+        )
+        for column in table.columns
+    ]
+    return _grid(("column", "type", "null", "meaning", "made from"), rows)
+
+
+def _made_from(table: Table, column: Column) -> str:
+    """The columns that a column comes from, those of one table together."""
+    by_table: dict[str, list[str]] = {}
+    for name, source in table.column_sources(column):
+        by_table.setdefault(name, []).append(source)
+    return "; ".join(f"{name}: {', '.join(columns)}" for name, columns in by_table.items())
+
+
+def _rules(table: Table) -> str:
+    rows = [
+        (f"`{rule.name}`", rule.description, f"{rule.on_fail}: {HAPPENS[rule.on_fail]}", rule.hint)
+        for rule in all_rules(table)
+    ]
+    return "What is checked:\n\n" + _grid(("rule", "what must be so", "a row that breaks it", "what to do"), rows)
+
+
+def _code(table: Table) -> str:
+    """A link to the module that declares the table, from the folder ``docs``."""
+    package = Path(netflix_dagster.__file__).parent
+    module = table.function.__module__.split(".")[1:]
+    path = package.joinpath(*module)
+    file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
+    place = file.relative_to(package.parent).as_posix()
+    return f"[{'/'.join(module)}](../{place})"
+
+
+def _link(name: str) -> str:
+    """A link to the section of a table, named as Markdown renderers name the anchor of its heading."""
+    return f"[{name}](#{re.sub(r'[^a-z0-9_-]', '', name.lower())})"
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,275 @@
+"""Every contract as a document of the Open Data Contract Standard, for catalogues and other tools.
+
+https://bitol-io.github.io/open-data-contract-standard: one document a table, ``<layer>.<name>.odcs.yaml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.lake.contract import TABLES, Column, Expectation, Table
+from netflix_dagster.lake.expectations import UNIQUE, all_rules
+from netflix_dagster.landing.sources import Sources, load_sources
+from netflix_dagster.settings import get_settings
+
+API_VERSION = "v3.2.0"
+PLATFORM = "platform"
+"""The team that keeps the tables of no feed alone."""
+SEVERITY = {"warn": "warning", "drop": "error", "fail": "critical"}
+IMPACT = {
+    "warn": "broken rows stay in the table and are counted",
+    "drop": "broken rows go to quality.quarantine",
+    "fail": "the delivery is held back and changes nothing downstream",
+}
+USAGE = {
+    "bronze": "To find out what exactly a file said; every column is text.",
+    "silver": "Typed and judged rows of every delivery, to build upon and to look into.",
+    "gold": "Star schema and figures, for analysis and reports.",
+}
+DIMENSIONS = (
+    ("_not_null", "completeness"),
+    ("_stated", "completeness"),
+    ("_known", "conformity"),
+    ("_shaped", "conformity"),
+    ("_readable", "conformity"),
+    ("_plausible", "accuracy"),
+)
+"""The dimension of quality that a rule speaks of, by how the helpers of ``lake/contract.py`` name it."""
+_LOGICAL = {
+    "string": "string",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+    "timestamp_ntz": "timestamp",
+    "float": "number",
+    "double": "number",
+    "tinyint": "integer",
+    "smallint": "integer",
+    "int": "integer",
+    "bigint": "integer",
+    "binary": "string",
+}
+
+
+def export(tables: Sequence[str], folder: Path, lake: Path, azure: str) -> list[Path]:
+    """Write the documents of some tables (of all when none is named) and return where they went.
+
+    Raises ``LookupError`` before anything is written when there is no such table.
+    """
+    unknown = [name for name in tables if name not in TABLES]
+    if unknown:
+        raise LookupError(f"there is no table {', '.join(unknown)}; the tables are {', '.join(TABLES)}")
+    sources = load_sources(get_settings().sources)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in tables or TABLES:
+        path = folder / f"{name}.odcs.yaml"
+        said = yaml.safe_dump(
+            contract(TABLES[name], sources, lake, azure), sort_keys=False, allow_unicode=True, width=120
+        )
+        path.write_text(said, encoding="utf-8", newline="\n")
+        written.append(path)
+    return written
+
+
+def contract(table: Table, sources: Sources, lake: Path, azure: str) -> dict[str, Any]:
+    """The contract of one table as the standard has it."""
+    feed = sources.feeds.get(table.feed) if table.feed else None
+    owners = [owner.removeprefix("team:") for owner in feed.owners] if feed else [PLATFORM]
+    place = table.name.replace(".", "/")
+    document: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "kind": "DataContract",
+        "id": f"netflix-dagster.{table.name}",
+        "name": table.name,
+        "version": metadata.version("netflix-dagster"),
+        "status": "active",
+        "domain": table.feed or PLATFORM,
+        "description": {"purpose": table.description, "usage": USAGE[table.layer]},
+        "tags": _tags(table),
+        "schema": [_schema(table)],
+        "servers": [
+            _server("local", {"type": "local", "path": f"{lake.as_posix()}/{place}"}),
+            _server("azure", {"type": "azure", "location": f"{azure.rstrip('/')}/{place}"}),
+        ],
+        "team": {
+            "name": owners[0] if owners else PLATFORM,
+            "members": [{"username": o, "role": "owner"} for o in owners],
+        },
+    }
+    if feed:
+        document["slaProperties"] = list(_service_levels(table, feed.expected_every_days))
+    document["customProperties"] = [
+        {"property": name, "value": value}
+        for name, value in (
+            ("grain", table.grain),
+            ("feed", table.feed),
+            ("writeMode", table.write),
+            ("reads", list(table.reads)),
+            ("provenance", list(table.provenance)),
+            ("codeVersion", table.code_version),
+        )
+        if value not in (None, [])
+    ]
+    return document
+
+
+def _server(environment: str, where: dict[str, str]) -> dict[str, str]:
+    return {"server": environment, "environment": environment, **where, "format": "delta"}
+
+
+def _tags(table: Table) -> list[str]:
+    feed = [f"feed:{table.feed}"] if table.feed else []
+    return [f"layer:{table.layer}", *feed, *(f"{name}:{value}" for name, value in sorted(table.tags.items()))]
+
+
+def _service_levels(table: Table, days: int) -> Iterator[dict[str, Any]]:
+    """The feed is due every so many days; a table that says which delivery a row is of can be asked how old it is."""
+    said = f"a delivery of the feed is expected at least every {days} days"
+    yield {"property": "frequency", "value": days, "unit": "d", "driver": "operational", "description": said}
+    if "delivery_date" in table.column_names:
+        element = f"{table.short_name}.delivery_date"
+        yield {"property": "freshness", "value": days, "unit": "d", "element": element, "driver": "operational"}
+
+
+def _schema(table: Table) -> dict[str, Any]:
+    required = [column.name for column in table.columns if not column.nullable]
+    rules = [rule for rule in all_rules(table) if rule.name != "required_columns"]
+    of_column = {rule.name: name for rule in rules if (name := _must_be_filled(rule, table)) is not None}
+    properties = []
+    for column in table.columns:
+        quality = [_filled(rule) for rule in rules if of_column.get(rule.name) == column.name]
+        if column.name in required:
+            quality.append(_filled(Expectation(f"{column.name}_required", "", "fail", "the value is always there")))
+        properties.append(_property(table, column, quality))
+    return {
+        "id": table.name.replace(".", "_"),
+        "name": table.short_name,
+        "physicalName": table.name,
+        "physicalType": "table",
+        "logicalType": "object",
+        "description": table.description,
+        "dataGranularityDescription": table.grain,
+        "tags": _tags(table),
+        "properties": properties,
+        "quality": [_quality(rule, table) for rule in rules if rule.name not in of_column],
+    }
+
+
+def _property(table: Table, column: Column, quality: list[dict[str, Any]]) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "id": column.name,
+        "name": column.name,
+        **_type(column.type),
+        "description": column.description,
+        "required": not column.nullable,
+    }
+    if column.name in table.key:
+        said |= {"primaryKey": True, "primaryKeyPosition": table.key.index(column.name) + 1}
+        if table.key == (column.name,):
+            said["unique"] = True
+    if table.per_delivery and column.name == "delivery_date":
+        said |= {"partitioned": True, "partitionKeyPosition": 1}
+    sources = [f"{name}.{source}" for name, source in table.column_sources(column)]
+    if sources:
+        said["transformSourceObjects"] = sources
+    if quality:
+        said["quality"] = quality
+    return said
+
+
+def _type(physical: str) -> dict[str, Any]:
+    """A Spark type as the standard has it, the types of an array's items and of a struct's fields as well."""
+    name = physical.strip().lower()
+    if name.startswith("array<"):
+        return {"logicalType": "array", "physicalType": physical, "items": _type(physical.strip()[6:-1])}
+    if name.startswith("map<"):
+        key, value = _parts(physical.strip()[4:-1])
+        return {"logicalType": "map", "physicalType": physical, "map": {"key": _type(key), "value": _type(value)}}
+    if name.startswith("struct<"):
+        fields = (part.split(":", 1) for part in _parts(physical.strip()[7:-1]))
+        properties = [{"name": field.strip(), **_type(kind)} for field, kind in fields]
+        return {"logicalType": "object", "physicalType": physical, "properties": properties}
+    return {"logicalType": "number" if name.startswith("decimal") else _LOGICAL[name], "physicalType": physical}
+
+
+def _parts(inside: str) -> list[str]:
+    """``a,b<c,d>`` cut at the commas that stand in no brackets."""
+    parts, depth = [""], 0
+    for character in inside:
+        depth += (character in "<(") - (character in ">)")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
+
+
+def _must_be_filled(rule: Expectation, table: Table) -> str | None:
+    """The column that a rule wants filled and nothing else, if it is one."""
+    found = re.fullmatch(r"(\w+) IS NOT NULL", rule.condition)
+    return found[1] if found and found[1] in table.column_names else None
+
+
+def _filled(rule: Expectation) -> dict[str, Any]:
+    return {**_about(rule), "dimension": "completeness", "type": "library", "metric": "nullValues", "mustBe": 0}
+
+
+def _quality(rule: Expectation, table: Table) -> dict[str, Any]:
+    """A rule of the rows. What no query over the finished table can ask is said as this platform's own."""
+    said = _about(rule)
+    if rule.name == UNIQUE:
+        keys = {"properties": list(table.key)}
+        return {
+            **said,
+            "dimension": "uniqueness",
+            "type": "library",
+            "metric": "duplicateValues",
+            "mustBe": 0,
+            "arguments": keys,
+        }
+    if not rule.condition:
+        return {**said, "type": "text"}
+    dimension = next((d for suffix, d in DIMENSIONS if rule.name.endswith(suffix)), "consistency")
+    said["dimension"] = dimension
+    if _columns_of(rule.condition) <= set(table.column_names):
+        query = f"SELECT count(*) FROM {table.name} WHERE NOT coalesce({rule.condition}, true)"
+        dialect = [{"property": "dialect", "value": "spark"}]
+        return {
+            **said,
+            "type": "sql",
+            "query": query,
+            "mustBe": 0,
+            "customProperties": [*said["customProperties"], *dialect],
+        }
+    return {**said, "type": "custom", "engine": "netflix-dagster", "implementation": {"condition": rule.condition}}
+
+
+def _about(rule: Expectation) -> dict[str, Any]:
+    return {
+        "id": rule.name,
+        "name": rule.name,
+        "description": f"{rule.description} ({rule.hint})",
+        "severity": SEVERITY[rule.on_fail],
+        "businessImpact": IMPACT[rule.on_fail],
+        "unit": "rows",
+        "customProperties": [{"property": "onFail", "value": rule.on_fail}],
+    }
+
+
+def _columns_of(condition: str) -> set[str]:
+    """The columns that a SQL condition names: what is written in lower case, neither quoted nor called.
+
+    A rule may speak of columns that a function made for it and that are not kept; the finished table cannot be
+    asked about those.
+    """
+    unquoted = re.sub(r"'(?:[^'\\]|\\.)*'", "''", condition)
+    bound = set(re.findall(r"\b([a-z_]\w*)\s*->", unquoted))
+    return set(re.findall(r"\b[a-z_]\w*\b(?!\s*[(.])", unquoted)) - bound - {"true", "false", "null"}

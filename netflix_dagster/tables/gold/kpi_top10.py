@@ -1,0 +1,134 @@
+"""What the charts come to, week by week."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import Column, between, table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame
+
+EVERGREEN_WEEKS = 10
+"""Weeks in the Top 10 from which a title counts as evergreen."""
+WIDEST = 10
+"""How many places of the ranking of titles by country reach are kept (ties included)."""
+_WORLD, _COUNTRIES = "gold.fact_top10_global_weekly", "gold.fact_top10_country_weekly"
+
+
+@table(
+    "gold.kpi_top10",
+    feed="charts",
+    grain="one figure of one member of one week",
+    key=("week", "kpi", "member"),
+    reads=(_WORLD, _COUNTRIES),
+    columns=[
+        Column("week", "date", "Sunday on which the week ends", nullable=False),
+        Column("week_key", "int", "The week in dim_week", nullable=False),
+        Column("kpi", "string", "Name of the figure, such as hours or retention", False, (f"{_WORLD}.category",)),
+        Column(
+            "member",
+            "string",
+            "What it is the figure of: a category, film, tv, all, or a title",
+            False,
+            (f"{_WORLD}.category", f"{_WORLD}.chart_title_key"),
+        ),
+        Column(
+            "value",
+            "double",
+            "The figure",
+            False,
+            tuple(f"{_WORLD}.{c}" for c in ("weekly_hours_viewed", "weekly_views", "cumulative_weeks_in_top_10")),
+        ),
+        Column("unit", "string", "hours, views, weeks, titles, share, index or countries", False, (f"{_WORLD}.week",)),
+    ],
+    expectations=[between("value", 0, 1e13)],
+)
+def kpi_top10(world: DataFrame, countries: DataFrame) -> DataFrame:
+    """Of the charts of the world, by category: ``hours``, ``views``, ``views_per_title``, ``weeks_in_top10`` (mean),
+    ``debuts``, ``retention`` (share of last week's titles that stayed), ``evergreen_share`` (10 weeks or more),
+    ``concentration`` (Herfindahl index of the hours: 0.1 evenly spread, 1 all on one), ``leader_share``; by kind
+    ``non_english_share`` of the hours. Of the charts of countries: ``country_reach``, the countries whose Top 10 has
+    the title, for the widest ten of each kind, and ``country_reach_mean``.
+    """
+    figures = [*_sums(world), *_shares(world), _retention(world), *_languages(world), *_reach(countries)]
+    everything = reduce(lambda one, other: one.unionByName(other), figures)
+    return everything.where("value IS NOT NULL")
+
+
+def _figure(frame: DataFrame, kpi: str, member: Expression, value: Expression, unit: str) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    found = frame.groupBy("week", "week_key", member.alias("member")).agg(value.cast("double").alias("value"))
+    return found.select("week", "week_key", F.lit(kpi).alias("kpi"), "member", "value", F.lit(unit).alias("unit"))
+
+
+def _sums(world: DataFrame) -> list[DataFrame]:
+    from pyspark.sql import functions as F
+
+    category, everyone = F.col("category"), F.lit("all")
+    hours, views = F.sum("weekly_hours_viewed"), F.sum("weekly_views")
+    debut = F.sum(F.when(F.col("cumulative_weeks_in_top_10") == 1, 1).otherwise(0))
+    return [
+        *(_figure(world, "hours", member, hours, "hours") for member in (category, everyone)),
+        *(_figure(world, "views", member, views, "views") for member in (category, everyone)),
+        _figure(world, "views_per_title", category, F.avg("weekly_views"), "views"),
+        _figure(world, "weeks_in_top10", category, F.avg("cumulative_weeks_in_top_10"), "weeks"),
+        *(_figure(world, "debuts", member, debut, "titles") for member in (category, everyone)),
+    ]
+
+
+def _shares(world: DataFrame) -> list[DataFrame]:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    chart = Window.partitionBy("week", "category")
+    share = F.col("weekly_hours_viewed") / F.sum("weekly_hours_viewed").over(chart)
+    shared = world.withColumn("share", share)
+    evergreen = F.when(F.col("cumulative_weeks_in_top_10") >= EVERGREEN_WEEKS, 1.0).otherwise(0.0)
+    return [
+        _figure(world, "evergreen_share", F.col("category"), F.avg(evergreen), "share"),
+        _figure(shared, "concentration", F.col("category"), F.sum(F.col("share") * F.col("share")), "index"),
+        _figure(shared, "leader_share", F.col("category"), F.max("share"), "share"),
+    ]
+
+
+def _retention(world: DataFrame) -> DataFrame:
+    """Of the titles (seasons apart) of the week before, the share that is in the chart still."""
+    from pyspark.sql import functions as F
+
+    key = ["category", "chart_title_key", "season"]
+    season = F.coalesce("season_title", F.lit(""))
+    listed = world.select("week", "week_key", "category", "chart_title_key", season.alias("season")).distinct()
+    weeks = listed.select("week", "week_key", "category").distinct()
+    before = listed.select(F.date_add("week", 7).alias("week"), *key)
+    still = listed.select("week", *key, F.lit(1.0).alias("stayed"))
+    compared = weeks.join(before, ["week", "category"]).join(still, ["week", *key], "left")
+    stayed = F.avg(F.coalesce("stayed", F.lit(0.0)))
+    return _figure(compared, "retention", F.col("category"), stayed, "share")
+
+
+def _languages(world: DataFrame) -> list[DataFrame]:
+    from pyspark.sql import functions as F
+
+    spoken = world.where("language IS NOT NULL")
+    foreign = F.sum(F.when(F.col("language") == "Non-English", F.col("weekly_hours_viewed")).otherwise(0))
+    share = foreign / F.sum("weekly_hours_viewed")
+    return [_figure(spoken, "non_english_share", member, share, "share") for member in (F.col("kind"), F.lit("all"))]
+
+
+def _reach(countries: DataFrame) -> list[DataFrame]:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    reach = countries.groupBy("week", "week_key", "kind", "chart_title_key").agg(
+        F.count_distinct("country_iso2").alias("reached")
+    )
+    widest = Window.partitionBy("week", "kind").orderBy(F.col("reached").desc())
+    placed = reach.withColumn("place", F.rank().over(widest)).where(F.col("place") <= WIDEST)
+    return [
+        _figure(placed, "country_reach", F.col("chart_title_key"), F.max("reached"), "countries"),
+        _figure(reach, "country_reach_mean", F.col("kind"), F.avg("reached"), "countries"),
+    ]

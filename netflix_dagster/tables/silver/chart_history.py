@@ -1,0 +1,115 @@
+"""What the charts have said of each place, statement by statement (SCD2), carried on as deliveries come.
+
+A delivery holds every week so far. It changes the places of which it says something else than the delivery before
+it, adds new ones, and says nothing of those that it lacks: a shorter window is not a deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake.contract import TABLES, Column, holds, table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+GLOBAL_PLACE = ("week", "category", "weekly_rank")
+COUNTRY_PLACE = ("week", "country_iso2", "category", "weekly_rank")
+GLOBAL_CARRIED = (
+    "weekly_hours_viewed",
+    "runtime",
+    "weekly_views",
+    "cumulative_weeks_in_top_10",
+    "is_staggered_launch",
+    "episode_launch_details",
+)
+COUNTRY_CARRIED = ("country_name", "cumulative_weeks_in_top_10")
+"""What not every generation of the files states. A null there does not take back what was said of the same title."""
+TITLE = ("show_title", "season_title")
+
+_INTERVAL = [
+    holds("valid_interval", "valid_to IS NULL OR valid_to > valid_from", "no statement ends before it begins", "fail"),
+    holds("current_is_open", "is_current = (valid_to IS NULL)", "exactly the open statements are current", "fail"),
+]
+
+
+def _columns(read: str, place: Sequence[str], carried: Sequence[str]) -> list[Column]:
+    said = {column.name: column for column in TABLES[read].columns}
+    when = (f"{read}.delivery_date",)
+    return [
+        *(Column(name, said[name].type, said[name].description, nullable=False) for name in place),
+        *(Column(name, said[name].type, said[name].description) for name in ("chart_title_key", *TITLE, *carried)),
+        Column("valid_from", "date", "First delivery that says so", False, when),
+        Column("valid_to", "date", "Delivery that says something else (exclusive); null while none does", sources=when),
+        Column("is_current", "boolean", "Whether no newer delivery says something else", False, when),
+    ]
+
+
+@table(
+    "silver.top10_global_history",
+    feed="charts",
+    grain="one statement about one place of one weekly chart of the world",
+    key=(*GLOBAL_PLACE, "valid_from"),
+    reads=("silver.top10_global",),
+    write="carried_on",
+    columns=_columns("silver.top10_global", GLOBAL_PLACE, GLOBAL_CARRIED),
+    expectations=_INTERVAL,
+)
+def top10_global_history(before: DataFrame, rows: DataFrame) -> DataFrame:
+    """What the deliveries have said of each place of the weekly charts of the world, and from when to when.
+
+    "What did we believe on D": ``valid_from <= D AND (valid_to IS NULL OR valid_to > D)``.
+    """
+    return _carried_on(before, rows, GLOBAL_PLACE, GLOBAL_CARRIED)
+
+
+@table(
+    "silver.top10_countries_history",
+    feed="charts",
+    grain="one statement about one place of one weekly chart of one country",
+    key=(*COUNTRY_PLACE, "valid_from"),
+    reads=("silver.top10_countries",),
+    write="carried_on",
+    columns=_columns("silver.top10_countries", COUNTRY_PLACE, COUNTRY_CARRIED),
+    expectations=_INTERVAL,
+)
+def top10_countries_history(before: DataFrame, rows: DataFrame) -> DataFrame:
+    """What the deliveries have said of each place of the weekly charts of countries, and from when to when."""
+    return _carried_on(before, rows, COUNTRY_PLACE, COUNTRY_CARRIED)
+
+
+def _carried_on(before: DataFrame, rows: DataFrame, place: Sequence[str], carried: Sequence[str]) -> DataFrame:
+    """The history ``before`` with the statements of newer deliveries.
+
+    The statement that stands is put before the new ones; then all of them are compared, each with the one before.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    named = ("chart_title_key", *TITLE, *carried)
+    standing = before.where("is_current").select(
+        *place, *named, F.col("valid_from").alias("said_on"), F.lit(True).alias("season_stated")
+    )
+    said = rows.select(*place, *named, F.col("delivery_date").alias("said_on"), "season_stated")
+    in_order = Window.partitionBy(*place).orderBy("said_on")
+    other_title = ~F.col("show_title").eqNullSafe(F.lag("show_title").over(in_order))
+    told = standing.unionByName(said).withColumn("other_title", F.when(other_title, 1).otherwise(0))
+    told = told.withColumn("nth_title", F.sum("other_title").over(in_order))
+    of_title = Window.partitionBy(*place, "nth_title").orderBy("said_on")
+    so_far = of_title.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    season = F.when(F.col("season_stated"), F.coalesce("season_title", F.lit("")))
+    told = told.withColumns(
+        {
+            "season_title": F.nullif(F.last(season, ignorenulls=True).over(so_far), F.lit("")),
+            **{name: F.last(name, ignorenulls=True).over(so_far) for name in carried},
+        }
+    )
+    statement = F.struct(*TITLE, *carried)
+    changed = F.row_number().over(in_order) == 1
+    changed = changed | ~statement.eqNullSafe(F.lag(statement).over(in_order))
+    kept = told.withColumn("changed", changed).where("changed").withColumn("valid_from", F.col("said_on"))
+    until = F.lead("valid_from").over(Window.partitionBy(*place).orderBy("valid_from"))
+    grown = kept.withColumn("valid_to", until).withColumn("is_current", F.col("valid_to").isNull())
+    names = [*place, *named, "valid_from", "valid_to", "is_current"]
+    return before.where("NOT is_current").select(*names).unionByName(grown.select(*names))

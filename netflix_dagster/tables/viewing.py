@@ -1,0 +1,63 @@
+"""What people watched, as charts and reports name it: the identity of a title there, and what a category stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netflix_dagster.tables.text import title_words
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+FILM, TV = "film", "tv"
+CATEGORIES = {
+    # category -> (kind, language)
+    "Films (English)": (FILM, "English"),
+    "Films (Non-English)": (FILM, "Non-English"),
+    "TV (English)": (TV, "English"),
+    "TV (Non-English)": (TV, "Non-English"),
+    "Films": (FILM, None),
+    "TV": (TV, None),
+}
+RENAMED = {
+    "top10_countries": {"Films (English)": "Films", "TV (English)": "TV"},
+}
+"""Categories that a chart has given another name, by source: the old name, the new one. The charts of countries never
+told languages apart; until 2021-12-01 their categories were called as if they did."""
+
+
+def chart_title_key(kind: Column, show_title: Column) -> Column:
+    """Identity of a title in charts and reports: ``film|red notice``, ``tv|squid game``. Seasons share it."""
+    from pyspark.sql import functions as F
+
+    return F.concat_ws("|", kind, title_words(show_title))
+
+
+def kind_of(category: Column) -> Column:
+    """``film`` or ``tv``, from the category of a chart; null for a category that is not known."""
+    return _of_category(category, 0)
+
+
+def language_of(category: Column) -> Column:
+    """``English`` or ``Non-English``; null where the chart does not tell them apart."""
+    return _of_category(category, 1)
+
+
+def current_category(category: Column, source: str) -> Column:
+    """The category under the name that it has now."""
+    from pyspark.sql import functions as F
+
+    named = category
+    for old, new in RENAMED.get(source, {}).items():
+        named = F.when(category == old, new).otherwise(named)
+    return named
+
+
+def _of_category(category: Column, place: int) -> Column:
+    from pyspark.sql import functions as F
+
+    found = F.lit(None).cast("string")
+    for name, said in CATEGORIES.items():
+        if said[place]:
+            found = F.when(category == name, said[place]).otherwise(found)
+    return found

@@ -1,0 +1,220 @@
+"""Chart deliveries in any order, alone or together, repeated, corrected and mixed with garbage, end in the same tables.
+
+Random deliveries are landed and built; after every step the gold tables must be what the oracle makes of what has
+landed so far, and in the end every table must be as if it had been built at once from nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+
+import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.compute.build import Blocked, build
+from netflix_dagster.lake import store
+from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.settings import Settings
+from netflix_dagster_tests.real.charts_oracle import Charts
+
+EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or 4)
+DAYS = [date(2026, 1, day) for day in (6, 13, 20, 27)]
+WEEKS = ["2025-12-28", "2026-01-04"]
+TITLES = ["Red", "Blue", "RED"]
+SEASONS = ["", "N/A", "Red: Season 1", "Season 2"]
+GARBAGE = [b"", b"null", b'<a href="https://charts.example">Moved Permanently</a>.\n\n', b"<html>\n</html>\n"]
+CARRIED = {
+    # column, or what it was called later: what stands there
+    "weekly_hours_viewed": ["", "100000", "250000"],
+    "runtime": ["", "0", "1.5", "2"],
+    "weekly_views": ["", "N/A", "50000", "70000"],
+    "views": ["", "60000"],
+    "cumulative_weeks_in_top_10": ["", "1", "2"],
+    "is_staggered_launch": ["", "false", "true"],
+    "episode_launch_details": ["", '"[{""episodesLaunched"":1}]"', '"[{""episodesLaunched"":2}]"'],
+}
+# Few places, so that deliveries speak of the same ones.
+PLACE = {
+    "top10_global": {"week": WEEKS, "category": ["Films (English)", "TV (Non-English)"], "weekly_rank": ["1"]},
+    "top10_countries": {
+        "country_iso2": ["TR", "AR"],
+        "week": WEEKS[:1],
+        "category": ["Films (English)", "Films", "TV"],
+        "weekly_rank": ["1"],
+    },
+    "most_popular": {"category": ["Films (English)", "TV (English)"], "rank": ["1", "2"]},
+}
+ALWAYS = {
+    "top10_global": {"show_title": TITLES},
+    "top10_countries": {"show_title": TITLES, "country_name": ["Turkey", "Türkiye"]},
+    "most_popular": {"show_title": TITLES},
+}
+SOMETIMES = {
+    "top10_global": {"season_title": SEASONS, **CARRIED},
+    "top10_countries": {"season_title": SEASONS, "cumulative_weeks_in_top_10": ["", "1", "2"]},
+    "most_popular": {"season_title": SEASONS, "runtime": ["", "0", "1.5"]},
+}
+EXPECTED = (
+    "gold.fact_top10_global_weekly",
+    "gold.fact_top10_country_weekly",
+    "gold.fact_top10_restatement",
+    "gold.fact_most_popular",
+    "gold.dim_week",
+)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file that lands."""
+
+    source: str
+    day: date
+    data: bytes
+
+    @property
+    def garbage(self) -> bool:
+        return self.data in GARBAGE
+
+
+@st.composite
+def files(draw: st.DrawFn, source: str) -> bytes:
+    """A readable file of a source: a few places, some of them twice, with the columns that it has.
+
+    No more than half of the records claim a place that another has: with more, the delivery would be held back.
+    """
+    place = PLACE[source]
+    others = [name for name in sorted(SOMETIMES[source]) if draw(st.integers(0, 2))]
+    if "weekly_views" in others and "views" in others:
+        others.remove("views")
+    said = {**ALWAYS[source], **{name: SOMETIMES[source][name] for name in others}}
+    if source == "most_popular":
+        days = draw(st.sampled_from((28, 91)))
+        said |= {f"hours_viewed_first_{days}_days": ["300000", "400000"]}
+        if draw(st.booleans()):
+            said |= {f"views_first_{days}_days": ["", "200000"]}
+    places = draw(
+        st.lists(
+            st.fixed_dictionaries({name: st.sampled_from(values) for name, values in place.items()}),
+            min_size=2,
+            max_size=4,
+            unique_by=lambda at: tuple(at[name].replace("Films (English)", "Films") for name in place),
+        )
+    )
+    twice = draw(st.lists(st.sampled_from(places), max_size=len(places)))
+    values = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in said.items()})
+    records = [{**at, **draw(values)} for at in draw(st.permutations(places + twice))]
+    names = draw(st.permutations([*place, *said]))
+    lines = ["\t".join(names), *("\t".join(record[name] for name in names) for record in records)]
+    return ("\n".join(lines) + draw(st.sampled_from(("", "\n")))).encode()
+
+
+@st.composite
+def landings(draw: st.DrawFn) -> Landed:
+    """Mostly weekly charts, which say things anew."""
+    source = draw(st.sampled_from(("top10_global", "top10_global", "top10_countries", "most_popular")))
+    said = st.sampled_from(GARBAGE) if draw(st.integers(0, 5)) == 5 else files(source)
+    return Landed(source, draw(st.sampled_from(DAYS)), draw(said))
+
+
+steps = st.lists(st.lists(landings(), min_size=1, max_size=3), min_size=2, max_size=4)
+"""What lands before each build. The same date may come again, with the same file or another."""
+
+
+class Lake:
+    """A landing folder and the tables of the charts that are built from it."""
+
+    def __init__(self, root: Path, landing: Path | None = None) -> None:
+        self.settings = Settings(landing=landing or root / "landing", lake=root / "lake", engine="sail")
+
+    def land(self, file: Landed) -> None:
+        folder = self.settings.landing / file.source / str(file.day)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "chart.tsv").write_bytes(file.data)
+
+    def build(self, days: list[date]) -> None:
+        """Build every table that the expected ones need. What is refused stays as it was, the others go on."""
+        for name in TABLES:
+            if name in NEEDED:
+                try:
+                    report = build(name, [str(day) for day in days], self.settings)
+                except Blocked as blocked:
+                    report = blocked.report
+                assert name.startswith("bronze.") or not report.held_back, (name, report.held_back)
+
+    def rows(self, table: str, columns: list[str] | None = None) -> Counter[tuple[Any, ...]]:
+        held = store.read_arrow(self.settings.lake, table)
+        if held is None:
+            return Counter()
+        columns = columns or [name for name in held.column_names if name not in ("loaded_at", "run_id")]
+        return Counter(zip(*(map(_hashable, held.column(name).to_pylist()) for name in columns), strict=True))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _needed() -> set[str]:
+    found, ahead = set(), list(EXPECTED)
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        ahead.extend(TABLES[name].reads)
+    return found
+
+
+NEEDED = _needed()
+
+
+def expected(landed: list[Landed]) -> dict[str, list[dict[str, Any]]]:
+    said = {source: [(f.day, f.data) for f in landed if f.source == source] for source in ALWAYS}
+    return Charts.from_deliveries(said["top10_global"], said["top10_countries"], said["most_popular"]).rows
+
+
+def converges(folders: pytest.TempPathFactory, told: list[list[Landed]]) -> None:
+    lake = Lake(folders.mktemp("steps"))
+    landed: list[Landed] = []
+    for batch in told:
+        readable = {(file.source, file.day) for file in [*landed, *batch] if not file.garbage}
+        for file in batch:
+            if not (file.garbage and (file.source, file.day) in readable):  # what was accepted once stays accepted
+                lake.land(file)
+                landed.append(file)
+        lake.build(list(dict.fromkeys(file.day for file in batch)))
+        for table, rows in expected(landed).items():
+            columns = list(rows[0]) if rows else None
+            said = Counter(tuple(row[name] for name in columns) for row in rows) if columns else Counter()
+            assert lake.rows(table, columns) == said, table
+    event(f"restatements: {min(len(expected(landed)['gold.fact_top10_restatement']), 5)}")
+    if landed:
+        lake.build([landed[0].day])  # once more, as it is
+    anew = Lake(folders.mktemp("anew"), lake.settings.landing)
+    anew.build(sorted({file.day for file in landed}))
+    for table in sorted(NEEDED):
+        assert lake.rows(table) == anew.rows(table), table
+
+
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(100, marks=pytest.mark.soak)])
+def test_deliveries_in_any_order_end_in_the_same_tables(
+    tmp_path_factory: pytest.TempPathFactory, examples: int
+) -> None:
+    """What fails is not made smaller: that would take hours, and what lands is small already."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(told=steps)
+    def each(told: list[list[Landed]]) -> None:
+        converges(tmp_path_factory, told)
+
+    each()
