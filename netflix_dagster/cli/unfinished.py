@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from netflix_dagster.lake.ledger import Entry
@@ -26,15 +27,20 @@ def unfinished(instance: DagsterInstance, ledger: Mapping[tuple[str, str], Entry
     from netflix_dagster.lake.contract import TABLES, downstream_of
 
     built_at = _Built(instance)
-    ended = _Ended(instance)
+    ended = _Ended(instance, {entry.run_id for entry in ledger.values() if entry.status == "accepted"})
+    chain = cache(lambda feed, sources: touched_tables(feed, sources))
+    behind = cache(lambda sources: frozenset(downstream_of(f"bronze.{source}" for source in sources)))
+    entries: dict[tuple[str, str], list[Entry]] = {}
+    for entry in ledger.values():
+        entries.setdefault((entry.feed, entry.delivery_date), []).append(entry)
 
     def left_to_do(feed: str, date: str) -> bool:
-        here = [entry for entry in ledger.values() if (entry.feed, entry.delivery_date) == (feed, date)]
+        here = entries.get((feed, date), [])
         accepted = [entry for entry in here if entry.status == "accepted"]
         if any(not ended(entry.run_id) for entry in accepted):
             return True
-        waiting = set(downstream_of(f"bronze.{entry.source}" for entry in here if entry.status == "refused"))
-        for name in touched_tables(feed, [entry.source for entry in accepted]):
+        waiting = behind(tuple(entry.source for entry in here if entry.status == "refused"))
+        for name in chain(feed, tuple(entry.source for entry in accepted)):
             at = built_at(name, date)
             if name not in waiting and (not at or any(built_at(read, date) > at for read in TABLES[name].reads)):
                 return True
@@ -72,9 +78,13 @@ class _Built:
 class _Ended:
     """Whether a run went as far as it could: to its end, or to a check that holds a delivery back."""
 
-    def __init__(self, instance: DagsterInstance) -> None:
+    def __init__(self, instance: DagsterInstance, run_ids: Collection[str]) -> None:
+        from dagster import DagsterRunStatus, RunsFilter
+
         self.instance = instance
-        self.known: dict[str, bool] = {}
+        asked = sorted(run_ids)  # Dagster's filter takes no empty list
+        succeeded = instance.get_runs(RunsFilter(run_ids=asked, statuses=[DagsterRunStatus.SUCCESS])) if asked else []
+        self.known = {run.run_id: True for run in succeeded}
 
     def __call__(self, run_id: str) -> bool:
         if run_id not in self.known:

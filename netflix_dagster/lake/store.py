@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CONFLICTS = ("failed to commit", "transaction conflict", "concurrent", "conflict detected", "version already exists")
 _ATTEMPTS = 8
+_MOST_FILES = 16
 _COMMITS_LOOKED_AT = 10
 _KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
 """Commits that leave every row as it was."""
@@ -253,7 +254,10 @@ def read_arrow(
 
 
 def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = None) -> None:
-    """Write a small table of our own book-keeping through delta-rs: append, or replace what a condition selects."""
+    """Write a small table of our own book-keeping through delta-rs: append, or replace what a condition selects.
+
+    Every write leaves a small file, and reading costs what the files are in number: now and then they are joined.
+    """
     from deltalake import write_deltalake
 
     target = location(lake, name)
@@ -264,7 +268,13 @@ def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = 
         elif rows.num_rows:
             write_deltalake(target, rows, mode="append")
 
+    def join_files() -> None:
+        found = delta(lake, name)
+        if found is not None and len(found.file_uris()) > _MOST_FILES:
+            found.optimize.compact()
+
     retrying(commit)
+    retrying(join_files)
 
 
 def retrying(commit: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ it, adds new ones, and says nothing of those that it lacks: a shorter window is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from netflix_dagster.lake.contract import TABLES, Column, holds, table
@@ -82,19 +83,46 @@ def top10_countries_history(before: DataFrame, rows: DataFrame) -> DataFrame:
 def _carried_on(before: DataFrame, rows: DataFrame, place: Sequence[str], carried: Sequence[str]) -> DataFrame:
     """The history ``before`` with the statements of newer deliveries.
 
-    The statement that stands is put before the new ones; then all of them are compared, each with the one before.
+    Most places say again what stands. Only of the others are all statements put in order and compared, each with
+    the one before.
     """
+    names = [*place, "chart_title_key", *TITLE, *carried, "valid_from", "valid_to", "is_current"]
+    changed = _changed_places(before, rows, place, carried)
+    untouched = before.join(changed, [*place], "left_anti")
+    history = before.join(changed, [*place], "left_semi")
+    said = rows.join(changed, [*place], "left_semi")
+    grown = _statements(history.where("is_current"), said, place, carried)
+    closed = untouched.select(*names).unionByName(history.where("NOT is_current").select(*names))
+    return closed.unionByName(grown.select(*names))
+
+
+def _changed_places(before: DataFrame, rows: DataFrame, place: Sequence[str], carried: Sequence[str]) -> DataFrame:
+    """The places of which some row says something else than what stands."""
+    from pyspark.sql import functions as F
+
+    standing = before.where("is_current").select(*place, F.struct(*TITLE, *carried).alias("stands"))
+    other_season = F.col("season_stated") & ~F.col("season_title").eqNullSafe(F.col("stands.season_title"))
+    differs = [
+        F.col("stands").isNull(),
+        ~F.col("show_title").eqNullSafe(F.col("stands.show_title")),
+        other_season,
+        *(F.col(name).isNotNull() & ~F.col(name).eqNullSafe(F.col(f"stands.{name}")) for name in carried),
+    ]
+    compared = rows.join(standing, [*place], "left")
+    return compared.where(reduce(lambda one, other: one | other, differs)).select(*place).distinct()
+
+
+def _statements(standing: DataFrame, rows: DataFrame, place: Sequence[str], carried: Sequence[str]) -> DataFrame:
+    """What stands and what is said after it, one row for each statement that differs from the one before."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     named = ("chart_title_key", *TITLE, *carried)
-    standing = before.where("is_current").select(
-        *place, *named, F.col("valid_from").alias("said_on"), F.lit(True).alias("season_stated")
-    )
+    stands = standing.select(*place, *named, F.col("valid_from").alias("said_on"), F.lit(True).alias("season_stated"))
     said = rows.select(*place, *named, F.col("delivery_date").alias("said_on"), "season_stated")
     in_order = Window.partitionBy(*place).orderBy("said_on")
     other_title = ~F.col("show_title").eqNullSafe(F.lag("show_title").over(in_order))
-    told = standing.unionByName(said).withColumn("other_title", F.when(other_title, 1).otherwise(0))
+    told = stands.unionByName(said).withColumn("other_title", F.when(other_title, 1).otherwise(0))
     told = told.withColumn("nth_title", F.sum("other_title").over(in_order))
     of_title = Window.partitionBy(*place, "nth_title").orderBy("said_on")
     so_far = of_title.rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -110,6 +138,4 @@ def _carried_on(before: DataFrame, rows: DataFrame, place: Sequence[str], carrie
     changed = changed | ~statement.eqNullSafe(F.lag(statement).over(in_order))
     kept = told.withColumn("changed", changed).where("changed").withColumn("valid_from", F.col("said_on"))
     until = F.lead("valid_from").over(Window.partitionBy(*place).orderBy("valid_from"))
-    grown = kept.withColumn("valid_to", until).withColumn("is_current", F.col("valid_to").isNull())
-    names = [*place, *named, "valid_from", "valid_to", "is_current"]
-    return before.where("NOT is_current").select(*names).unionByName(grown.select(*names))
+    return kept.withColumn("valid_to", until).withColumn("is_current", F.col("valid_to").isNull())
