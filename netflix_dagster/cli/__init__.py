@@ -135,6 +135,12 @@ def sample(
 def query(
     sql: Annotated[str, typer.Argument(help='For example "SELECT * FROM gold.dim_title LIMIT 5".')],
     output: Annotated[Format, typer.Option("--format", help="How the answer is printed.")] = Format.table,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="The tables as they stood then, UTC."
+        ),
+    ] = None,
     lake: LakeOption = None,
 ) -> None:
     """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables."""
@@ -145,7 +151,7 @@ def query(
         from netflix_dagster.lake.query import query as ask
 
         try:
-            answer = ask(settings.lake, sql)
+            answer = ask(settings.lake, sql, as_of.replace(tzinfo=UTC) if as_of else None)
         except QueryError as error:
             raise WrongCall(str(error)) from error
     print_answer(answer, output.value)

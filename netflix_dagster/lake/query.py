@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,11 @@ class QueryError(ValueError):
     """The SQL could not be answered; the message says why and which tables there are."""
 
 
-def connect(lake: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees every table of the lake as a view, and nothing else on this machine."""
+def connect(lake: Path, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection that sees every table of the lake as a view, and nothing else on this machine.
+
+    ``as_of`` shows the tables as they stood at that instant, as far back as maintenance has kept their files.
+    """
     import duckdb
 
     connection = duckdb.connect()
@@ -28,19 +32,19 @@ def connect(lake: Path) -> duckdb.DuckDBPyConnection:
         connection.execute(f"CREATE SCHEMA {layer}")
         connection.execute(f"SET schema = '{layer}'")
         for name in names:
-            if found := store.dataset(lake, f"{layer}.{name}"):
+            if found := store.dataset(lake, f"{layer}.{name}", as_of):
                 connection.from_arrow(found).create_view(name)
     connection.execute(f"SET search_path = '{','.join(_tables(lake)) or 'main'}'")
     connection.execute("SET enable_external_access = false")
     return connection
 
 
-def query(lake: Path, sql: str) -> pa.Table:
-    """The answer to one SQL statement. Raises ``QueryError``."""
+def query(lake: Path, sql: str, as_of: datetime | None = None) -> pa.Table:
+    """The answer to one SQL statement, from the tables as they are, or stood ``as_of``. Raises ``QueryError``."""
     import duckdb
 
     kind = duckdb.StatementType
-    connection = connect(lake)
+    connection = connect(lake, as_of)
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in (kind.SELECT, kind.EXPLAIN, kind.MULTI):

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -218,8 +219,8 @@ def delivery_files(lake: Path, name: str) -> dict[str, list[str]]:
     return files
 
 
-def dataset(lake: Path, name: str) -> Dataset | None:
-    """The table as an Arrow dataset; None when it was never written.
+def dataset(lake: Path, name: str, as_of: datetime | None = None) -> Dataset | None:
+    """The table as an Arrow dataset, now or as it stood at an instant; None when it was not written by then.
 
     Its files are read by Arrow itself. Read through delta-rs, which calls back into Python, one process in ten is
     aborted at its exit (``terminate called without an active exception``).
@@ -227,6 +228,11 @@ def dataset(lake: Path, name: str) -> Dataset | None:
     found = delta(lake, name)
     if found is None:
         return None
+    if as_of is not None:
+        first = found.history()[-1]["timestamp"]
+        if as_of.timestamp() * 1000 < first:
+            return None
+        found.load_as_version(as_of)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
     return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(location(lake, name), LocalFileSystem()))
