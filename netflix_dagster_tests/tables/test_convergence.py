@@ -1,4 +1,4 @@
-"""Chart deliveries in any order, alone or together, repeated, corrected and mixed with garbage, end in the same tables.
+"""Chart deliveries in any order, alone or together, repeated, corrected, interrupted or garbage: the same tables.
 
 Random deliveries are landed and built; after every step the gold tables must be what the oracle makes of what has
 landed so far, and in the end every table must be as if it had been built at once from nothing.
@@ -6,10 +6,13 @@ landed so far, and in the end every table must be as if it had been built at onc
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +126,10 @@ def landings(draw: st.DrawFn) -> Landed:
     return Landed(source, draw(st.sampled_from(DAYS)), draw(said))
 
 
-steps = st.lists(st.lists(landings(), min_size=1, max_size=3), min_size=2, max_size=4)
-"""What lands before each build. The same date may come again, with the same file or another."""
+cuts = st.one_of(st.none(), st.tuples(st.integers(0, 30), st.booleans()))
+"""Where a build is interrupted: before which of its commits, or after it."""
+steps = st.lists(st.tuples(st.lists(landings(), min_size=1, max_size=3), cuts), min_size=2, max_size=4)
+"""What lands before each build, and where that is interrupted. A date may come again, with the same file or another."""
 
 
 class Lake:
@@ -148,12 +153,34 @@ class Lake:
                     report = blocked.report
                 assert name.startswith("bronze.") or not report.held_back, (name, report.held_back)
 
+    def build_interrupted(self, days: list[date], nth: int, after: bool) -> None:
+        """Build, and lose the process before or after a commit."""
+        commits = count()
+        really = store.retrying
+
+        def commit(work: Callable[[], Any]) -> Any:
+            last = next(commits) == nth
+            if last and not after:
+                raise Interrupted
+            done = really(work)
+            if last:
+                raise Interrupted
+            return done
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Interrupted):
+            patch.setattr(store, "retrying", commit)
+            self.build(days)
+
     def rows(self, table: str, columns: list[str] | None = None) -> Counter[tuple[Any, ...]]:
         held = store.read_arrow(self.settings.lake, table)
         if held is None:
             return Counter()
         columns = columns or [name for name in held.column_names if name not in ("loaded_at", "run_id")]
         return Counter(zip(*(map(_hashable, held.column(name).to_pylist()) for name in columns), strict=True))
+
+
+class Interrupted(BaseException):
+    """The process is gone; nothing in it may catch this."""
 
 
 def _hashable(value: Any) -> Any:
@@ -177,16 +204,19 @@ def expected(landed: list[Landed]) -> dict[str, list[dict[str, Any]]]:
     return Charts.from_deliveries(said["top10_global"], said["top10_countries"], said["most_popular"]).rows
 
 
-def converges(folders: pytest.TempPathFactory, told: list[list[Landed]]) -> None:
+def converges(folders: pytest.TempPathFactory, told: list[tuple[list[Landed], tuple[int, bool] | None]]) -> None:
     lake = Lake(folders.mktemp("steps"))
     landed: list[Landed] = []
-    for batch in told:
+    for batch, cut in told:
         readable = {(file.source, file.day) for file in [*landed, *batch] if not file.garbage}
         for file in batch:
             if not (file.garbage and (file.source, file.day) in readable):  # what was accepted once stays accepted
                 lake.land(file)
                 landed.append(file)
-        lake.build(list(dict.fromkeys(file.day for file in batch)))
+        days = list(dict.fromkeys(file.day for file in batch))
+        if cut:
+            lake.build_interrupted(days, *cut)
+        lake.build(days)
         for table, rows in expected(landed).items():
             columns = list(rows[0]) if rows else None
             said = Counter(tuple(row[name] for name in columns) for row in rows) if columns else Counter()
@@ -214,7 +244,7 @@ def test_deliveries_in_any_order_end_in_the_same_tables(
         suppress_health_check=list(HealthCheck),
     )
     @given(told=steps)
-    def each(told: list[list[Landed]]) -> None:
+    def each(told: list[tuple[list[Landed], tuple[int, bool] | None]]) -> None:
         converges(tmp_path_factory, told)
 
     each()
