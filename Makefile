@@ -24,7 +24,7 @@ dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://loca
 	@DAGSTER_HOME=$$($(BIN)/netflix-dagster home) $(BIN)/dagster dev -w workspace.yaml --port $${PORT:-3000}
 
 test: $(DEV_READY) ## the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: $(READY) ## write the data dictionary anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md

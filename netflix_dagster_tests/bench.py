@@ -107,7 +107,7 @@ import time
 from pathlib import Path
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import Cursor, tick
-from netflix_dagster.lake import ledger
+from netflix_dagster.lake import ledger, store
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources
 from datetime import date, timedelta
@@ -126,7 +126,7 @@ ledger.record(lake.settings.lake, [
 ])
 feed = sources.feeds["catalogue"]
 started = time.perf_counter(); tick(feed, sources, lake, Cursor(), set()); first = time.perf_counter() - started
-cursor = Cursor(listing.fingerprint)
+cursor = Cursor(listing.fingerprint, ledger=store.version(lake.settings.lake, ledger.NAME))
 started = time.perf_counter(); tick(feed, sources, lake, cursor, set()); again = time.perf_counter() - started
 print(first, again)
 """

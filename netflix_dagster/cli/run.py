@@ -7,6 +7,7 @@ import re
 import resource
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -60,11 +61,46 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
         seen = ledger.latest(settings.lake)
         work = pending(listing, sources, seen, unfinished(instance, seen), again=again)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
-        runs = [_execute(instance, batch, progress) for batch in _batches(instance, work, settings)]
+        runs = build_all(instance, work, settings, progress)
     return _summary(settings, listing, progress.reports, runs, time.perf_counter() - started)
 
 
-def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Settings) -> Iterator[list[Pending]]:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries of one feed that one run builds; ``doubtful`` when the door will refuse something of them."""
+
+    pieces: tuple[Pending, ...]
+    doubtful: bool
+
+    @property
+    def feed(self) -> str:
+        return self.pieces[0].feed
+
+    @property
+    def tables(self) -> list[str]:
+        from netflix_dagster.defs.sensors import touched_tables
+
+        return touched_tables(self.feed, sorted({source for piece in self.pieces for source in piece.sources}))
+
+
+def build_all(
+    instance: DagsterInstance, work: Sequence[Pending], settings: Settings, progress: Progress
+) -> list[dict[str, Any]]:
+    """Build some work, run by run, and say what the runs came to.
+
+    A table that belongs to no feed alone is built once, in the last run that is sure to reach it.
+    """
+    from netflix_dagster.lake.contract import TABLES
+
+    runs, plan = [], list(_batches(instance, work, settings))
+    for place, batch in enumerate(plan):
+        later = {name for other in plan[place + 1 :] if not other.doubtful for name in other.tables}
+        now = [name for name in batch.tables if TABLES[name].feed or name not in later]
+        runs.append(_execute(instance, batch, now, progress))
+    return runs
+
+
+def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Settings) -> Iterator[Batch]:
     """The runs to make: deliveries that stand side by side among the partitions share one run.
 
     Deliveries that will be refused get a run each, so that the partitions of the others show no failure.
@@ -79,15 +115,15 @@ def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Setti
         known = set(instance.get_dynamic_partitions(name))
         instance.add_dynamic_partitions(name, [piece.date for piece in (*good, *bad) if piece.date not in known])
         place = {key: index for index, key in enumerate(instance.get_dynamic_partitions(name))}
-        batch: list[Pending] = []
+        batch: tuple[Pending, ...] = ()
         for piece in sorted(good, key=lambda p: place[p.date]):
             if batch and place[piece.date] != place[batch[-1].date] + 1:
-                yield batch
-                batch = []
-            batch.append(piece)
+                yield Batch(batch, doubtful=False)
+                batch = ()
+            batch = (*batch, piece)
         if batch:
-            yield batch
-        yield from ([piece] for piece in bad)
+            yield Batch(batch, doubtful=False)
+        yield from (Batch((piece,), doubtful=True) for piece in bad)
 
 
 def _will_be_refused(piece: Pending, settings: Settings) -> bool:
@@ -100,21 +136,21 @@ def _will_be_refused(piece: Pending, settings: Settings) -> bool:
     return any(inspect(delivery, source).refusals for source, delivery in found if delivery)
 
 
-def _execute(instance: DagsterInstance, batch: list[Pending], progress: Progress) -> dict[str, Any]:
+def _execute(instance: DagsterInstance, batch: Batch, tables: list[str], progress: Progress) -> dict[str, Any]:
     from netflix_dagster.definitions import defs
     from netflix_dagster.defs.checks import asset_key
     from netflix_dagster.defs.jobs import job_name
-    from netflix_dagster.defs.sensors import RANGE_END, RANGE_START, touched_tables
+    from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 
     started = time.perf_counter()
-    feed, first, last = batch[0].feed, batch[0].date, batch[-1].date
-    tables = touched_tables(feed, sorted({source for piece in batch for source in piece.sources}))
-    days = first if len(batch) == 1 else f"{len(batch)} delivery dates, {first} to {last}"
-    tags = {"feed": feed, **STARTED_BY} | ({} if len(batch) == 1 else {RANGE_START: first, RANGE_END: last})
+    feed, pieces = batch.feed, batch.pieces
+    first, last = pieces[0].date, pieces[-1].date
+    days = first if len(pieces) == 1 else f"{len(pieces)} delivery dates, {first} to {last}"
+    tags = {"feed": feed, **STARTED_BY} | ({} if len(pieces) == 1 else {RANGE_START: first, RANGE_END: last})
     with progress.run(f"{feed} {days}", tables):
         result = defs.resolve_job_def(job_name(feed)).execute_in_process(
             instance=instance,
-            partition_key=first if len(batch) == 1 else None,
+            partition_key=first if len(pieces) == 1 else None,
             tags=tags,
             asset_selection=[asset_key(name) for name in tables],
             run_config=_QUIET,
@@ -125,7 +161,7 @@ def _execute(instance: DagsterInstance, batch: list[Pending], progress: Progress
     return {
         "run_id": result.run_id,
         "feed": feed,
-        "deliveries": [piece.date for piece in batch],
+        "deliveries": [piece.date for piece in pieces],
         "success": result.success,
         "errors": [] if result.success else _errors(result),
         "seconds": round(time.perf_counter() - started, 3),
@@ -149,7 +185,7 @@ def _errors(result: Any) -> list[str]:
         if event.is_step_failure:
             failure, table = event.step_failure_data, event.step_key.replace("__", ".", 1)
             if held_back(event):
-                if not TABLES[table].per_delivery:
+                if not TABLES[table].judged_by_delivery:
                     said.append(str(failure.user_failure_data.description))
                 continue
             error = failure.error.cause or failure.error if failure.error else None

@@ -9,13 +9,26 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.compute import ingest
-from netflix_dagster.compute.report import Check, Outcome, Report
-from netflix_dagster.lake import carry, decisions, engines, expectations, ledger, quarantine, store
+from netflix_dagster.compute.judgement import note_conserved, told
+from netflix_dagster.compute.report import Outcome, Report
+from netflix_dagster.lake import (
+    carry,
+    conservation,
+    decisions,
+    delivered,
+    engines,
+    expectations,
+    ledger,
+    quarantine,
+    results,
+    store,
+)
 from netflix_dagster.lake.contract import TABLES, Table
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,8 +60,11 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
     table = TABLES[name]
     if table.layer == "bronze":
         outcomes = ingest.ingest(table, deliveries, settings, run_id)
+        read = {str(day): o.rows for day, o in outcomes.items() if o.delivered and not o.held_back}
+        note_conserved(outcomes, conservation.prove_bronze(settings.lake, table, read), table)
     else:
         outcomes = _transform(table, deliveries, settings, run_id)
+    results.record(settings.lake, name, {day: outcome.checks for day, outcome in outcomes.items()}, run_id)
     report = Report(name, tuple(deliveries), outcomes)
     report.version = store.version(settings.lake, name)
     report.total_rows = store.row_count(settings.lake, name)
@@ -70,26 +86,24 @@ def _transform(table: Table, deliveries: Sequence[str], settings: Settings, run_
         only, note = going_on.deliveries, going_on.note
         before = [spark.createDataFrame([], store.ddl(table)) if going_on.anew else store.read(spark, lake, table)]
     decided = [decisions.read(spark, lake, table.name)] if table.write == "verdicts" else []
-    inputs = [store.read(spark, lake, TABLES[read], only) for read in table.reads]
-    built = table.function(*before, *inputs, *decided)
-    with store.staged(expectations.annotate(built, table), lake, table) as annotated:
+    reads = {read: store.read(spark, lake, TABLES[read], only) for read in table.reads}
+    built = table.function(*before, *reads.values(), *decided)
+    with store.staged(expectations.annotate(built, table, reads), lake, table) as annotated:
         judged, tallies = expectations.judge(annotated, table)
-        return _commit(judged, tallies, table, deliveries, settings, run_id, note)
+        outcomes = told(judged, tallies, table, deliveries, lake)
+        note_conserved(outcomes, conservation.prove(lake, table, annotated, tallies, deliveries), table)
+        _commit(judged, outcomes, table, settings, run_id, note)
+    return outcomes
 
 
 def _commit(
     judged: DataFrame,
-    tallies: Mapping[str | None, expectations.Tally],
+    outcomes: dict[str | None, Outcome],
     table: Table,
-    deliveries: Sequence[str],
     settings: Settings,
     run_id: str,
     note: str | None,
-) -> dict[str | None, Outcome]:
-    outcomes = {day: _outcome(found, table) for day, found in tallies.items()}
-    if table.judged_by_delivery:
-        for day in deliveries:
-            outcomes.setdefault(day, _outcome(expectations.Tally(0, 0, 0, 0, {}), table))
+) -> None:
     _keep_refused(judged, table, outcomes, settings, run_id)
     rows = expectations.kept(judged, table)
     written = [day for day, outcome in outcomes.items() if not outcome.held_back or table.write == "verdicts"]
@@ -100,21 +114,6 @@ def _commit(
     if table.judged_by_delivery and table.feed:
         verdicts = {str(day): outcome.held_back for day, outcome in outcomes.items()}
         ledger.judge(settings.lake, table.feed, table.name, verdicts, run_id)
-    return outcomes
-
-
-def _outcome(found: expectations.Tally, table: Table) -> Outcome:
-    outcome = Outcome(found.kept, found.refused, found.copies, delivered=found.rows > 0)
-    for rule in expectations.all_rules(table):
-        broken = found.broken.get(rule.name, 0)
-        said = found.because.get(rule.name) or f"{broken} of {found.rows} rows break it"
-        message = f"{said}; {rule.hint}" if broken else f"{found.rows} rows keep it"
-        outcome.checks.append(Check(rule.name, rule.on_fail, rule.description, broken, found.rows, message))
-    if found.rows:
-        outcome.held_back = expectations.blocking_reason(found, table)
-    if outcome.held_back:
-        outcome.rows = 0
-    return outcome
 
 
 def _keep_refused(
@@ -124,14 +123,16 @@ def _keep_refused(
         return
     rows: list[quarantine.Refused] = []
     if any(outcome.quarantined for outcome in outcomes.values()):
-        rows = _refused_rows(expectations.refused(judged, table), table)
+        rows = _refused_rows(expectations.refused(judged, table), table, settings)
     quarantine.replace(settings.lake, table.name, [str(day) for day in outcomes], rows, run_id)
 
 
-def _refused_rows(refused: DataFrame, table: Table) -> list[quarantine.Refused]:
+def _refused_rows(refused: DataFrame, table: Table, settings: Settings) -> list[quarantine.Refused]:
     rules = {rule.name: rule for rule in expectations.all_rules(table) if rule.on_fail == "drop"}
     found = []
-    for row in refused.select(*table.column_names, expectations.BROKEN).toArrow().to_pylist():
+    rows = refused.select(*table.column_names, expectations.BROKEN).toArrow().to_pylist()
+    records = delivered.behind(settings.lake, load_sources(settings.sources), table, rows)
+    for row, record in zip(rows, records, strict=True):
         broken = [name for name in row.pop(expectations.BROKEN) if name in rules]
         found.append(
             quarantine.Refused(
@@ -139,11 +140,13 @@ def _refused_rows(refused: DataFrame, table: Table) -> list[quarantine.Refused]:
                 delivery_date=str(row["delivery_date"]),
                 source_file=row.get("source_file"),
                 record_number=row.get("record_number"),
-                line_number=None,
-                raw=json.dumps(row, ensure_ascii=False, default=str),
+                line_number=record.line,
+                raw=record.raw,
                 rules=tuple(broken),
                 reasons=tuple(rules[name].description for name in broken),
                 hints=tuple(rules[name].hint for name in broken),
+                source=record.source,
+                row=json.dumps(row, ensure_ascii=False, default=str),
             )
         )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from netflix_dagster.lake.contract import OnFail
+from netflix_dagster.lake.delivery_rules import OnFail
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,17 @@ class Check:
     rows: int
     message: str
     details: dict[str, Any] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    measured: Any = None
 
     @property
     def passed(self) -> bool:
         return self.broken == 0
+
+    @property
+    def share(self) -> float:
+        """The share of the rows that break the rule; 1 for a delivery that breaks a rule about deliveries."""
+        return self.broken / self.rows if self.rows else float(self.broken > 0)
 
     @property
     def blocking(self) -> bool:

@@ -15,6 +15,7 @@ from netflix_dagster.compute.report import Outcome, Report
 from netflix_dagster.defs.checks import asset_key, check_results, check_specs, evaluations
 from netflix_dagster.defs.event_log import at_once
 from netflix_dagster.defs.freshness import freshness
+from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
@@ -153,16 +154,5 @@ def _result_metadata(report: Report, lake: Lake) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
     }
     if report.preview:
-        metadata["preview"] = dg.MetadataValue.md(_as_markdown(report.preview))
+        metadata["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
     return metadata
-
-
-def _as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = list(rows[0])
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    for row in rows:
-        cells = (
-            str(row[name] if row[name] is not None else "").replace("|", "\\|").replace("\n", " ") for name in names
-        )
-        lines.append(f"| {' | '.join(cell[:80] for cell in cells)} |")
-    return "\n".join(lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -11,9 +13,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from netflix_dagster.compute.ingest import CHECKS
 from netflix_dagster.compute.report import Check, Report
+from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.partitions import feed_partitions
+from netflix_dagster.lake import conservation
 from netflix_dagster.lake.contract import Table
-from netflix_dagster.lake.expectations import all_rules
+from netflix_dagster.lake.expectations import MOST_SAMPLES, all_rules
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
@@ -48,7 +52,7 @@ def check_results(table: Table, report: Report) -> list[dg.AssetCheckResult]:
                 passed=not broken,
                 severity=_severity(on_fail),
                 description="; ".join(_said(day, check) for day, check in broken.items()) or f"{rows} rows keep it",
-                metadata={"rows": rows, "broken": sum(check.broken for check in broken.values())},
+                metadata=_metadata(_together([check for _, check in _of_rule(report, name)])),
             )
         )
     return results
@@ -71,7 +75,7 @@ def evaluations(
             passed=check.passed,
             severity=_severity(check.on_fail),
             description=check.message,
-            metadata={"rows": check.rows, "broken": check.broken},
+            metadata=_metadata(check),
             blocking=check.blocking,
             partition=day,
             target_materialization_data=targets.get(day),
@@ -111,9 +115,35 @@ def _severity(on_fail: str) -> dg.AssetCheckSeverity:
 
 
 def _rules(table: Table) -> list[tuple[str, str, str]]:
+    conserved = conservation.described(table)
+    counted = [(conservation.RULE, "fail", conserved)] if conserved else []
     if table.layer == "bronze":
-        return list(CHECKS)
-    return [(rule.name, rule.on_fail, rule.description) for rule in all_rules(table)]
+        return [*CHECKS, *counted]
+    about_rows = [(rule.name, rule.on_fail, rule.description) for rule in all_rules(table)]
+    about_deliveries = [(rule.name, rule.on_fail, rule.description) for rule in table.delivery_rules]
+    return [*about_rows, *about_deliveries, *counted]
+
+
+def _together(checks: Sequence[Check]) -> Check | None:
+    """One rule's outcomes on several deliveries as one."""
+    if len(checks) < 2:
+        return next(iter(checks), None)
+    samples = [sample for check in checks for sample in check.samples][:MOST_SAMPLES]
+    rows, broken = sum(check.rows for check in checks), sum(check.broken for check in checks)
+    return replace(checks[0], rows=rows, broken=broken, samples=samples, measured=None)
+
+
+def _metadata(check: Check | None) -> dict[str, Any]:
+    """Counts, share and some of the rows, for the UI."""
+    if check is None:
+        return {"rows": 0, "broken": 0}
+    metadata: dict[str, Any] = {"rows": check.rows, "broken": check.broken, "share": check.share, **check.details}
+    if check.samples:
+        metadata["samples"] = dg.MetadataValue.md(as_markdown(check.samples))
+    if check.measured is not None:
+        number_or_text = isinstance(check.measured, int | float | str)
+        metadata["measured"] = check.measured if number_or_text else dg.MetadataValue.json(check.measured)
+    return metadata
 
 
 def _of_rule(report: Report, name: str) -> list[tuple[str | None, Check]]:

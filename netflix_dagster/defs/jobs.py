@@ -72,6 +72,38 @@ def decide(context: dg.OpExecutionContext, config: Decision, lake: Lake) -> None
     context.log.info(f"{config.feed} of {config.delivery_date} is accepted; it was held back: {overruled}")
 
 
+class Replayed(dg.Config):
+    """Which rows of the quarantine to judge anew; empty is any."""
+
+    table: str = Field(default="", description="Rows that this table refused, such as silver.titles")
+    delivery_date: str = Field(default="", description="Rows of this delivery date, as YYYY-MM-DD")
+    rule: str = Field(default="", description="Rows that break this rule")
+
+
+@dg.op(description="Have the deliveries of the selected rows taken up again.")
+def reopen_deliveries(context: dg.OpExecutionContext, config: Replayed, lake: Lake) -> None:
+    from netflix_dagster.lake import quarantine
+
+    chosen = quarantine.Selection(config.table or None, config.delivery_date or None, config.rule or None)
+    try:
+        reopened = quarantine.reopen(lake.settings.lake, chosen)
+    except quarantine.SelectionError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    for (feed, day), rows in reopened.items():
+        context.log.info(f"{feed} of {day} is taken up again, for {rows} rows or files in the quarantine")
+    if not reopened:
+        context.log.info(f"nothing in the quarantine matches {chosen}; nothing was done")
+
+
+@dg.job(
+    description="Judge refused rows anew, after a rule, an alias or a file was mended; the landing sensor builds their"
+    " deliveries again.",
+    executor_def=dg.in_process_executor,
+)
+def replay_quarantine() -> None:
+    reopen_deliveries()
+
+
 @dg.job(
     description="Take in one delivery as it is, although a rule holds it back; the landing sensor builds it again.",
     executor_def=dg.in_process_executor,

@@ -15,7 +15,7 @@ from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import feed_tables, job_name
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import ledger
+from netflix_dagster.lake import ledger, store
 from netflix_dagster.lake.contract import TABLES, downstream_of
 from netflix_dagster.lake.pending import Pending, pending
 from netflix_dagster.landing.deliveries import list_landing
@@ -34,15 +34,17 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """``listing``: fingerprint of the landing folder when nothing was left to request. ``requested``: identities
-    of work that was requested and is not in the ledger yet."""
+    of work that was requested and is not in the ledger yet. ``ledger``: version of the ledger that was read last; a
+    newer one may have opened a delivery again whose files are as they were."""
 
     listing: str = ""
     requested: tuple[str, ...] = ()
+    ledger: int | None = None
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
         said = json.loads(text) if text else {}
-        return cls(said.get("listing", ""), tuple(said.get("requested", ())))
+        return cls(said.get("listing", ""), tuple(said.get("requested", ())), said.get("ledger"))
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -70,13 +72,15 @@ def tick(feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: set[st
     """One look at the landing folder. ``known`` are the partitions that exist already."""
     settings = lake.settings
     listing = list_landing(settings.landing, sources, [source.name for source in sources.of_feed(feed.name)])
-    if cursor.listing == listing.fingerprint and not cursor.requested:
+    version = store.version(settings.lake, ledger.NAME)
+    if (cursor.listing, cursor.ledger) == (listing.fingerprint, version) and not cursor.requested:
         return dg.SkipReason(f"nothing new among {len(listing.deliveries)} deliveries in {settings.landing}")
     work = pending(listing, sources, ledger.latest(settings.lake))
     fresh = [piece for piece in work if piece.identity not in cursor.requested]
     now, later = fresh[:MOST_PER_TICK], fresh[MOST_PER_TICK:]
     waiting = {piece.identity for piece in work} & set(cursor.requested)
-    after = Cursor("" if later else listing.fingerprint, tuple(sorted(waiting | {piece.identity for piece in now})))
+    requested = tuple(sorted(waiting | {piece.identity for piece in now}))
+    after = Cursor("" if later else listing.fingerprint, requested, version)
     if not now:
         return dg.SensorResult(skip_reason="every delivery is in the ledger or on its way", cursor=after.dump())
     new = [piece.date for piece in now if piece.date not in known]

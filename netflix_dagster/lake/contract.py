@@ -20,13 +20,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from netflix_dagster.lake.delivery_rules import DeliveryRule, OnFail
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-OnFail = Literal["warn", "drop", "fail"]
 Write = Literal["per_delivery", "whole", "carried_on", "verdicts"]
 
 LAYERS = ("bronze", "silver", "gold")
+MOST_RULES = 60
+"""The rules that a row breaks are bits of one number."""
 
 
 class ContractError(Exception):
@@ -51,6 +54,7 @@ class Expectation:
 
     ``warn``: broken rows stay and are counted. ``drop``: broken rows go to the quarantine. ``fail``: one broken
     row blocks the delivery, and the table stays as it was. ``because`` names a column that says why in words.
+    ``references`` is the table, and its columns, in which the row's ``foreign_key`` must be found.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Expectation:
     description: str
     hint: str = "see the quarantine for the rows"
     because: str | None = None
+    foreign_key: tuple[str, ...] = ()
+    references: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def blocking(self) -> bool:
@@ -82,6 +88,36 @@ def between(column: str, low: float, high: float, on_fail: OnFail = "warn", hint
     return Expectation(f"{column}_plausible", condition, on_fail, f"{column} must lie in {low}..{high}", hint)
 
 
+def matches(column: str, pattern: str, on_fail: OnFail = "warn", hint: str = "another form?") -> Expectation:
+    """The column is null or matches the regular expression."""
+    escaped = pattern.replace("\\", "\\\\").replace("'", "\\'")
+    described = f"{column} must match {pattern}"
+    return Expectation(f"{column}_well_formed", f"{column} RLIKE '{escaped}'", on_fail, described, hint)
+
+
+def references(
+    columns: Sequence[str],
+    table: str,
+    their_columns: Sequence[str] = (),
+    *,
+    where: str = "true",
+    on_fail: OnFail = "warn",
+    hint: str = "the other table lacks the row that is meant",
+) -> Expectation:
+    """The columns are a key that ``table`` has (in ``their_columns``, when they are called otherwise there), or one
+    of them is null. Only rows ``where`` the condition is true are asked. The contract must also read the table."""
+    name = f"{'_'.join(columns)}_in_{table.split('.')[1]}"
+    described = f"{', '.join(columns)} must be found in {table}"
+    theirs = tuple(their_columns or columns)
+    absent = " OR ".join(f"{column} IS NULL" for column in columns)
+    condition = f"NOT ({where}) OR {absent} OR `{FOUND}{name}`"
+    return Expectation(name, condition, on_fail, described, hint, None, tuple(columns), (table, theirs))
+
+
+FOUND = "_found_"
+"""Before the name of a foreign key: the column that says whether the row's key was found."""
+
+
 def holds(
     name: str,
     condition: str,
@@ -92,6 +128,21 @@ def holds(
 ) -> Expectation:
     """Any SQL condition on a row; the description says what must be so."""
     return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows", because)
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How a per_delivery table counts what it takes from one bronze table: one row for each record.
+
+    ``items``: a column and what an item of its list matches, as a regular expression; then it is one row for each
+    item. ``form``: what rows from here say in their column ``form``, None when all rows are from here. ``halves``:
+    the repair, among the row's ``repairs``, by which a record and the next one made one row.
+    """
+
+    read: str
+    items: tuple[str, str] | None = None
+    form: str | None = None
+    halves: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +160,8 @@ class Table:
     - ``verdicts``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and holds its
       delivery back from what lies downstream. Its function gets people's decisions about deliveries last.
 
-    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone.
+    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone. ``takes`` says how
+    the rows of a per_delivery table are counted in bronze; where it is said, no row vanishes and none appears.
     """
 
     name: str
@@ -125,6 +177,8 @@ class Table:
     provenance: tuple[str, ...] = ()
     order: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    delivery_rules: tuple[DeliveryRule, ...] = ()
+    takes: tuple[Takes, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -167,7 +221,7 @@ class Table:
     @property
     def code_version(self) -> str:
         """Changes when the function or the contract does."""
-        said = (self.columns, self.key, self.expectations, self.write, self.reads)
+        said = (self.columns, self.key, self.expectations, self.delivery_rules, self.write, self.reads)
         return hashlib.sha256((_source(self.function) + repr(said)).encode()).hexdigest()[:12]
 
     def column_sources(self, column: Column) -> list[tuple[str, str]]:
@@ -194,9 +248,12 @@ def table(
     provenance: Sequence[str] = (),
     order: str | None = None,
     tags: Mapping[str, str] | None = None,
+    delivery_rules: Sequence[DeliveryRule] = (),
+    takes: Sequence[Takes] = (),
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
     """Declare a table. The function below gets the tables that it ``reads``, in that order, as DataFrames.
 
+    ``expectations`` judge rows, ``delivery_rules`` what a delivery's rows come to together.
     ``provenance`` names columns that say where a row came from and do not make two rows different; ``order`` is
     the SQL order in which the first of several rows with one key is kept (per_delivery tables).
     """
@@ -217,6 +274,8 @@ def table(
                 provenance=tuple(provenance),
                 order=order,
                 tags=tags or {},
+                delivery_rules=tuple(delivery_rules),
+                takes=tuple(takes),
             )
         )
         return function
@@ -247,10 +306,27 @@ def _faults(declared: Table) -> Iterable[str]:
         yield f"the key names columns that are not there: {', '.join(missing)}"
     if declared.judged_by_delivery and "delivery_date" not in names:
         yield f"a {declared.write} table has a column delivery_date"
+    rules = [*(rule.name for rule in declared.rules), *(rule.name for rule in declared.delivery_rules)]
+    if twice := sorted({name for name in rules if rules.count(name) > 1}):
+        yield f"two rules are called {', '.join(twice)}"
+    if len(rules) > MOST_RULES:
+        yield f"it has {len(rules)} rules; {MOST_RULES} are possible"
+    for rule in declared.expectations:
+        if rule.references and rule.references[0] not in declared.reads:
+            yield f"the rule {rule.name} asks {rule.references[0]}, which the table does not read"
     if declared.carried_on and any(read in TABLES and not TABLES[read].per_delivery for read in declared.reads):
         yield "a carried_on table reads per_delivery tables only"
     if unknown := [read for read in declared.reads if read not in TABLES]:
         yield f"it reads tables that are not declared (yet): {', '.join(unknown)}"
+    for takes in declared.takes:
+        if not declared.per_delivery or not {"source_file", "record_number"} <= set(names):
+            yield f"what it takes from {takes.read} is counted by source_file and record_number, delivery by delivery"
+        if takes.read not in declared.reads:
+            yield f"it takes from {takes.read}, which it does not read"
+        elif takes.items and takes.items[0] not in TABLES[takes.read].column_names:
+            yield f"it takes the items of {takes.read}.{takes.items[0]}, which does not exist"
+        if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
+            yield "rows tell where they are from in a column form, and that they were joined in a column repairs"
     for column in declared.columns:
         for source in column.sources:
             read, _, name = source.rpartition(".")

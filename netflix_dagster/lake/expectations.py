@@ -1,18 +1,20 @@
 """Every row judged: which rules it breaks, whether it is a copy, whether it may stay.
 
-``annotate`` adds to what a table's function returned the names of the rules that each row breaks. The annotated
-rows are staged once; ``settle`` finds copies and clashing keys among them, ``tally`` counts everything in one
-query, one row a delivery; ``kept`` and ``refused`` are the two sides. What is not kept is either counted (a copy)
-or quarantined.
+``annotate`` adds to what a table's function returned the rules that each row breaks, as bits of one number: twenty
+rules cost little more than one. The annotated rows are staged once; ``settle`` finds copies and clashing keys among
+them, ``tally`` counts everything in one query, one row a delivery; ``kept`` and ``refused`` are the two sides. What
+is not kept is either counted (a copy) or quarantined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.lake.contract import Expectation, Table
+from netflix_dagster.lake.contract import FOUND, Expectation, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -21,12 +23,14 @@ UNIQUE, MOSTLY = "unique_key", "mostly_kept"
 BROKEN, COPY = "_broken", "_copy"
 MOSTLY_REFUSED = 0.5
 """A delivery of whose rows more than this share would be refused is not a delivery with bad rows but a bad one."""
+MOST_SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What one delivery's rows came to. ``broken`` counts the rows that break each rule, ``contested`` the kept
-    rows whose key another kept row has as well: none, once they are settled."""
+    rows whose key another kept row has as well: none, once they are settled. ``because`` is what the rows
+    themselves say of a broken rule, ``measured`` what each rule about the delivery has measured."""
 
     rows: int
     kept: int
@@ -35,6 +39,7 @@ class Tally:
     broken: dict[str, int]
     contested: int = 0
     because: dict[str, str] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
 
 def unique_key(table: Table) -> Expectation:
@@ -66,16 +71,36 @@ def judge(annotated: DataFrame, table: Table) -> tuple[DataFrame, dict[str | Non
     return settled, tally(settled, table)
 
 
-def annotate(frame: DataFrame, table: Table) -> DataFrame:
-    """The frame with ``_broken``, the names of the rules that each row breaks, and ``_copy``, marked repeats.
+def annotate(frame: DataFrame, table: Table, reads: Mapping[str, DataFrame] | None = None) -> DataFrame:
+    """The frame with ``_broken``, the rules that each row breaks, and ``_copy``, marked repeats.
 
     A function may mark rows that another form of the same delivery already brings, in a column ``is_duplicate``.
+    ``reads`` are the tables in which foreign keys are looked for.
     """
     from pyspark.sql import functions as F
 
-    broken = F.array_compact(F.array(*(_if_broken(rule) for rule in table.rules))) if table.rules else F.array()
+    for rule in table.rules:
+        if rule.references:
+            frame = _with_found(frame, rule, (reads or {})[rule.references[0]])
+    bits = [_bit_if_broken(rule, place) for place, rule in enumerate(table.rules)]
+    broken = _sum(bits) if bits else F.lit(0).cast("bigint")
     brought = F.col("is_duplicate") if "is_duplicate" in frame.columns else F.lit(None).cast("boolean")
-    return frame.withColumn(BROKEN, broken.cast("array<string>")).withColumn(COPY, F.coalesce(brought, F.lit(False)))
+    marked = frame.withColumn(BROKEN, broken).withColumn(COPY, F.coalesce(brought, F.lit(False)))
+    return marked.drop(*(name for name in marked.columns if name.startswith(FOUND)))
+
+
+def _with_found(frame: DataFrame, rule: Expectation, other: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    assert rule.references is not None
+    keys = [
+        F.col(theirs).alias(f"{FOUND}{name}") for name, theirs in zip(rule.foreign_key, rule.references[1], strict=True)
+    ]
+    known = other.select(*keys).distinct().withColumn(f"{FOUND}{rule.name}", F.lit(True))
+    same = [F.col(name) == F.col(f"{FOUND}{name}") for name in rule.foreign_key]
+    joined = frame.join(F.broadcast(known), reduce(lambda one, and_other: one & and_other, same), "left")
+    found = F.coalesce(F.col(f"{FOUND}{rule.name}"), F.lit(False))
+    return joined.drop(*(f"{FOUND}{name}" for name in rule.foreign_key)).withColumn(f"{FOUND}{rule.name}", found)
 
 
 def settle(annotated: DataFrame, table: Table) -> DataFrame:
@@ -103,7 +128,7 @@ def settle(annotated: DataFrame, table: Table) -> DataFrame:
     )
     later = F.col("_nth") > 1
     settled = clashing.withColumn(COPY, later & F.col("_repeat")).withColumn(
-        BROKEN, F.when(later & ~F.col("_repeat"), F.array_append(BROKEN, F.lit(UNIQUE))).otherwise(F.col(BROKEN))
+        BROKEN, F.col(BROKEN) + F.when(later & ~F.col("_repeat"), _bit(table, UNIQUE)).otherwise(0)
     )
     others = competing.join(claimed_twice, key, "left_anti").select(*names)
     return annotated.where(~_stays(table)).unionByName(others).unionByName(settled.select(*names))
@@ -113,20 +138,21 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
     """Count the judged rows in one query: a ``Tally`` for every delivery, or under None for a whole table."""
     from pyspark.sql import functions as F
 
-    rules = all_rules(table)
+    rules = [rule for rule in all_rules(table) if rule.name != MOSTLY]
     counts = [
         F.count("*").alias("rows"),
         _count_if(_stays(table)).alias("kept"),
         _count_if(F.col(COPY)).alias("copies"),
-        *(_count_if(F.array_contains(BROKEN, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
+        *(_count_if(_breaks(table, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
     ]
     # Distinct hashes cost a seventh of distinct keys. Equal keys have equal hashes, so no clash is missed; that two
     # keys share a hash is settled, or counted again, by the keys themselves.
     counts.append(F.count_distinct(F.when(_stays(table), F.xxhash64(*table.key))).alias("keys"))
     said = [rule for rule in rules if rule.because]
     counts += [
-        F.max(F.when(_any_of([rule.name]), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
+        F.max(F.when(_breaks(table, rule.name), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
     ]
+    counts += [F.expr(rule.measure).alias(f"measured_{rule.name}") for rule in table.delivery_rules]
     if table.judged_by_delivery:
         rows = judged.groupBy(F.col("delivery_date").cast("string").alias("day")).agg(*counts).collect()
     else:
@@ -141,7 +167,8 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
             contested = row["rows"] - judged.select(*table.key).distinct().count()
             broken[UNIQUE] = contested
         because = {rule.name: row[f"said_{rule.name}"] for rule in said if row[f"said_{rule.name}"]}
-        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested, because)
+        measured = {rule.name: row[f"measured_{rule.name}"] for rule in table.delivery_rules}
+        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested, because, measured)
     return found
 
 
@@ -151,8 +178,40 @@ def kept(judged: DataFrame, table: Table) -> DataFrame:
 
 
 def refused(judged: DataFrame, table: Table) -> DataFrame:
-    """The rows that go to the quarantine."""
-    return judged.where(~_stays(table) & ~judged[COPY])
+    """The rows that go to the quarantine, with the names of all the rules that each breaks in ``_broken``."""
+    from pyspark.sql import functions as F
+
+    rules = [rule.name for rule in all_rules(table) if rule.name != MOSTLY]
+    names = F.array_compact(F.array(*(F.when(_breaks(table, name), F.lit(name)) for name in rules)))
+    return judged.where(~_stays(table) & ~judged[COPY]).withColumn(BROKEN, names)
+
+
+def samples(judged: DataFrame, table: Table) -> dict[tuple[str | None, str], list[dict[str, Any]]]:
+    """Some of the rows that break each rule, by delivery and rule: the key, and what the rule speaks of."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    rules = {rule.name: rule for rule in all_rules(table) if rule.name != MOSTLY}
+    day = F.col("delivery_date").cast("string") if table.judged_by_delivery else F.lit(None).cast("string")
+    alike = Window.partitionBy("_day", BROKEN).orderBy(*table.key)
+    broken = judged.where(F.col(BROKEN) != 0).withColumn("_day", day)
+    some = broken.withColumn("_nth", F.row_number().over(alike)).where(F.col("_nth") <= MOST_SAMPLES)
+    found: dict[tuple[str | None, str], list[dict[str, Any]]] = {}
+    for row in some.drop("_nth", COPY).toArrow().to_pylist():
+        for place, (name, rule) in enumerate(rules.items()):
+            if row[BROKEN] >> place & 1:
+                listed = found.setdefault((row["_day"], name), [])
+                if len(listed) < MOST_SAMPLES:
+                    listed.append(_shown(row, rule, table))
+    return found
+
+
+def _shown(row: Mapping[str, Any], rule: Expectation, table: Table) -> dict[str, Any]:
+    spoken_of = [
+        name for name in row if not name.startswith("_") and re.search(rf"\b{re.escape(name)}\b", rule.condition)
+    ]
+    where = [name for name in ("source_file", "record_number") if name in row]
+    return {name: row[name] for name in dict.fromkeys((*table.key, *spoken_of, *where))}
 
 
 def blocking_reason(found: Tally, table: Table) -> str | None:
@@ -173,21 +232,36 @@ def _stays(table: Table) -> Column:
     from pyspark.sql import functions as F
 
     drops = [rule.name for rule in all_rules(table) if rule.on_fail == "drop"]
-    return ~_any_of(drops) & ~F.col(COPY)
+    if not drops:
+        return ~F.col(COPY)
+    return (F.col(BROKEN).bitwiseAND(F.lit(sum(_bit(table, name) for name in drops))) == 0) & ~F.col(COPY)
 
 
-def _any_of(names: Sequence[str]) -> Column:
+def _breaks(table: Table, rule: str) -> Column:
     from pyspark.sql import functions as F
 
-    if not names:
-        return F.lit(False)
-    return F.arrays_overlap(F.col(BROKEN), F.array(*(F.lit(name) for name in names)))
+    return F.col(BROKEN).bitwiseAND(F.lit(_bit(table, rule))) != 0
 
 
-def _if_broken(rule: Expectation) -> Column:
+def _bit(table: Table, rule: str) -> int:
+    """The bit that stands for a rule; that of the unique key is above those of the row rules."""
+    names = [declared.name for declared in table.rules]
+    return 1 << (len(names) if rule == UNIQUE else names.index(rule))
+
+
+def _bit_if_broken(rule: Expectation, place: int) -> Column:
     from pyspark.sql import functions as F
 
-    return F.when(~F.coalesce(F.expr(rule.condition), F.lit(True)), F.lit(rule.name))
+    kept = F.coalesce(F.expr(rule.condition), F.lit(True))
+    return F.when(kept, F.lit(0).cast("bigint")).otherwise(F.lit(1 << place).cast("bigint"))
+
+
+def _sum(terms: Sequence[Column]) -> Column:
+    """The sum as a tree that is no deeper than it must be: engines refuse expressions that are nested deeply."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return _sum(terms[:half]) + _sum(terms[half:])
 
 
 def _count_if(condition: Column) -> Column:

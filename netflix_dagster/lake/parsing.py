@@ -12,17 +12,19 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from netflix_dagster.lake import foreign
 from netflix_dagster.lake.unpack import MAX_FILE, too_large
-from netflix_dagster.landing.sources import Source
+from netflix_dagster.landing.sources import EvolvedColumn, Source
 
 csv.field_size_limit(256 * 1024 * 1024)
 
+_HEADER_WITHIN, _HEADER_LENGTH = 20, 10_000
+"""Lines, and characters of each, in which a header is looked for that is not in the first."""
 _TAIL_NEEDS = 50
 """A file of fewer records says too little about its columns to judge whether its last value was cut."""
 
@@ -106,8 +108,8 @@ def parse_bytes(data: bytes, source: Source, path: str = "") -> ParsedFile:
 def _decode(data: bytes) -> str | Refusal:
     if not data.removeprefix(codecs.BOM_UTF8).strip():
         return EMPTY
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return Refusal("encoding", "the file is UTF-16, not UTF-8", "save it as UTF-8 and land it again")
+    if strange := foreign.other_format(data) or foreign.wide_encoding(data):
+        return Refusal(*strange)
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         hint = "the file is binary, or was damaged on its way; land it again"
@@ -117,41 +119,37 @@ def _decode(data: bytes) -> str | Refusal:
     except UnicodeDecodeError as error:
         decoded = error.object  # the BOM is not counted
         line = decoded.count(b"\n", 0, error.start) + 1
-        reason = f"the file is not UTF-8: byte 0x{decoded[error.start]:02x} in line {line}"
-        hint = "it was probably saved as Windows-1252; save it as UTF-8 and land it again"
-        return Refusal("encoding", reason, hint, line=line)
+        return Refusal(*foreign.not_utf8(decoded, error), line=line)
     return no_data(text) or text
 
 
 def no_data(text: str) -> Refusal | None:
     """Why a text is not data at all but what a server says instead: a page, ``null``; else None."""
-    start = text[:500].lstrip().lower()
-    if re.match(r"<[a-z!?]", start):
-        found = re.search(r"<(title|a)\b[^>]*>(.*?)</\1>", text[:5000], re.IGNORECASE | re.DOTALL)
-        title = f" ({found.group(2).strip()})" if found else ""
-        hint = "the download answered with a page instead of the data; fetch the file again"
-        return Refusal("not_a_page", f"the file is an HTML page{title}, not data", hint)
-    if start.strip() in ("null", "{}", "[]"):
-        return Refusal("not_empty", f"the body is {start.strip()!r}, there is no data", "fetch the file again")
-    return None
+    said = foreign.no_data(text)
+    return Refusal(*said) if said else None
 
 
 def _parse_text(text: str, source: Source, empty: ParsedFile) -> ParsedFile:
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, delimiter=source.delimiter, strict=True)
     try:
-        header = tuple(cell.strip() for cell in next(reader))
+        raw_header = next(reader) or [""]
+        header = tuple(cell.strip() for cell in raw_header)
     except (StopIteration, csv.Error) as error:
         refusal = Refusal("header", f"the header cannot be read: {error}", "land a file that begins with a header")
         return replace(empty, refusals=(refusal,))
     positions, refusals, rescued_at, absent = place_columns(header, source)
     if refusals:
+        place = _header_elsewhere(lines, source) if refusals[-1].rule == "columns" else None
+        if place:
+            hint = f"the header seems to stand in line {place}: remove what is above it"
+            refusals[-1] = replace(refusals[-1], hint=hint, line=place)
         return replace(empty, header=header, refusals=tuple(refusals))
 
     rows: list[Record] = []
     bad: list[Refusal] = []
     number = 0
-    width = len(header)
+    width, last = len(header), raw_header[-1]
     while True:
         line = reader.line_num + 1
         try:
@@ -168,13 +166,19 @@ def _parse_text(text: str, source: Source, empty: ParsedFile) -> ParsedFile:
         if len(cells) != width:
             bad.append(_ragged(number, line, cells, width, _raw(lines, line, reader.line_num)))
             continue
+        if cells[-1] == last and _says_header(cells, header):
+            bad.append(_header_again(number, line, _raw(lines, line, reader.line_num)))
+            continue
         values = tuple([(cells[p] or None) if p is not None else None for p in positions])
         rows.append(Record(number, line, values, rescue(cells, rescued_at) if rescued_at else None))
     if not number:
         refusal = Refusal("not_empty", "there is a header and no record", "ask for the delivery again")
         return replace(empty, header=header, refusals=(refusal,))
     if not text.endswith(("\n", "\r")) and rows and not bad:
-        cut = _cut_tail(rows, positions, header)
+        judged = [
+            None if isinstance(c, EvolvedColumn) else p for c, p in zip(source.columns.values(), positions, strict=True)
+        ]
+        cut = _cut_tail(rows, judged, header)
         if cut:
             bad.append(cut)
             rows.pop()
@@ -189,6 +193,23 @@ def _parse_text(text: str, source: Source, empty: ParsedFile) -> ParsedFile:
     )
 
 
+def _header_elsewhere(lines: list[str], source: Source) -> int | None:
+    """The line after the first in which the header seems to stand."""
+    required = {name for name, column in source.columns.items() if column.required and name not in source.filled}
+    for number, line in enumerate(lines[1:_HEADER_WITHIN], 2):
+        cells = next(csv.reader([line[:_HEADER_LENGTH]], delimiter=source.delimiter), [])
+        if required <= {source.canonical(cell) for cell in cells}:
+            return number
+    return None
+
+
+def _says_header(cells: list[str], header: tuple[str, ...]) -> bool:
+    """Whether a record of a table of several columns says nothing but the header again."""
+    return len(header) > 1 and tuple(cell.strip("\ufeff \t") for cell in cells) == tuple(
+        name.strip("\ufeff") for name in header
+    )
+
+
 def _raw(lines: list[str], first: int, last: int) -> str:
     """The text of the record that stands in these lines, counted from 1."""
     return "".join(lines[first - 1 : last]).rstrip("\r\n")
@@ -200,24 +221,30 @@ def place_columns(
     """Where each column of the source stands in the header, what is wrong, and which columns are not known."""
     place: dict[str, int] = {}
     rescued: dict[int, str] = {}
+    named: set[str] = set()
     refusals: list[Refusal] = []
     for position, name in enumerate(header):
         canonical = source.canonical(name)
-        if canonical is None:
-            taken = not name or name in rescued.values()
+        if canonical is None or (canonical in place and isinstance(source.columns[canonical], EvolvedColumn)):
+            taken = not name or name in named
             rescued[position] = f"{name} (column {position + 1})".lstrip() if taken else name
+            named.add(rescued[position])
         elif canonical in place:
             reason = f"the columns {header[place[canonical]]!r} and {name!r} are both {canonical!r}"
             refusals.append(Refusal("header", reason, "land the file with one of them", raw=",".join(header)))
         else:
             place[canonical] = position
-    absent = tuple(name for name in source.columns if name not in place and name not in source.filled)
+    contract = [name for name, column in source.columns.items() if not isinstance(column, EvolvedColumn)]
+    absent = tuple(name for name in contract if name not in place and name not in source.filled)
     missing = [name for name in absent if source.columns[name].required]
     if missing:
         hint = "land a file with these columns, or name the new header as an alias in sources.yaml"
-        other = re.search(r"[;|\t,]", header[0].replace(source.delimiter, "")) if len(header) == 1 else None
-        if other:
-            hint = f"the columns seem to be separated by {other.group()!r}, not {source.delimiter!r}"
+        if len(header) == 1:
+            others = [mark for mark in foreign.SEPARATORS if mark != source.delimiter and mark in header[0]]
+            hint = "the first line is no header, perhaps what a server said instead of the data; fetch the file again"
+            if others:
+                hint = f"the columns seem to be separated by {others[0]!r}, not {source.delimiter!r}"
+        hint = foreign.lookalike(header, missing) or hint
         reason = f"missing columns: {', '.join(missing)} (the header has: {', '.join(header)[:300]})"
         refusals.append(Refusal("columns", reason, hint, raw=",".join(header)[:2000]))
     return [place.get(name) for name in source.columns], refusals, rescued, absent
@@ -228,11 +255,19 @@ def rescue(cells: list[str], rescued_at: dict[int, str]) -> str | None:
     return json.dumps(kept, ensure_ascii=False, sort_keys=True) if kept else None
 
 
+def _header_again(number: int, line: int, raw: str) -> Refusal:
+    reason = f"record {number} (line {line}) is the header again: the file may be several, joined"
+    return Refusal("header", reason, "land each file by itself, or take the line out", number, line, raw)
+
+
 def _ragged(number: int, line: int, cells: list[str], width: int, raw: str) -> Refusal:
-    reason = f"record {number} (line {line}) has {len(cells)} fields where the header has {width}"
+    fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
+    reason = f"record {number} (line {line}) has {fields} where the header has {width}"
     hint = "a separator inside a value needs quotes around it"
     if len(cells) < width:
         hint = "the file may have been cut short, or a line break inside a value needs quotes; land it again"
+    if not raw.strip("\x1a \t"):
+        hint = "the line has blanks or an end-of-file mark only; take it out and land the file again"
     return Refusal("fields", reason, hint, number, line, raw)
 
 

@@ -262,7 +262,8 @@ def read_arrow(
 def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = None) -> None:
     """Write a small table of our own book-keeping through delta-rs: append, or replace what a condition selects.
 
-    Every write leaves a small file, and reading costs what the files are in number: now and then they are joined.
+    Columns that the table does not have yet are added. Every write leaves a small file, and reading costs what the
+    files are in number: now and then they are joined.
     """
     from deltalake import write_deltalake
 
@@ -270,9 +271,9 @@ def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = 
 
     def commit() -> None:
         if replace is not None and exists(lake, name):
-            write_deltalake(target, rows, mode="overwrite", predicate=replace)
+            write_deltalake(target, rows, mode="overwrite", predicate=replace, schema_mode="merge")
         elif rows.num_rows:
-            write_deltalake(target, rows, mode="append")
+            write_deltalake(target, rows, mode="append", schema_mode="merge")
 
     def join_files() -> None:
         found = delta(lake, name)

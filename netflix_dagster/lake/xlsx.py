@@ -25,7 +25,7 @@ from netflix_dagster.lake.parsing import (
     rescue,
 )
 from netflix_dagster.lake.unpack import Unfit, Unpacked, unpack
-from netflix_dagster.landing.sources import Source
+from netflix_dagster.landing.sources import EvolvedColumn, Source
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
@@ -45,7 +45,7 @@ def parse_workbook(data: bytes, source: Source, empty: ParsedFile) -> ParsedFile
         return replace(empty, refusals=(_no_zip(data),))
     try:
         unpacked = unpack(data)
-        sheets = list(_sheets(unpacked))
+        sheets = list(read_sheets(unpacked))
     except Unfit as unfit:
         return replace(empty, refusals=(Refusal(*unfit.told),))
     return _collect([_read(sheet, source) for sheet in sheets], source, empty)
@@ -66,7 +66,7 @@ def _no_zip(data: bytes) -> Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
+class Sheet:
     """A sheet as text, row by row from the first row and column of the sheet."""
 
     name: str
@@ -75,7 +75,8 @@ class _Sheet:
     errors: Mapping[tuple[int, int], str]
 
 
-def _sheets(unpacked: Unpacked) -> Iterator[_Sheet]:
+def read_sheets(unpacked: Unpacked) -> Iterator[Sheet]:
+    """Every worksheet of a workbook, hidden ones included. Raises ``Unfit`` for what cannot be read."""
     from python_calamine import SheetTypeEnum, SheetVisibleEnum
 
     book = _guarded(_open, unpacked.data)
@@ -84,7 +85,7 @@ def _sheets(unpacked: Unpacked) -> Iterator[_Sheet]:
             continue
         errors = unpacked.errors.get(meta.name, {})
         rows = _guarded(_texts, book, meta.name, errors)
-        yield _Sheet(meta.name, meta.visible == SheetVisibleEnum.Visible, rows, errors)
+        yield Sheet(meta.name, meta.visible == SheetVisibleEnum.Visible, rows, errors)
 
 
 def _open(data: bytes) -> CalamineWorkbook:
@@ -143,7 +144,7 @@ def _clock(length: timedelta) -> str:
 class _Table:
     """What a sheet holds below its header. ``rows``: its number in the sheet and its cells, the empty ones left out."""
 
-    sheet: _Sheet
+    sheet: Sheet
     header: tuple[str, ...]
     preamble: str | None
     rows: list[tuple[int, list[str]]]
@@ -153,7 +154,7 @@ class _Table:
     refusals: list[Refusal]
 
 
-def _read(sheet: _Sheet, source: Source) -> _Table | Refusal | None:
+def _read(sheet: Sheet, source: Source) -> _Table | Refusal | None:
     """The table of a sheet; None when it has none, a refusal when it has one that cannot be understood."""
     place = _header_row(sheet.rows, source)
     if place is None:
@@ -213,7 +214,7 @@ def _collect(tables: list[_Table | Refusal | None], source: Source, empty: Parse
     for table in read:
         for line, cells in table.rows:
             number += 1
-            fault = _error_in(table, number, line, cells)
+            fault = _error_in(table, source, number, line, cells)
             if fault:
                 bad.append(fault)
             else:
@@ -239,9 +240,11 @@ def _values(table: _Table, source: Source, cells: list[str]) -> tuple[str | None
     )
 
 
-def _error_in(table: _Table, number: int, line: int, cells: list[str]) -> Refusal | None:
-    """A formula that failed in a column that the source knows: the value is not known, so the record is refused."""
-    for place in table.positions:
+def _error_in(table: _Table, source: Source, number: int, line: int, cells: list[str]) -> Refusal | None:
+    """A formula that failed in a column of the contract: the value is not known, so the record is refused."""
+    for column, place in zip(source.columns.values(), table.positions, strict=True):
+        if isinstance(column, EvolvedColumn):
+            continue
         error = table.sheet.errors.get((line, place + 1)) if place is not None else None
         if place is not None and error is not None:
             cell = f"the cell {_letters(place)}{line} of the sheet {table.sheet.name!r} ({table.header[place]})"

@@ -6,6 +6,7 @@ A wrong key, a wrong type or a duplicate is refused with file, line and reason, 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Marks of byte order and direction, and characters of no width."""
 NAME = r"^[a-z][a-z0-9_]*$"
 RESERVED = frozenset(
     (
@@ -29,6 +32,8 @@ RESERVED = frozenset(
     )
 )
 """Columns that bronze adds to every source; a source cannot bring one of its own by these names."""
+MOST_NAME = 128
+"""No longer is the name of a column that evolves."""
 FILLED = ("sheet", "preamble")
 """Columns of a workbook that its reader fills: the name of the sheet, and the text above the header."""
 
@@ -57,8 +62,22 @@ class SourceColumn(_Strict):
     required: bool = True
 
 
+class EvolvedColumn(SourceColumn):
+    """A column that ``sources.yaml`` does not name, kept under its own name because the source lets its table evolve.
+
+    Nothing is asked of it: what is wrong with it never refuses a file.
+    """
+
+
+OnDrift = Literal["evolve", "rescue", "refuse"]
+
+
 class Source(_Strict):
-    """One kind of delivered file and the feed that it belongs to."""
+    """One kind of delivered file and the feed that it belongs to.
+
+    ``on_drift`` is what becomes of columns that the source does not name: kept in ``rescued_data`` (rescue), as
+    columns of their own in bronze (evolve), or reason enough to hold the delivery back (refuse).
+    """
 
     name: str = Field(pattern=NAME)
     feed: str
@@ -66,6 +85,7 @@ class Source(_Strict):
     description: str
     files: str = "*.csv"
     format: Literal["csv", "tsv", "xlsx"] = "csv"
+    on_drift: OnDrift = "rescue"
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
     @property
@@ -91,6 +111,21 @@ class Source(_Strict):
         """Every header that this source knows, folded, to the canonical name of its column."""
         delivered = {name: column for name, column in self.columns.items() if name not in self.filled}
         return {fold_header(h): name for name, column in delivered.items() for h in (name, *column.aliases)}
+
+    def evolved(self, names: Iterable[str]) -> Source:
+        """The source with columns of their own for headers that it does not know, as far as they can be columns.
+
+        A header that is no name for a column, or that of one which bronze or a reader adds, stays unknown.
+        """
+        new = {fold_header(name): name for name in names if self.canonical(name) is None}
+        grown = {
+            name: EvolvedColumn(description=f"Delivered as {header!r}; not in sources.yaml", required=False)
+            for name, header in sorted(new.items())
+            if re.fullmatch(NAME, name) and len(name) <= MOST_NAME and name not in (*RESERVED, *FILLED)
+        }
+        # Built anew, not copied: a copy would keep the cached headers.
+        fields = {field: getattr(self, field) for field in Source.model_fields}
+        return Source(**{**fields, "columns": {**self.columns, **grown}}) if grown else self
 
     @model_validator(mode="after")
     def _filled_columns_are_there(self) -> Source:
@@ -152,8 +187,8 @@ class Sources(_Strict):
 
 
 def fold_header(header: str) -> str:
-    """A header as compared: case, surrounding space, spaces, dashes and underscores do not matter."""
-    return re.sub(r"[\s\-_]+", "_", header.strip().lower())
+    """A header as compared: case, surrounding space, spaces, dashes, underscores and what is not seen do not matter."""
+    return re.sub(r"[\s\-_]+", "_", _INVISIBLE.sub("", header).strip().lower())
 
 
 def _named(group: str, key: Any, entry: Any) -> Any:

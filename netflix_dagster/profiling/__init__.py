@@ -1,5 +1,5 @@
 """An unknown file looked at: what it holds, what is odd about it, which source it looks like, and what to tell the
-platform so that it takes it. Nothing is written, and nothing here is used when tables are built."""
+platform so that it takes it. Nothing is written."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from netflix_dagster.profiling.kinds import EITHER, Found, judge, pattern_of
+from netflix_dagster.lake.kinds import EITHER, Found, judge, pattern_of
 
 NULLS = frozenset(
     ("", "n/a", "na", "#n/a", "null", "none", "nil", "nan", "-", "--", "?", "\\n", "#null!", "(null)", "(blank)")

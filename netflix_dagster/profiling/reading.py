@@ -113,7 +113,7 @@ def _workbook(path: Path, data: bytes, size: int, whole: bool) -> Delivered:
             f"{path} is a workbook or zip archive of {size:,} bytes; only the first {len(data):,} were read"
         )
     try:
-        sheets = list(xlsx._sheets(unpack(data)))
+        sheets = list(xlsx.read_sheets(unpack(data)))
     except Unfit as unfit:
         _, reason, mend = unfit.told
         raise Unreadable(f"{path} is no workbook that can be read: {reason}; {mend}") from unfit

@@ -141,6 +141,10 @@ def _rules(table: Table) -> str:
         (f"`{rule.name}`", rule.description, f"{rule.on_fail}: {HAPPENS[rule.on_fail]}", rule.hint)
         for rule in all_rules(table)
     ]
+    rows += [
+        (f"`{rule.name}`", rule.description, f"{rule.on_fail}: of the whole delivery", rule.hint)
+        for rule in table.delivery_rules
+    ]
     return "What is checked:\n\n" + _grid(("rule", "what must be so", "a row that breaks it", "what to do"), rows)
 
 

@@ -15,6 +15,7 @@ import yaml
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.lake.contract import TABLES, Column, Expectation, Table
+from netflix_dagster.lake.delivery_rules import DeliveryRule
 from netflix_dagster.lake.expectations import UNIQUE, all_rules
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import get_settings
@@ -159,7 +160,10 @@ def _schema(table: Table) -> dict[str, Any]:
         "dataGranularityDescription": table.grain,
         "tags": _tags(table),
         "properties": properties,
-        "quality": [_quality(rule, table) for rule in rules if rule.name not in of_column],
+        "quality": [
+            *(_quality(rule, table) for rule in rules if rule.name not in of_column),
+            *(_about_deliveries(rule, table) for rule in table.delivery_rules),
+        ],
     }
 
 
@@ -237,6 +241,11 @@ def _quality(rule: Expectation, table: Table) -> dict[str, Any]:
         }
     if not rule.condition:
         return {**said, "type": "text"}
+    if rule.references:
+        parent, theirs = rule.references
+        found_in = {"columns": list(rule.foreign_key), "table": parent, "theirColumns": list(theirs)}
+        custom = {"type": "custom", "engine": "netflix-dagster", "implementation": {"references": found_in}}
+        return {**said, "dimension": "consistency", **custom}
     dimension = next((d for suffix, d in DIMENSIONS if rule.name.endswith(suffix)), "consistency")
     said["dimension"] = dimension
     if _columns_of(rule.condition) <= set(table.column_names):
@@ -252,7 +261,24 @@ def _quality(rule: Expectation, table: Table) -> dict[str, Any]:
     return {**said, "type": "custom", "engine": "netflix-dagster", "implementation": {"condition": rule.condition}}
 
 
-def _about(rule: Expectation) -> dict[str, Any]:
+def _about_deliveries(rule: DeliveryRule, table: Table) -> dict[str, Any]:
+    """A rule about a delivery: what it measures, and what that may come to."""
+    said = {
+        **_about(rule),
+        "unit": "deliveries",
+        "dimension": "timeliness" if rule.kind == "recent" else "completeness",
+    }
+    if rule.compares:
+        compared = {"measure": rule.measure, "limit": rule.limit, "comparedWith": "the delivery before"}
+        return {**said, "type": "custom", "engine": "netflix-dagster", "implementation": compared}
+    measured = f"SELECT {rule.measure} AS measured FROM {table.name} GROUP BY delivery_date"
+    query = f"SELECT count(*) FROM ({measured}) WHERE measured > {rule.limit}"
+    dialect = [{"property": "dialect", "value": "spark"}]
+    own = [*said["customProperties"], *dialect]
+    return {**said, "type": "sql", "query": query, "mustBe": 0, "customProperties": own}
+
+
+def _about(rule: Expectation | DeliveryRule) -> dict[str, Any]:
     return {
         "id": rule.name,
         "name": rule.name,

@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
 def lakehouse(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[DagsterDev]:
-    """``dagster dev`` on a new lake with the sample deliveries, brought to gold by nobody but its own sensor."""
+    """``dagster dev`` on a new lake with the sample deliveries, brought to gold by nobody but its own sensors."""
     root = tmp_path_factory.mktemp("lakehouse")
     dagster = DagsterDev(root)
     request.session.stash[_LOG] = dagster.log

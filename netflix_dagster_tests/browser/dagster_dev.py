@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from netflix_dagster.landing.sample import write_sample
+from netflix_dagster.landing.sources import load_sources
 
 REPO = Path(__file__).parents[2]
-LAST_TABLE = ("gold", "kpi_catalogue")
+LAST_TABLES = {"catalogue": "gold.kpi_catalogue", "charts": "gold.kpi_top10", "engagement": "gold.fact_engagement"}
+"""What of each feed is built last."""
 ANSWERS_WITHIN = 120.0
-GOLD_WITHIN = 180.0
+GOLD_WITHIN = 300.0
 STOPS_WITHIN = 20.0
 
 ENTRIES = """{ workspaceOrError { __typename ... on PythonError { message }
@@ -38,7 +40,8 @@ class DagsterDev:
     def __init__(self, root: Path) -> None:
         self.landing, self.lake = root / "landing", root / "lake"
         self.log = root / "dagster-dev.log"
-        self.deliveries = sorted({file.parent.name for file in write_sample(self.landing)})
+        self.feeds = self._landed()
+        self.deliveries = self.feeds["catalogue"]
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -67,10 +70,8 @@ class DagsterDev:
             self._stop()
 
     def wait_for_gold(self) -> None:
-        """Wait until the newest delivery is in the last gold table and every run has ended."""
-        self._wait(
-            GOLD_WITHIN, f"the sensor has brought {self.deliveries[-1]} to {'.'.join(LAST_TABLE)}", self._in_gold
-        )
+        """Wait until the newest delivery of every feed is in its last gold table and every run has ended."""
+        self._wait(GOLD_WITHIN, f"the sensors have brought all of {self.feeds} to {LAST_TABLES}", self._in_gold)
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run: its id, its status and its tags."""
@@ -118,13 +119,22 @@ class DagsterDev:
     def _in_gold(self) -> str | None:
         runs = self.runs()
         lost = [run for run in runs if run["status"] in ("FAILURE", "CANCELED")]
-        assert not lost, f"a run that the sensor asked for did not succeed: {lost}"
-        key = {"path": list(LAST_TABLE)}
-        asset = self.ask(MATERIALIZED, key=key, partitions=[self.deliveries[-1]])["assetNodeOrError"]
-        arrived = any(asset.get("latestMaterializationByPartition", []))
-        if arrived and all(run["status"] == "SUCCESS" for run in runs):
+        assert not lost, f"a run that a sensor asked for did not succeed: {lost}"
+        arrived = [feed for feed, table in LAST_TABLES.items() if self._is_in(table, self.feeds[feed][-1])]
+        if len(arrived) == len(self.feeds) and all(run["status"] == "SUCCESS" for run in runs):
             return None
         return f"materialised: {arrived}, runs: {[run['status'] for run in runs]}"
+
+    def _is_in(self, table: str, delivery: str) -> bool:
+        asset = self.ask(MATERIALIZED, key={"path": table.split(".")}, partitions=[delivery])["assetNodeOrError"]
+        return any(asset.get("latestMaterializationByPartition", []))
+
+    def _landed(self) -> dict[str, list[str]]:
+        """The sample deliveries, and their dates feed by feed."""
+        sources, found = load_sources().sources, dict[str, set[str]]()
+        for file in write_sample(self.landing):
+            found.setdefault(sources[file.parts[-3]].feed, set()).add(file.parent.name)
+        return {feed: sorted(days) for feed, days in found.items()}
 
     def _wait(self, seconds: float, what: str, lacking: Callable[[], str | None]) -> None:
         until = time.monotonic() + seconds

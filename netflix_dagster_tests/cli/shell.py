@@ -132,6 +132,11 @@ class Shell:
             link.symlink_to(file.resolve())
         return other
 
+    @property
+    def deliveries(self) -> dict[str, list[str]]:
+        """The delivery dates of every source that has landed."""
+        return {source.name: sorted(day.name for day in source.iterdir()) for source in sorted(self.landing.iterdir())}
+
     def contents(self) -> dict[str, list[str]]:
         """Every table but the ledger by its name, rows in a fixed order, without what may differ between builds."""
         found = {}

@@ -8,19 +8,27 @@ from pathlib import Path
 import pytest
 
 from netflix_dagster.landing.sample import sample_files
+from netflix_dagster.landing.sample_charts import garbage_files
 from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster_tests.cli.shell import Shell
 
 
 def test_sample_writes_the_deliveries_once(shell: Shell) -> None:
     first = shell("sample", "landing here")
-    written = {str(p.relative_to(shell.cwd / "landing here")): p for p in (shell.cwd / "landing here").rglob("*.csv")}
+    landed, garbage = shell.cwd / "landing here", garbage_files()
+    written = _files(landed)
     assert (first.code, first.out, first.quiet) == (0, "", True)
-    assert {place: path.read_bytes() for place, path in written.items()} == sample_files()
+    good = {place: data for place, data in sample_files().items() if place not in garbage}
+    assert {place: path.read_bytes() for place, path in written.items()} == good
     assert f"{len(written)} sample files" in first.err
 
     before = {path: path.stat().st_ctime_ns for path in written.values()}
     assert shell("sample", "landing here").code == 0
+    assert {path: path.stat().st_ctime_ns for path in written.values()} == before
+
+    more = shell("sample", "landing here", "--garbage")
+    assert more.code == 0 and f"{len(sample_files())} sample files" in more.err
+    assert {place: path.read_bytes() for place, path in _files(landed).items()} == good | garbage
     assert {path: path.stat().st_ctime_ns for path in written.values()} == before
 
     (shell.cwd / "file").write_text("")
@@ -155,8 +163,15 @@ def test_broken_sources_are_named_by_file_and_line(shell: Shell) -> None:
 def test_help_names_every_command(shell: Shell) -> None:
     said = shell("--help")
     assert said.code == 0
-    assert all(command in said.out for command in ("run", "land", "sample", "query", "doctor", "home"))
+    assert all(
+        command in said.out
+        for command in ("run", "land", "accept", "sample", "query", "profile", "contracts", "doctor", "home")
+    )
     assert shell("rum").code == 2 and shell("run", "--agian").code == 2
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 def _may_write(folder: Path) -> bool:

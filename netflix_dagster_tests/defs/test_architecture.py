@@ -11,7 +11,7 @@ import pytest
 import netflix_dagster
 
 PACKAGE = Path(netflix_dagster.__file__).parent
-ROOMS = ("lake", "landing", "tables", "compute")
+ROOMS = ("lake", "landing", "tables", "compute", "serving", "profiling")
 MODULES = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
 HEAVY = ("pyspark", "pysail", "deltalake", "pandas", "pyarrow", "duckdb", "azure", "databricks")
 
@@ -57,11 +57,13 @@ def test_a_module_imports_heavy_things_only_where_it_uses_them(path: Path) -> No
 @pytest.mark.parametrize(
     ("room", "unknown"),
     [
-        ("landing", {"tables", "compute", "defs", "cli"}),
-        ("lake", {"tables", "compute", "defs", "cli"}),
-        ("tables", {"compute", "defs", "cli"}),
-        ("compute", {"defs", "cli"}),
-        ("defs", {"cli"}),
+        ("landing", {"tables", "compute", "serving", "profiling", "defs", "cli"}),
+        ("lake", {"tables", "compute", "serving", "profiling", "defs", "cli"}),
+        ("tables", {"compute", "serving", "profiling", "defs", "cli"}),
+        ("compute", {"serving", "profiling", "defs", "cli"}),
+        ("serving", {"profiling", "defs", "cli"}),
+        ("profiling", {"compute", "serving", "defs", "cli"}),
+        ("defs", {"profiling", "cli"}),
     ],
 )
 def test_a_room_knows_only_the_rooms_before_it(room: str, unknown: set[str]) -> None:

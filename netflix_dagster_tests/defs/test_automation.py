@@ -12,8 +12,8 @@ from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.lake.contract import TABLES
 from netflix_dagster_tests.defs.house import House, title
 
-DATES = "gold.dim_date"
-TITLES = ("bronze.netflix_catalogue", "bronze.netflix_titles", "silver.titles")
+TITLES = ("bronze.netflix_catalogue", "bronze.netflix_titles", "silver.titles", "silver.releases")
+FOLLOWERS = [name for name, table in TABLES.items() if table.feed is None and {*table.reads} & {*TITLES}]
 DAY, NEXT, LAST = "2021-05-01", "2021-06-01", "2021-07-01"
 SENSOR = next(sensor for sensor in defs.sensors or () if sensor.name == "lake_automation")
 
@@ -39,11 +39,11 @@ class Daemon:
 
 @pytest.fixture
 def daemon(house: House) -> Daemon:
-    """A first delivery is built, dim_date too, and the daemon has seen it."""
+    """A first delivery is built, what follows it too, and the daemon has seen it."""
     made = Daemon(house)
     house.release(DAY, title(1), title(2))
     assert made.tick() == []
-    assert made.build(DAY, tables=[*TITLES, DATES])
+    assert made.build(DAY, tables=[*TITLES, *FOLLOWERS])
     assert made.tick() == []
     return made
 
@@ -52,20 +52,20 @@ def test_a_change_of_silver_requests_it_once(daemon: Daemon) -> None:
     daemon.house.release(NEXT, title(1), title(3, date_added="May 5, 2023"))
     assert daemon.tick() == []
     assert daemon.build(NEXT)
-    assert daemon.tick() == [DATES]
+    assert daemon.tick() == FOLLOWERS
     assert daemon.tick() == []
-    before = daemon.house.rows(DATES)
-    assert daemon.house.execute(only=[DATES]).success
-    assert len(daemon.house.rows(DATES)) > len(before)
+    before = daemon.house.rows("gold.dim_date")
+    assert daemon.house.execute(only=FOLLOWERS).success
+    assert len(daemon.house.rows("gold.dim_date")) > len(before)
     assert daemon.tick() == []
 
 
 def test_the_whole_chain_of_a_delivery_leaves_nothing_to_request(daemon: Daemon) -> None:
     daemon.house.release(NEXT, title(1))
     daemon.house.release(LAST, title(1))
-    assert daemon.build(NEXT, tables=[*TITLES, DATES])
+    assert daemon.build(NEXT, tables=[*TITLES, *FOLLOWERS])
     assert daemon.tick() == []
-    assert daemon.house.run(NEXT, LAST, only=[*TITLES, DATES]).success
+    assert daemon.house.run(NEXT, LAST, only=[*TITLES, *FOLLOWERS]).success
     assert daemon.tick() == []
 
 
@@ -84,11 +84,11 @@ def test_a_bad_delivery_does_not_keep_the_good_ones_waiting(daemon: Daemon, bad:
     assert not daemon.build(NEXT)
     daemon.house.release(LAST, title(1))
     assert daemon.build(LAST)
-    assert daemon.tick() == [DATES]
+    assert daemon.tick() == FOLLOWERS
 
 
 def test_a_bad_delivery_within_a_range_does_not_keep_the_good_ones_waiting(daemon: Daemon) -> None:
     daemon.house.release(NEXT, title(1, release_year="soon"))
     daemon.house.release(LAST, title(1))
     assert daemon.house.run(NEXT, LAST, only=TITLES).success
-    assert daemon.tick() == [DATES]
+    assert daemon.tick() == FOLLOWERS

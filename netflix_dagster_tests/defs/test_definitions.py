@@ -136,7 +136,7 @@ def test_every_expectation_is_a_check_told_apart_by_delivery_where_rows_are(tabl
     assert expected.items() <= {name: check.blocking for name, check in found.items()}.items()
     for check in found.values():
         assert check.description
-        assert check.partitions_def == (asset(table).partitions_def if table.per_delivery else None)
+        assert check.partitions_def == (asset(table).partitions_def if table.judged_by_delivery else None)
 
 
 def test_every_feed_has_a_job_over_its_whole_chain() -> None:

@@ -65,7 +65,14 @@ def test_a_person_takes_it_in(house: House) -> None:
     assert pending(listing, sources, ledger.latest(house.tables)) == []
 
 
-@pytest.mark.parametrize("order", [(CUT, FULL, NEXT), (NEXT, CUT, FULL), (CUT, NEXT, FULL)])
+@pytest.mark.parametrize(
+    "order",
+    [
+        (CUT, NEXT, FULL),
+        pytest.param((CUT, FULL, NEXT), marks=pytest.mark.soak),
+        pytest.param((NEXT, CUT, FULL), marks=pytest.mark.soak),
+    ],
+)
 def test_the_verdict_does_not_depend_on_the_order_of_arrival(house: House, order: tuple[str, ...]) -> None:
     for day in order:
         release(house, day)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from netflix_dagster.lake import ledger, quarantine
+from netflix_dagster.lake import ledger, quarantine, store
 from netflix_dagster.lake.ledger import Entry
 from netflix_dagster.lake.pending import pending
 from netflix_dagster.lake.quarantine import Refused
@@ -41,6 +42,46 @@ def test_building_again_replaces_what_that_table_refused_of_that_delivery(tmp_pa
 def test_nothing_refused_writes_nothing(tmp_path: Path) -> None:
     quarantine.replace(tmp_path, "silver.titles", ["2020-01-01"], [], "run")
     assert quarantine.count(tmp_path) == 0 and not (tmp_path / "quality").exists()
+
+
+def test_an_older_quarantine_goes_on_with_the_new_columns(tmp_path: Path) -> None:
+    quarantine.replace(tmp_path, ROW.table_name, ["2020-01-01"], [ROW], "run")
+    old = store.read_arrow(tmp_path, quarantine.NAME)
+    assert old is not None
+    lake = tmp_path / "old"
+    store.write_arrow(lake, quarantine.NAME, old.drop_columns(["source", "row"]))
+    (found,) = quarantine.rows(lake)
+    assert (found["source"], found["row"], found["raw"]) == (None, None, "x")
+    other = replace(ROW, delivery_date="2020-01-02", source="netflix_titles", row="{}")
+    quarantine.replace(lake, ROW.table_name, ["2020-01-02"], [other], "run")
+    assert [(row["source"], row["row"]) for row in quarantine.rows(lake)] == [(None, None), ("netflix_titles", "{}")]
+    quarantine.replace(lake, ROW.table_name, ["2020-01-01"], [], "run")
+    assert [row["delivery_date"] for row in quarantine.rows(lake)] == ["2020-01-02"]
+
+
+def test_rows_are_chosen_and_keep_their_numbers(tmp_path: Path) -> None:
+    file = Refused("bronze.netflix_cast", "2019-01-01", "c.csv", None, None, None, ("empty",), ("it is",), ("land it",))
+    quarantine.replace(
+        tmp_path, ROW.table_name, ["2020-01-01"], [ROW, replace(ROW, record_number=3, rules=("r1",))], ""
+    )
+    quarantine.replace(tmp_path, file.table_name, ["2019-01-01"], [file], "")
+    assert [(row["number"], row["record_number"], row["source"]) for row in quarantine.rows(tmp_path)] == [
+        (1, None, "netflix_cast"),
+        (2, 3, None),
+        (3, 7, None),
+    ]
+
+    def chosen(**wanted: Any) -> list[int]:
+        return [row["number"] for row in quarantine.rows(tmp_path, quarantine.Selection(**wanted))]
+
+    assert chosen(table="silver.titles") == [2, 3] and chosen(rule="r2") == [3] and chosen(delivery="2019-01-01") == [1]
+    assert chosen(table="silver.titles", record=3, file="a.csv") == [2] and chosen(file="c.csv", record=3) == []
+
+
+def test_a_raw_text_that_is_cut_says_so(tmp_path: Path) -> None:
+    long = replace(ROW, raw="x" * (quarantine.MOST_RAW + 7))
+    quarantine.replace(tmp_path, ROW.table_name, ["2020-01-01"], [long], "run")
+    assert quarantine.rows(tmp_path)[0]["raw"].endswith("x… (7 characters more: see the file)")
 
 
 def test_the_latest_entry_is_the_state_and_attempts_are_counted(tmp_path: Path) -> None:

@@ -9,7 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netflix_dagster.lake import expectations as e
-from netflix_dagster.lake.contract import Column, Expectation, Table, Write, between, holds, in_set, not_null
+from netflix_dagster.lake.contract import (
+    MOST_RULES,
+    Column,
+    Expectation,
+    Table,
+    Write,
+    between,
+    holds,
+    in_set,
+    matches,
+    not_null,
+    references,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -149,3 +161,55 @@ def test_rows_conserve(spark: SparkSession, rows: list[tuple[Any, ...]]) -> None
     assert sum(t.refused for t in found) == len(e.refused(both, table).collect())
     assert all(t.rows == t.kept + t.copies + t.refused for t in found)
     assert set(kept) == {(d, i) for d, i, _, year, _ in rows if i is not None and year != 1800}
+
+
+def test_samples_say_which_rows_break_a_rule(spark: SparkSession) -> None:
+    table = contract(in_set("kind", ("Movie",)), between("year", 1900, 2100, "drop"))
+    rows = [("d1", str(n), "Opera", 2000, n) for n in range(9)] + [
+        ("d2", "1", "Opera", 1800, 1),
+        ("d2", "2", "Movie", 1, 2),
+    ]
+    found = e.samples(judged(spark, table, rows), table)
+    assert {where: len(listed) for where, listed in found.items()} == {
+        ("d1", "kind_known"): e.MOST_SAMPLES,
+        ("d2", "kind_known"): 1,
+        ("d2", "year_plausible"): 2,
+    }
+    assert found["d2", "kind_known"] == [{"delivery_date": "d2", "id": "1", "kind": "Opera"}]
+    assert {row["id"]: row["year"] for row in found["d2", "year_plausible"]} == {"1": 1800, "2": 1}
+
+
+def test_a_pattern_holds_or_does_not(spark: SparkSession) -> None:
+    table = contract(matches("id", r"^\d+'?$", "drop"))
+    both = judged(spark, table, [("d", "12'", "Movie", 1, 1), ("d", "x1", "Movie", 1, 2), ("d", None, "Movie", 1, 3)])
+    assert [row["place"] for row in e.refused(both, table).collect()] == [2]
+
+
+def test_a_foreign_key_is_looked_for_in_the_other_table(spark: SparkSession) -> None:
+    from pyspark.sql import functions as F
+
+    rule = references(("delivery_date", "kind"), "silver.kinds", ("day", "name"), where="year > 0", on_fail="drop")
+    table = contract(rule)
+    kinds = spark.createDataFrame([("d", "Movie"), ("d", "Movie"), ("d2", "Show")], "day string, name string")
+    rows = [
+        ("d", "1", "Movie", 1, 1),
+        ("d", "2", "Show", 1, 2),
+        ("d", "3", None, 1, 3),
+        ("d", "4", "Show", 0, 4),
+        ("d2", "5", "Show", 1, 5),
+    ]
+    frame = spark.createDataFrame(rows, DDL)
+    both = e.annotate(frame, table, {"silver.kinds": kinds})
+    assert both.count() == len(rows), "no row is lost or doubled by looking"
+    assert not [name for name in both.columns if name.startswith("_found")]
+    assert [row["id"] for row in e.refused(both, table).collect()] == ["2"]
+    nobody = e.annotate(frame, table, {"silver.kinds": kinds.where(F.lit(False))})
+    assert sorted(row["id"] for row in e.refused(nobody, table).collect()) == ["1", "2", "5"]
+
+
+def test_sixty_rules_are_told_apart(spark: SparkSession) -> None:
+    rules = [holds(f"rule_{n}", f"year != {n}", "", "drop") for n in range(MOST_RULES - 1)]
+    table = contract(*rules)
+    both = judged(spark, table, [("d", str(n), "Movie", n, n) for n in range(MOST_RULES)])
+    refused = {row["id"]: row[e.BROKEN] for row in e.refused(both, table).collect()}
+    assert refused == {str(n): [f"rule_{n}"] for n in range(MOST_RULES - 1)}

@@ -253,7 +253,10 @@ def test_a_misplaced_quote_is_refused_and_the_next_record_is_read_afresh() -> No
             id="UTF-16, big end first",
         ),
         pytest.param(
-            (HEADER + "1,A,x\n").encode("utf-16-le"), "encoding", "there is a NUL byte in line 1", id="UTF-16, no BOM"
+            (HEADER + "1,A,x\n").encode("utf-16-le"),
+            "encoding",
+            "the file is UTF-16 without a byte order mark, not UTF-8",
+            id="UTF-16, no BOM",
         ),
         pytest.param(HEADER.encode() + b"1,A,x\n2,\0,y\n", "encoding", "there is a NUL byte in line 3", id="NUL"),
         pytest.param(

@@ -86,6 +86,7 @@ def test_nothing_is_refused_and_what_is_odd_is_known(built: tuple[Path, dict[str
     }
     assert odd == {
         ("silver.engagement", "2023-12-12", "known_kind"): 11_936,
+        ("bronze.engagement", "2024-05-23", "no_drift"): 2,  # it has runtime and views
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, in_set, table
+from netflix_dagster.lake.contract import Column, in_set, references, table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -45,7 +45,10 @@ if TYPE_CHECKING:
             ("silver.title_history.valid_from",),
         ),
     ],
-    expectations=[in_set("change", ("added", "changed", "removed"), "fail")],
+    expectations=[
+        in_set("change", ("added", "changed", "removed"), "fail"),
+        references(("title_sk",), "silver.title_history", on_fail="fail", hint="a fault of the code"),
+    ],
 )
 def fact_catalogue_change(history: DataFrame) -> DataFrame:
     """Added, changed, removed: each title of each release that differs from the release before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import TABLES, Column, between, holds, table
+from netflix_dagster.lake.contract import TABLES, Column, between, holds, references, table
 from netflix_dagster.tables.text import folded, title_words
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ _WORDS = (*(f"{fact}.show_title" for fact, _ in NAMED_IN), f"{_HISTORY}.title")
         ),
     ],
     expectations=[
+        references(("title_key",), _HISTORY, where="NOT is_inferred", on_fail="fail", hint="a fault of the code"),
         between("confidence", 0, 1, "fail"),
         holds(
             "inferred_or_matched",

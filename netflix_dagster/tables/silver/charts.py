@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, between, holds, in_set, not_null, table
+from netflix_dagster.lake.contract import Column, Takes, between, holds, in_set, not_null, table
+from netflix_dagster.lake.delivery_rules import null_share, recent, row_count_change, stable
 from netflix_dagster.tables.text import day, tidy
 from netflix_dagster.tables.viewing import CATEGORIES, chart_title_key, current_category, kind_of
 
@@ -53,6 +54,7 @@ def _named(source: str) -> list[Column]:
     ]
 
 
+_DELIVERY_RULES = [row_count_change(), recent("week", 14), stable("category", tuple(CATEGORIES))]
 _WEEKS = Column("cumulative_weeks_in_top_10", "int", "Weeks in this Top 10 so far, this one included")
 _RULES = [
     not_null("week", hint="write the Sunday on which the week ends as 2021-11-14"),
@@ -72,6 +74,7 @@ _RULES = [
     grain="one place of one weekly chart of the world, as one delivery states it",
     key=("delivery_date", "week", "category", "weekly_rank"),
     reads=("bronze.top10_global",),
+    takes=(Takes("bronze.top10_global"),),
     write="per_delivery",
     order="record_number",
     provenance=_PROVENANCE,
@@ -87,6 +90,7 @@ _RULES = [
         Column("episode_launch_details", "string", "JSON: how many episodes were out in which countries"),
         *_ORIGIN,
     ],
+    delivery_rules=_DELIVERY_RULES,
     expectations=[
         *_RULES,
         between("weekly_hours_viewed", 0, 5e9),
@@ -127,6 +131,7 @@ def top10_global(rows: DataFrame) -> DataFrame:
     grain="one place of one weekly chart of one country, as one delivery states it",
     key=("delivery_date", "week", "country_iso2", "category", "weekly_rank"),
     reads=("bronze.top10_countries",),
+    takes=(Takes("bronze.top10_countries"),),
     write="per_delivery",
     order="record_number",
     provenance=_PROVENANCE,
@@ -139,6 +144,7 @@ def top10_global(rows: DataFrame) -> DataFrame:
         _WEEKS,
         *_ORIGIN,
     ],
+    delivery_rules=_DELIVERY_RULES,
     expectations=[
         *_RULES,
         not_null("country_iso2", hint="a chart of a country needs its ISO code"),
@@ -166,6 +172,7 @@ def top10_countries(rows: DataFrame) -> DataFrame:
     grain="one place of one list of the most popular titles of all time, as of one delivery",
     key=("delivery_date", "category", "rank"),
     reads=("bronze.most_popular",),
+    takes=(Takes("bronze.most_popular"),),
     write="per_delivery",
     order="record_number",
     provenance=_PROVENANCE,
@@ -198,6 +205,7 @@ def top10_countries(rows: DataFrame) -> DataFrame:
         ),
         *_ORIGIN,
     ],
+    delivery_rules=[row_count_change(), null_share("hours_viewed", 0.05), stable("category", tuple(CATEGORIES))],
     expectations=[
         not_null("rank", hint="a place is a number from 1"),
         not_null("show_title", hint="a place without a title says nothing"),
@@ -286,11 +294,15 @@ def _hours(name: str) -> Expression:
 
 
 def _lost(names: tuple[str, ...]) -> Expression:
-    """How many of these columns state something that is no number."""
+    """How many of these columns state something that is no number; all but the runtime are whole numbers."""
     from functools import reduce
 
     from pyspark.sql import functions as F
 
-    number = r"^-?\d+(\.\d+)?$|^\d+:\d{2}$"
-    lost = [F.when(F.col(name).isNotNull() & ~_digits(name).rlike(number), 1).otherwise(0) for name in names]
+    length = r"^-?\d+(\.\d+)?$|^\d+:\d{2}$"
+    lost = [
+        F.when(F.col(name).isNotNull() & unread, 1).otherwise(0)
+        for name in names
+        for unread in [~_digits(name).rlike(length) if name == "runtime" else _whole(name).isNull()]
+    ]
     return reduce(lambda one, other: one + other, lost)

@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, between, holds, not_null, table
+from netflix_dagster.lake.contract import Column, Takes, between, holds, not_null, table
 from netflix_dagster.tables.seasons import names_a_season, season_of, show_of
 from netflix_dagster.tables.text import MONTH_NAME, MONTHS, day, tidy
 from netflix_dagster.tables.viewing import FILM, TV, chart_title_key
@@ -60,6 +60,7 @@ MEASURES = (
     grain="one title of one period in one delivery",
     key=("delivery_date", "period", "kind", "title_delivered"),
     reads=(_BRONZE,),
+    takes=(Takes(_BRONZE),),
     write="per_delivery",
     order="record_number",
     provenance=("source_file", "record_number"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, holds, not_null, table
-from netflix_dagster.tables.text import items, tidy
+from netflix_dagster.lake.contract import Column, Takes, holds, not_null, table
+from netflix_dagster.tables.text import LISTED_ITEM, items, tidy
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -28,6 +28,10 @@ def _declare(
         grain=f"one {item} of one title of one release",
         key=("delivery_date", "show_id", item),
         reads=("bronze.netflix_catalogue", f"bronze.{split_source}", "silver.titles"),
+        takes=(
+            Takes("bronze.netflix_catalogue", (whole_column, LISTED_ITEM), form="whole"),
+            Takes(f"bronze.{split_source}", (whole_column, LISTED_ITEM), form="split"),
+        ),
         write="per_delivery",
         order=f"{order}, record_number",
         provenance=(order, "form", "source_file", "record_number"),

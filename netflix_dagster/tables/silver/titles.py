@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, between, holds, in_set, not_null, table
+from netflix_dagster.lake.contract import Column, Takes, between, holds, in_set, not_null, table
+from netflix_dagster.lake.delivery_rules import null_share, row_count_change, stable
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 from netflix_dagster.tables.reference import RATINGS
-from netflix_dagster.tables.silver.repair import join_broken_records
+from netflix_dagster.tables.silver.repair import REPAIR, join_broken_records
 from netflix_dagster.tables.text import day, tidy, title_words
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rati
     grain="one title of one release",
     key=("delivery_date", "show_id"),
     reads=_BOTH,
+    takes=(Takes(_BOTH[0], form="whole"), Takes(_BOTH[1], form="split", halves=REPAIR)),
     write="per_delivery",
     order="record_number",
     provenance=("source_file", "record_number", "form", "title_key", "repairs"),
@@ -71,6 +73,12 @@ _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rati
         Column("repairs", "array<string>", "What had to be repaired: joined_broken_record, rating_duration_swap"),
         Column("source_file", "string", "File that the row came in"),
         Column("record_number", "bigint", "Record of that file"),
+    ],
+    delivery_rules=[
+        row_count_change(),
+        null_share("date_added", 0.3),
+        null_share("description", 0.02),
+        stable("type", ("Movie", "TV Show")),
     ],
     expectations=[
         not_null("show_id", hint="a record without its number cannot be placed; was a line broken in two?"),

@@ -1,0 +1,296 @@
+"""The event log that stays open is Dagster's own: each reads what the other writes, alone and at the same time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.test_utils import create_run_for_test
+
+from netflix_dagster.cli.home import CONFIG, PACKAGED
+from netflix_dagster.defs.event_log import MOST_OPEN, OpenSqliteEventLogStorage, at_once
+
+KEY = dg.AssetKey(["silver", "titles"])
+CHECK = dg.AssetCheckKey(KEY, "title_not_null")
+DAYS = dg.DynamicPartitionsDefinition(name="catalogue_deliveries")
+LONGEST_WAIT = 60
+Open = Callable[[str], dg.DagsterInstance]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Dagster home that can be opened with our event log and with Dagster's own."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    shutil.copyfile(CONFIG if CONFIG.exists() else PACKAGED, tmp_path / "dagster.yaml")
+    (tmp_path / "theirs.yaml").write_text("telemetry: {enabled: false}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def opened(home: Path) -> Iterator[Open]:
+    """Opens the home as ``ours`` or as ``theirs``."""
+    instances: list[dg.DagsterInstance] = []
+
+    def open_it(whose: str) -> dg.DagsterInstance:
+        instance = dg.DagsterInstance.from_config(str(home), {"ours": "dagster.yaml"}.get(whose, f"{whose}.yaml"))
+        expected = {"ours": OpenSqliteEventLogStorage, "theirs": SqliteEventLogStorage}[whose]
+        assert type(instance.event_log_storage) is expected
+        instances.append(instance)
+        return instance
+
+    yield open_it
+    for instance in instances:
+        instance.dispose()
+
+
+@dg.asset(key=KEY, partitions_def=DAYS, check_specs=[dg.AssetCheckSpec(CHECK.name, asset=KEY, partitions_def=DAYS)])
+def titles() -> Iterator[object]:
+    """An asset as ours are: its events, and checks that are logged one by one."""
+    yield dg.MaterializeResult(metadata={"rows": 7}, check_results=[dg.AssetCheckResult(passed=False)])
+
+
+def tell(instance: dg.DagsterInstance, run: dg.DagsterRun, *texts: str) -> None:
+    """Write a materialisation of a run for each text, which stands in its description."""
+    for text in texts:
+        instance.report_dagster_event(
+            dg.DagsterEvent(
+                event_type_value="ASSET_MATERIALIZATION",
+                job_name=run.job_name,
+                event_specific_data=_materialized(text),
+            ),
+            run.run_id,
+        )
+
+
+def _materialized(text: str) -> object:
+    from dagster._core.events import StepMaterializationData
+
+    return StepMaterializationData(dg.AssetMaterialization(KEY, description=text, partition=text))
+
+
+def told(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """What ``tell`` wrote of a run, as the log of the run has it."""
+    events = [entry.dagster_event for entry in instance.all_logs(run_id)]
+    return [str(e.event_specific_data.materialization.description) for e in events if e and e.is_step_materialization]
+
+
+def listed(instance: dg.DagsterInstance) -> list[str]:
+    """The same of all runs, as the index of all runs has it, oldest first."""
+    found = instance.fetch_materializations(KEY, limit=10_000, ascending=True).records
+    return [str(r.asset_materialization.description) for r in found if r.asset_materialization]
+
+
+def a_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    return create_run_for_test(instance, "some_job")
+
+
+@pytest.mark.parametrize(("writer", "reader"), [("ours", "theirs"), ("theirs", "ours"), ("ours", "ours")])
+def test_one_reads_what_the_other_writes(opened: Open, writer: str, reader: str) -> None:
+    writing = opened(writer)
+    writing.add_dynamic_partitions(DAYS.name or "", ["2020-01-01"])
+    result = dg.materialize([titles], instance=writing, partition_key="2020-01-01")
+    written = [(entry.timestamp, entry.message, entry.dagster_event) for entry in writing.all_logs(result.run_id)]
+    assert len(written) > 10
+
+    reading = opened(reader)
+    assert [
+        (entry.timestamp, entry.message, entry.dagster_event) for entry in reading.all_logs(result.run_id)
+    ] == written
+    assert reading.get_materialized_partitions(KEY) == {"2020-01-01"}
+    event = reading.get_latest_materialization_event(KEY)
+    assert event is not None and event.asset_materialization is not None
+    assert event.asset_materialization.metadata["rows"].value == 7
+    (check,) = reading.event_log_storage.get_asset_check_execution_history(CHECK, limit=10)
+    assert check.event is not None and check.run_id == result.run_id
+    (evaluation,) = [e.asset_check_evaluation for e in [check.event] if e.asset_check_evaluation] or [None]
+    assert evaluation is not None and (evaluation.passed, evaluation.partition) == (False, "2020-01-01")
+    stored = reading.get_run_by_id(result.run_id)
+    assert stored is not None and stored.status == dg.DagsterRunStatus.SUCCESS
+
+    run = a_run(reading)
+    tell(reading, run, "the other way round")
+    assert told(writing, run.run_id) == ["the other way round"], "also by one that was open before"
+
+
+def test_a_log_that_theirs_has_begun_ours_goes_on_with(opened: Open) -> None:
+    theirs, ours = opened("theirs"), opened("ours")
+    run = a_run(theirs)
+    tell(theirs, run, "1")
+    tell(ours, run, "2")
+    tell(theirs, run, "3")
+    for instance in (theirs, ours):
+        assert told(instance, run.run_id) == listed(instance) == ["1", "2", "3"]
+
+
+def test_at_once_is_all_or_nothing(opened: Open) -> None:
+    ours, theirs = opened("ours"), opened("theirs")
+    run = a_run(ours)
+    tell(ours, run, "before")
+    with pytest.raises(RuntimeError, match="in the middle"), at_once(ours, run.run_id):
+        tell(ours, run, "1", "2")
+        assert told(ours, run.run_id) == ["before", "1", "2"], "who writes sees it"
+        raise RuntimeError("in the middle")
+    for instance in (ours, theirs):
+        assert told(instance, run.run_id) == listed(instance) == ["before"]
+
+    with at_once(ours, run.run_id):
+        tell(ours, run, "3", "4")
+        assert told(theirs, run.run_id) == listed(theirs) == ["before"], "others see it when it is whole"
+    tell(ours, run, "after")
+    for instance in (ours, theirs):
+        assert told(instance, run.run_id) == listed(instance) == ["before", "3", "4", "after"]
+
+
+def test_at_once_where_the_event_log_cannot(opened: Open) -> None:
+    theirs = opened("theirs")
+    run = a_run(theirs)
+    with at_once(theirs, run.run_id):
+        tell(theirs, run, "1", "2")
+    assert told(theirs, run.run_id) == listed(theirs) == ["1", "2"]
+
+
+def test_at_once_that_cannot_begin_harms_nothing(opened: Open, home: Path) -> None:
+    ours = opened("ours")
+    run = a_run(ours)
+    tell(ours, run, "before")
+    (home / "history" / "runs" / "odd.db").mkdir()
+    with pytest.raises(Exception, match="unable to open database"), at_once(ours, "odd"):
+        pytest.fail("there is nothing to write to", pytrace=False)
+    tell(ours, run, "after")
+    assert told(ours, run.run_id) == listed(ours) == ["before", "after"]
+
+
+def test_more_runs_than_databases_are_kept_open(opened: Open) -> None:
+    ours, theirs = opened("ours"), opened("theirs")
+    runs = [a_run(ours) for _ in range(3 * MOST_OPEN)]
+    for turn in ("first", "second"):
+        for place, run in enumerate(runs):
+            tell(ours, run, f"{turn} {place}")
+        assert _open_databases() <= MOST_OPEN
+    for instance in (ours, theirs):
+        for place, run in enumerate(runs):
+            assert told(instance, run.run_id) == [f"first {place}", f"second {place}"]
+        assert len(listed(instance)) == 2 * len(runs)
+    ours.event_log_storage.dispose()
+    assert _open_databases() == 0
+    assert told(ours, runs[0].run_id) == ["first 0", "second 0"], "it opens them again"
+
+
+def _open_databases() -> int:
+    """How many event databases this process holds open; asked of the kernel, where it tells."""
+    handles = Path("/proc/self/fd")
+    if not handles.is_dir():
+        pytest.skip("this system does not list a process's open files in /proc")
+    found = set()
+    for handle in handles.iterdir():
+        try:
+            found.add(os.readlink(handle))
+        except FileNotFoundError:  # the listing's own handle
+            continue
+    return len({name for name in found if name.endswith(".db") and "/history/runs/" in name})
+
+
+def test_threads_share_it(opened: Open) -> None:
+    ours, theirs = opened("ours"), opened("theirs")
+    runs, many = [a_run(ours) for _ in range(2 * MOST_OPEN)], 6
+    together = threading.Barrier(4)
+
+    def work(mine: Sequence[dg.DagsterRun]) -> None:
+        together.wait(LONGEST_WAIT)
+        for run in mine:
+            with at_once(ours, run.run_id):
+                tell(ours, run, *map(str, range(many)))
+            tell(ours, run, "alone")
+            assert told(ours, run.run_id) == [*map(str, range(many)), "alone"]
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(work, runs[n::4]) for n in range(4)]:
+            done.result(LONGEST_WAIT)
+    for instance in (ours, theirs):
+        assert sorted(listed(instance)) == sorted([*map(str, range(many)), "alone"] * len(runs))
+        assert {tuple(told(instance, run.run_id)) for run in runs} == {(*map(str, range(many)), "alone")}
+
+
+WRITER = """
+import sys
+from netflix_dagster_tests.defs.test_event_log import a_run, at_once, dg, tell
+
+whose, home, together = sys.argv[1:]
+with dg.DagsterInstance.from_config(home, f"{whose}.yaml") as instance:
+    run = a_run(instance)
+    print(run.run_id, flush=True)
+    sys.stdin.readline()
+    for n in range(20):
+        tell(instance, run, f"{run.run_id} {n}")
+    with at_once(instance, run.run_id):
+        tell(instance, run, *(f"{run.run_id} {n}" for n in range(20, 40)))
+"""
+
+
+def test_processes_write_at_the_same_time(opened: Open, home: Path) -> None:
+    """Two of ours and one of theirs, into the index of all runs; none waits in vain, nothing is lost."""
+    ours = opened("ours")
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, whose, str(home), ""],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for whose in ("dagster", "dagster", "theirs")
+    ]
+    runs = [_line(writer) for writer in writers]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    mine = a_run(ours)
+    tell(ours, mine, *(f"{mine.run_id} {n}" for n in range(40)))
+    for writer in writers:
+        _, err = writer.communicate(timeout=LONGEST_WAIT)
+        assert writer.returncode == 0, err
+    expected = {run_id: [f"{run_id} {n}" for n in range(40)] for run_id in (*runs, mine.run_id)}
+    for instance in (ours, opened("theirs")):
+        assert {run_id: told(instance, run_id) for run_id in expected} == expected
+        found = listed(instance)
+        assert len(found) == sum(map(len, expected.values()))
+        for run_id, texts in expected.items():
+            assert [text for text in found if text.startswith(run_id)] == texts, "each in its order"
+
+
+def _line(writer: subprocess.Popen[str]) -> str:
+    assert writer.stdout is not None
+    said = writer.stdout.readline().strip()
+    assert said, writer.communicate(timeout=LONGEST_WAIT)[1]
+    return said
+
+
+def test_who_watches_a_run_hears_of_its_events_while_it_is_under_way(opened: Open) -> None:
+    """As the page of a run in the UI does, in another process than the run."""
+    writing, watching = opened("ours"), opened("ours")
+    run = a_run(writing)
+    tell(writing, run, "before")
+    heard: list[str] = []
+    enough = threading.Event()
+
+    def hear(entry: dg.EventLogEntry, cursor: str) -> None:
+        heard.append(cursor)
+        if len(heard) >= 2:
+            enough.set()
+
+    watching.event_log_storage.watch(run.run_id, None, hear)
+    tell(writing, run, "while it watches")
+    assert enough.wait(LONGEST_WAIT), f"heard {heard}"
+    watching.event_log_storage.end_watch(run.run_id, hear)
+    assert told(watching, run.run_id) == ["before", "while it watches"]

@@ -1,0 +1,150 @@
+"""Rules about a delivery as a whole: each kind kept and broken, and compared with the delivery before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netflix_dagster.compute.build import Blocked, build
+from netflix_dagster.compute.report import Check, Report
+from netflix_dagster.lake import results, store
+from netflix_dagster.lake.contract import TABLES, Column, Table
+from netflix_dagster.lake.delivery_rules import (
+    DeliveryRule,
+    null_share,
+    recent,
+    row_count_change,
+    stability_index,
+    stable,
+)
+from netflix_dagster.settings import Settings
+
+DAYS = ("2022-01-04", "2022-01-11", "2022-01-18")
+HEADER = "week\tcategory\tweekly_rank\tshow_title\tseason_title\tweekly_hours_viewed\tcumulative_weeks_in_top_10"
+TRIAL = "silver.trial_of_rules"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(landing=tmp_path / "landing", lake=tmp_path / "lake")
+
+
+@pytest.fixture
+def trial(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Declare a silver table of the charts with the rules to be tried."""
+
+    def declare(*rules: DeliveryRule) -> None:
+        charts = TABLES["bronze.top10_global"]
+        names = ("delivery_date", "week", "category", "weekly_rank", "weekly_hours_viewed")
+        columns = tuple(Column(name, "date" if name in names[:2] else "string", "") for name in names)
+        table = Table(
+            TRIAL,
+            "charts",
+            "A trial",
+            "one place",
+            ("delivery_date", "category", "week", "weekly_rank"),
+            columns,
+            (charts.name,),
+            lambda rows: rows.withColumn("week", rows["week"].cast("date")).select(*names),
+            "per_delivery",
+            delivery_rules=rules,
+        )
+        monkeypatch.setitem(TABLES, TRIAL, table)
+
+    return declare
+
+
+def deliver(settings: Settings, day: str, rows: list[tuple[str, str, int, str | None]]) -> None:
+    """Rows of (week, category, rank, hours)."""
+    folder = settings.landing / "top10_global" / day
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{week}\t{category}\t{rank}\tTitle\tN/A\t{hours or ''}\t1" for week, category, rank, hours in rows]
+    (folder / "all.tsv").write_text("\n".join([HEADER, *lines]) + "\n")
+
+
+def make(settings: Settings, *days: str) -> Report:
+    build("bronze.top10_global", days, settings)
+    return build(TRIAL, days, settings)
+
+
+def check(report: Report, day: str, rule: DeliveryRule) -> Check:
+    (found,) = (c for c in report.outcomes[day].checks if c.name == rule.name)
+    return found
+
+
+def places(count: int, category: str = "TV (English)", week: str = "2022-01-02", hours: str | None = "10") -> Any:
+    return [(week, category, rank, hours) for rank in range(1, count + 1)]
+
+
+def test_the_number_of_rows_is_compared_with_the_delivery_before(settings: Settings, trial: Any) -> None:
+    rule = row_count_change(0.5)
+    trial(rule)
+    for day, count in zip(DAYS, (10, 14, 30), strict=True):
+        deliver(settings, day, places(count))
+    report = make(settings, *DAYS)
+    assert [check(report, day, rule).passed for day in DAYS] == [True, True, False]
+    said = check(report, DAYS[2], rule)
+    assert said.message.startswith("30 rows, 14 in the delivery before (+114%)") and not report.held_back
+    deliver(settings, DAYS[1], places(4))
+    report = make(settings, DAYS[1])
+    assert "4 rows, 10 in the delivery before (-60%)" in check(report, DAYS[1], rule).message, "from quality.results"
+    report = make(settings, DAYS[2])
+    assert "30 rows, 4 in the delivery before" in check(report, DAYS[2], rule).message, "the newest build of it counts"
+
+
+def test_the_share_of_nulls(settings: Settings, trial: Any) -> None:
+    rule = null_share("weekly_hours_viewed", 0.4)
+    trial(rule)
+    deliver(settings, DAYS[0], places(6) + places(4, "Films (English)", hours=None))
+    deliver(settings, DAYS[1], places(5) + places(5, "Films (English)", hours=None))
+    report = make(settings, *DAYS[:2])
+    assert check(report, DAYS[0], rule).passed
+    assert check(report, DAYS[1], rule).message.startswith("50.0% of the rows state nothing")
+
+
+def test_a_rule_about_a_delivery_can_block_it(settings: Settings, trial: Any) -> None:
+    rule = recent("week", 7, "fail")
+    trial(rule)
+    deliver(settings, DAYS[0], places(3))
+    deliver(settings, DAYS[2], places(3))
+    make(settings, DAYS[0])
+    with pytest.raises(Blocked, match="week_recent: the newest is 16 days older than the delivery"):
+        make(settings, DAYS[2])
+    assert store.row_count(settings.lake, TRIAL) == 3
+
+
+def test_the_spread_of_values(settings: Settings, trial: Any) -> None:
+    rule = stable("category", ("TV (English)", "Films (English)"))
+    trial(rule)
+    deliver(settings, DAYS[0], places(10) + places(10, "Films (English)"))
+    deliver(settings, DAYS[1], places(10) + places(8, "Films (English)"))
+    deliver(settings, DAYS[2], places(10) + places(1, "Films (English)") + places(9, "Opera"))
+    report = make(settings, *DAYS)
+    assert [check(report, day, rule).passed for day in DAYS] == [True, True, False]
+    assert check(report, DAYS[1], rule).measured == [18, 10, 8]
+
+
+def test_the_stability_index() -> None:
+    assert stability_index([100, 50, 50], [200, 100, 100]) == 0
+    assert 0.1 < stability_index([100, 60, 40], [100, 40, 60]) < 0.25
+    assert stability_index([10, 10, 0], [10, 0, 10]) > 10
+
+
+def test_results_are_the_history_of_a_rule(settings: Settings, trial: Any) -> None:
+    rule = row_count_change()
+    trial(rule)
+    for day in DAYS:
+        deliver(settings, day, places(5))
+        make(settings, day)
+    rows = store.read_arrow(settings.lake, results.NAME)
+    assert rows is not None
+    told = rows.sort_by("recorded_at").to_pylist()
+    listed = [row for row in told if (row["table_name"], row["rule"]) == (TRIAL, rule.name)]
+    assert [(str(row["delivery_date"]), row["passed"], json.loads(row["measured"])) for row in listed] == [
+        (day, True, 5) for day in DAYS
+    ]
+    every = {(row["table_name"], row["rule"]) for row in rows.to_pylist()}
+    assert (TRIAL, "unique_key") in every
