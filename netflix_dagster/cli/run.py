@@ -90,6 +90,7 @@ def build_all(
 
     A table that belongs to no feed alone is built once, in the last run that is sure to reach it.
     """
+    import netflix_dagster.tables  # noqa: F401  declares the tables
     from netflix_dagster.lake.contract import TABLES
 
     runs, plan = [], list(_batches(instance, work, settings))

@@ -70,7 +70,7 @@ def _next_steps(summary: Mapping[str, Any], console: Console) -> None:
     if "gold.kpi_catalogue" in summary["tables"]:
         steps.append(f'{me} query "SELECT * FROM gold.kpi_catalogue LIMIT 10"{lake}')
     if summary["quarantine"]["rows"]:
-        steps.append(f'{me} query "SELECT * FROM quarantine LIMIT 10"{lake}')
+        steps.append(f"{me} quarantine list{lake}   # why each row is there, and how to mend it")
     if summary["tables"] and not lake:
         steps.append("make dev   # lineage, partitions and checks at http://localhost:3000")
     for place, step in enumerate(steps):
