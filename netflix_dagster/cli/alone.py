@@ -43,8 +43,7 @@ def clear_up(home: Path, console: Console) -> None:
         if _taken(lock):
             from dagster import DagsterInstance
 
-            os.environ["DAGSTER_HOME"] = str(home)
-            with DagsterInstance.get() as instance:
+            with DagsterInstance.from_config(str(home)) as instance:
                 clear_lost_runs(instance, console)
 
 

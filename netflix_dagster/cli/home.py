@@ -6,8 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from netflix_dagster.cli.trouble import writing
@@ -46,24 +44,10 @@ def _make(home: Path) -> None:
         shutil.copyfile(CONFIG if CONFIG.exists() else PACKAGED, aside / CONFIG.name)
         from dagster import DagsterInstance
 
-        with _home_is(folder), DagsterInstance.from_config(folder):
+        with DagsterInstance.from_config(folder):
             pass
         for made in sorted(aside.iterdir(), key=lambda entry: entry.name == CONFIG.name):
             _put(made, home / made.name)
-
-
-@contextmanager
-def _home_is(folder: str) -> Iterator[None]:
-    """``dagster.yaml`` takes the place of its databases from the environment."""
-    before = os.environ.get("DAGSTER_HOME")
-    os.environ["DAGSTER_HOME"] = folder
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["DAGSTER_HOME"]
-        else:
-            os.environ["DAGSTER_HOME"] = before
 
 
 def _put(made: Path, place: Path) -> None:

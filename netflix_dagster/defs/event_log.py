@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster import StringSource
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorageWatchdog
@@ -34,19 +33,25 @@ MOST_OPEN = 8
 
 
 class OpenSqliteEventLogStorage(SqliteEventLogStorage):
-    """The event log of ``<home>/history/runs``, where Dagster keeps it by default."""
+    """The event log in ``history/runs`` of the instance's home, where Dagster keeps it by default."""
 
-    def __init__(self, home: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._in_hand: dict[str, Connection] = {}
         self._tables: set[str] = set()
         os.environ.setdefault(BATCH_SIZE, "500")
-        super().__init__(os.path.join(os.path.abspath(home), "history", "runs"), inst_data)
+
+    def register_instance(self, instance: dg.DagsterInstance) -> None:
+        """Only now is it known where home is: ``DAGSTER_HOME``, or a folder that Dagster made for the moment."""
+        place = os.path.join(instance.root_directory, "history", "runs")
+        super().__init__(place, self._inst_data)  # type: ignore[misc]
         self._db_lock = threading.RLock()  # type: ignore[assignment]
+        super().register_instance(instance)
 
     @classmethod
     def config_type(cls) -> Any:
-        return {"home": StringSource}
+        return {}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> OpenSqliteEventLogStorage:
