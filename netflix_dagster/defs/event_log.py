@@ -1,7 +1,7 @@
 """Dagster's SQLite event log, its databases kept open.
 
-Dagster opens and closes the database for every event that it writes, which takes most of the time: 12 ms an event
-against 3 ms (``make bench`` measures it). A hundred deliveries with their checks are thousands of events.
+Dagster opens and closes the database for every event that it writes, which takes most of the time: an event costs
+four times what it costs here (``make bench``). A hundred deliveries with their checks are thousands of events.
 ``dagster.yaml`` names this class; what is written, and where, is the same as without it.
 """
 
