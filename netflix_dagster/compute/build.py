@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.compute import ingest
@@ -68,7 +69,7 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
     report = Report(name, tuple(deliveries), outcomes)
     report.version = store.version(settings.lake, name)
     report.total_rows = store.row_count(settings.lake, name)
-    report.preview = _preview(settings, table)
+    report.preview = _preview(settings, table, deliveries)
     report.seconds = time.perf_counter() - started
     log.info("built %s in %.2f s", name, report.seconds, extra={"report": report})
     if all(report.outcome(day).held_back for day in deliveries or [""]):
@@ -152,6 +153,11 @@ def _refused_rows(refused: DataFrame, table: Table, settings: Settings) -> list[
     return found
 
 
-def _preview(settings: Settings, table: Table) -> list[dict[str, Any]]:
-    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS)
+def _preview(settings: Settings, table: Table, deliveries: Sequence[str]) -> list[dict[str, Any]]:
+    """Some rows, of the newest of the deliveries where each has files of its own: the others need not be opened."""
+    import pyarrow.compute as pc
+
+    newest = date.fromisoformat(max(deliveries)) if table.per_delivery and deliveries else None
+    where = pc.field("delivery_date") == newest if newest else None
+    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, where=where)
     return rows.to_pylist() if rows is not None else []
