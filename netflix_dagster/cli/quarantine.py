@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +114,10 @@ def replay(settings: Settings, dry_run: bool, console: Console, **wanted: Any) -
     if dry_run or not chosen:
         work = _work(settings, chosen)
         return _told(settings, selection, started, work, chosen, chosen, chosen, [], dry_run)
-    from netflix_dagster.cli.run import build_all
+    from netflix_dagster.cli.run import at_home, at_work, build_all
     from netflix_dagster.lake import quarantine
 
-    with _at_work(settings, console) as (instance, progress):
+    with at_work(at_home(settings), console) as (instance, progress):
         before = quarantine.rows(settings.lake)
         chosen = [row for row in before if selection.takes(row)]
         work = _work(settings, chosen)
@@ -166,22 +164,6 @@ def _verdict(found: Mapping[str, Any]) -> str:
             f"nothing has changed: all {rows['stayed']:,} are refused as before; mend the file, the alias or the rule"
         )
     return f"{rows['left']:,} left the quarantine, {rows['stayed']:,} stayed; {found['seconds']} s"
-
-
-@contextmanager
-def _at_work(settings: Settings, console: Console) -> Iterator[tuple[Any, Any]]:
-    """Alone on the lake, as ``run`` is: Dagster's instance, and who tells of progress."""
-    from netflix_dagster.cli.alone import alone, clear_lost_runs
-    from netflix_dagster.cli.home import ensure_home
-    from netflix_dagster.cli.progress import listening
-
-    home = ensure_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
-    from dagster import DagsterInstance
-
-    with alone(home, console), DagsterInstance.get() as instance, listening(console) as progress:
-        clear_lost_runs(instance, console)
-        yield instance, progress
 
 
 def _work(settings: Settings, chosen: Sequence[Row]) -> list[Pending]:

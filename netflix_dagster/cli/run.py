@@ -7,7 +7,9 @@ import re
 import resource
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -45,24 +47,37 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
         raise WrongCall(f"there is no source {source!r}; the sources are {', '.join(sources.sources)}")
     if settings.landing.exists() and not settings.landing.is_dir():
         raise WrongCall(f"{settings.landing} is a file; --landing is the folder of <source>/<delivery date>/<file>")
-    home = ensure_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
+    home = at_home(settings)
     console.print(f"landing {settings.landing}\nlake    {settings.lake}", markup=False, soft_wrap=True)
-
-    from dagster import DagsterInstance
 
     from netflix_dagster.lake import ledger
     from netflix_dagster.lake.pending import pending
     from netflix_dagster.landing.deliveries import list_landing
 
-    with alone(home, console), DagsterInstance.get() as instance, listening(console) as progress:
-        clear_lost_runs(instance, console)
+    with at_work(home, console) as (instance, progress):
         listing = list_landing(settings.landing, sources, None if source is None else [source])
         seen = ledger.latest(settings.lake)
         work = pending(listing, sources, seen, unfinished(instance, seen), again=again)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
         runs = build_all(instance, work, settings, progress)
     return _summary(settings, listing, progress.reports, runs, time.perf_counter() - started)
+
+
+def at_home(settings: Settings) -> Path:
+    """Dagster's home of the lake, for everything this process does from now on."""
+    home = ensure_home(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def at_work(home: Path, console: Console) -> Iterator[tuple[DagsterInstance, Progress]]:
+    """Alone on the lake: Dagster's instance, its lost runs closed, and who tells of progress."""
+    from dagster import DagsterInstance
+
+    with alone(home, console), DagsterInstance.get() as instance, listening(console) as progress:
+        clear_lost_runs(instance, console)
+        yield instance, progress
 
 
 @dataclass(frozen=True, slots=True)

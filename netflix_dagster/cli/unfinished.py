@@ -28,7 +28,7 @@ def unfinished(instance: DagsterInstance, ledger: Mapping[tuple[str, str], Entry
 
     built_at = _Built(instance)
     ended = _Ended(instance, {entry.run_id for entry in ledger.values() if entry.status == "accepted"})
-    chain = cache(lambda feed, sources: touched_tables(feed, sources))
+    chain = cache(touched_tables)
     behind = cache(lambda sources: frozenset(downstream_of(f"bronze.{source}" for source in sources)))
     entries: dict[tuple[str, str], list[Entry]] = {}
     for entry in ledger.values():

@@ -103,7 +103,7 @@ def prove_bronze(lake: Path, table: Table, records: Mapping[str, int]) -> dict[s
 
     Raises ``NotConserved`` when it does not.
     """
-    held = _rows_held(lake, table.name) if records else {}
+    held = store.delivery_rows(lake, table.name) if records else {}
     lost = {day: (read, held.get(day, 0)) for day, read in records.items() if held.get(day, 0) != read}
     if lost:
         said = "; ".join(
@@ -195,17 +195,3 @@ def _made(annotated: DataFrame, table: Table) -> tuple[dict[Place, Sum], dict[st
         )
         doubled[str(row["day"])] = doubled.get(str(row["day"]), 0) + row["joined"]
     return made, doubled
-
-
-def _rows_held(lake: Path, name: str) -> dict[str, int]:
-    """Rows of each delivery in a per_delivery table, from the Delta log alone."""
-    found = store.delta(lake, name)
-    if found is None:
-        return {}
-    import pyarrow as pa
-
-    held: dict[str, int] = {}
-    actions: Any = pa.table(found.get_add_actions(flatten=True)).select(["partition.delivery_date", "num_records"])
-    for day, rows in zip(*(column.to_pylist() for column in actions.columns), strict=True):
-        held[str(day)] = held.get(str(day), 0) + (rows or 0)
-    return held

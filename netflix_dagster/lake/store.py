@@ -207,16 +207,26 @@ def last_note(lake: Path, name: str) -> str | None:
 
 def delivery_files(lake: Path, name: str) -> dict[str, list[str]]:
     """The files that hold each delivery of a per_delivery table, from the Delta log alone: rewritten, renamed."""
+    return _by_delivery(lake, name, "path")
+
+
+def delivery_rows(lake: Path, name: str) -> dict[str, int]:
+    """The rows of each delivery of a per_delivery table, from the Delta log alone."""
+    return {day: sum(rows or 0 for rows in files) for day, files in _by_delivery(lake, name, "num_records").items()}
+
+
+def _by_delivery(lake: Path, name: str, said: str) -> dict[str, list[Any]]:
+    """What the Delta log says of the files of each delivery."""
     found = delta(lake, name)
     if found is None:
         return {}
     import pyarrow as pa
 
-    files: dict[str, list[str]] = {}
-    actions: Any = pa.table(found.get_add_actions(flatten=True)).select(["partition.delivery_date", "path"])
-    for day, path in zip(*(column.to_pylist() for column in actions.columns), strict=True):
-        files.setdefault(str(day), []).append(path)
-    return files
+    by_delivery: dict[str, list[Any]] = {}
+    actions: Any = pa.table(found.get_add_actions(flatten=True)).select(["partition.delivery_date", said])
+    for day, value in zip(*(column.to_pylist() for column in actions.columns), strict=True):
+        by_delivery.setdefault(str(day), []).append(value)
+    return by_delivery
 
 
 def dataset(lake: Path, name: str, as_of: datetime | None = None) -> Dataset | None:
