@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+AZURITE := $(VENV)/azurite/node_modules
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
@@ -23,7 +24,7 @@ run: $(READY) ## land sample deliveries and build the whole lakehouse through Da
 dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://localhost:3000
 	@DAGSTER_HOME=$$($(BIN)/netflix-dagster home) $(BIN)/dagster dev -w workspace.yaml --port $${PORT:-3000}
 
-test: $(DEV_READY) ## the whole test suite
+test: $(DEV_READY) azurite ## the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: $(READY) ## write the data dictionary anew from the contracts
@@ -59,4 +60,14 @@ $(DEV_READY): $(READY)
 	@$(UV) sync --quiet --frozen --inexact --compile-bytecode
 	@touch $@
 
-.PHONY: help run dev test docs check bench soak clean
+azurite: $(DEV_READY) ## the stand-in for Azure's storage that tests use (needs Node.js; without it they say so and skip)
+	@if command -v npm >/dev/null; then $(MAKE) -s $(AZURITE); else echo "No npm: the tests on Azure's storage will be skipped."; fi
+
+$(AZURITE): netflix_dagster_tests/emulators/package-lock.json
+	@echo "Installing Azurite into $(VENV)/azurite (once) ..."
+	@mkdir -p $(VENV)/azurite
+	@cp netflix_dagster_tests/emulators/package.json netflix_dagster_tests/emulators/package-lock.json $(VENV)/azurite/
+	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+.PHONY: help azurite run dev test docs check bench soak clean
