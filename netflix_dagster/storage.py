@@ -81,7 +81,9 @@ def at(text: str | Place) -> Place:
         return Path(text)
     found = _ABFSS.match(text)
     if not found:
-        raise PlaceError(f"{text!r} is no place: write abfss://container@account.dfs.core.windows.net/folder, or a path")
+        raise PlaceError(
+            f"{text!r} is no place: write abfss://container@account.dfs.core.windows.net/folder, or a path"
+        )
     return AzureFolder(found["account"], found["container"], (found["path"] or "").strip("/"))
 
 

@@ -62,7 +62,14 @@ class Azurite:
 
     def start(self) -> None:
         where = ["--location", str(self.folder)] if self.folder else ["--inMemoryPersistence"]
-        ports = ["--blobPort", str(self.blob_port), "--queuePort", str(self.queue_port), "--tablePort", str(free_port())]
+        ports = [
+            "--blobPort",
+            str(self.blob_port),
+            "--queuePort",
+            str(self.queue_port),
+            "--tablePort",
+            str(free_port()),
+        ]
         command = ["node", str(PROGRAM), "--silent", "--skipApiVersionCheck", "--disableTelemetry", *where, *ports]
         self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for port in (self.blob_port, self.queue_port):
