@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 AZURITE := $(VENV)/azurite/node_modules
+JARS := $(VENV)/spark-jars
+ENGINE_TESTS := $(addprefix netflix_dagster_tests/, lake/test_store.py lake/test_expectations.py lake/test_carry.py \
+  tables/test_history.py tables/test_silver.py tables/test_repair.py tables/test_text.py)
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
@@ -24,8 +27,24 @@ run: $(READY) ## land sample deliveries and build the whole lakehouse through Da
 dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://localhost:3000
 	@DAGSTER_HOME=$$($(BIN)/netflix-dagster home) $(BIN)/dagster dev -w workspace.yaml --port $${PORT:-3000}
 
+azure-local: $(DEV_READY) azurite ## the Azure profile without an account: storage, identity and vault on this machine
+	@$(BIN)/python -m netflix_dagster_tests.emulators.azure_local --port $${PORT:-3000}
+
 test: $(DEV_READY) azurite ## the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(MAKE) -s spark
+
+spark: $(DEV_READY) ## the tests that touch the engine, on Apache Spark (needs Java 17; in CI it must be there)
+	@if command -v java >/dev/null; then $(MAKE) -s $(JARS) && NETFLIX_ENGINE=spark $(BIN)/python -m pytest $(ENGINE_TESTS); \
+	elif [ -n "$$CI" ]; then echo "No Java: in CI the tests on Apache Spark must run. Install a Java runtime 17 or newer."; exit 1; \
+	else echo "No Java: the tests on Apache Spark were skipped. Install a Java runtime 17 or newer (Debian: apt install default-jre-headless)."; fi
+
+parity: $(DEV_READY) $(JARS) ## every table from the sample and the real deliveries, on Sail and on Spark, compared
+	@$(BIN)/python -m pytest -m 'soak or not soak' netflix_dagster_tests/parity
+
+$(JARS): $(DEV_READY)
+	@$(BIN)/netflix-dagster jars
+	@touch $@
 
 docs: $(READY) ## write the data dictionary anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
@@ -70,4 +89,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help azurite run dev test docs check bench soak clean
+.PHONY: help spark parity azurite azure-local run dev test docs check bench soak clean

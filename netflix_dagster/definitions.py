@@ -2,21 +2,36 @@
 
 import dagster as dg
 
+from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.assets import table_assets
+from netflix_dagster.defs.databricks import lake_of
+from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import accept_delivery, feed_job, lake_maintenance, replay_quarantine
-from netflix_dagster.defs.resources import Lake
+from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
+from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
+from netflix_dagster.defs.silence import freshness_sensors
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 
-feeds = load_sources(get_settings().sources).feeds.values()
+sources = load_sources(get_settings().sources)
+feeds = sources.feeds
+jobs = [feed_job(feed) for feed in feeds.values()]
+by_events = get_settings().landing_events is not None
+landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
 defs = dg.Definitions(
-    assets=table_assets(),
-    jobs=[*(feed_job(feed) for feed in feeds), lake_maintenance, accept_delivery, replay_quarantine],
-    sensors=[*(landing_sensor(feed) for feed in feeds), automation_sensor()],
+    assets=[*table_assets(get_settings().compute), *external_assets(sources)],
+    jobs=[*jobs, lake_maintenance, accept_delivery, replay_quarantine],
+    sensors=[
+        *landing,
+        automation_sensor(),
+        *alert_sensors(get_settings()),
+        *freshness_sensors(feeds.values()),
+        *external_sensors(sources),
+    ],
     schedules=[lake_maintenance_schedule],
-    resources={"lake": Lake.from_settings()},
+    resources={"lake": lake_of(get_settings()), "vault": Vault(name="")},
     executor=dg.in_process_executor,
 )

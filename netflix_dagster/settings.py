@@ -1,18 +1,25 @@
 """The one typed place for what differs between environments.
 
-Every setting is an environment variable with the prefix ``NETFLIX_``, or a line of ``.env``. Paths may be
-relative: they are taken from the working directory and made absolute once, here.
+Every setting is an environment variable with the prefix ``NETFLIX_``, or a line of ``.env``. A place is a path, which
+may be relative and is then taken from the working directory, or an ``abfss://`` URL; both may be mixed. With
+``NETFLIX_ENV=azure`` the account, the tenant and the vault are enough: the places follow from the account.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from netflix_dagster.storage import ZONE, AzureFolder, Place, at
+
+APlace = Annotated[Place, NoDecode, BeforeValidator(at)]
 
 
 class Settings(BaseSettings):
@@ -21,22 +28,67 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NETFLIX_", env_file=".env", extra="ignore")
 
     env: Literal["local", "azure"] = Field("local", description="local: everything on this machine")
-    landing: Path = Field(Path("data/landing"), description="folder of <source>/<delivery date>/<file>")
-    lake: Path = Field(Path("data/lake"), description="folder of <layer>/<table>, one Delta table each")
+    account: str | None = Field(None, pattern=r"^[a-z0-9]{3,24}$", description="the storage account, of azure")
+    tenant: str | None = Field(None, description="the Entra tenant that its identities belong to")
+    vault: str | None = Field(None, description="name of the Key Vault where secrets lie")
+    storage_credential: str = Field("default", description="default, this process's identity, or secret://name")
+    landing: APlace = Field(Path("data/landing"), description="folder of <source>/<delivery date>/<file>")
+    landing_events: str | None = Field(
+        None, pattern=r"^[a-z0-9](-?[a-z0-9])+$", description="storage queue with the events of landing, of azure"
+    )
+    lake: APlace = Field(Path("data/lake"), description="folder of <layer>/<table>, one Delta table each")
     engine: Literal["sail", "spark", "remote"] = Field("sail", description="what runs the PySpark steps")
+    spark_master: str = Field("local[*]", description="of spark: local[*], spark://, yarn or k8s://")
+    spark_conf: Path | None = Field(None, description="of spark: a file of further Spark properties")
+    spark_jars: Path = Field(Path(sys.prefix) / "spark-jars", description="of spark: the folder of its jars")
+    spark_remote: SecretStr | None = Field(None, description="of remote: sc://host:port/;token=...")
+    compute: Literal["local", "databricks"] = Field(
+        "local", description="where tables are built, see docs/databricks.md"
+    )
+    alert_webhook: SecretStr | None = Field(None, description="who is told of failures: a URL, or secret://name")
+    alert_kind: Literal["teams", "slack", "json"] | None = Field(None, description="what the webhook takes, if unclear")
+    dagster_url: str | None = Field(None, description="where people open Dagster, for links to a run")
     sources: Path | None = Field(None, description="a sources.yaml of one's own instead of the packaged one")
 
-    def model_post_init(self, _context: object, /) -> None:
-        self.landing = self.landing.expanduser().absolute()
-        self.lake = self.lake.expanduser().absolute()
+    @model_validator(mode="after")
+    def _places(self) -> Settings:
+        if self.env == "azure":
+            needed = {"account": self.account, "tenant": self.tenant, "vault": self.vault}
+            if missing := [f"NETFLIX_{name.upper()}" for name, value in needed.items() if not value]:
+                raise ValueError(
+                    f"NETFLIX_ENV=azure also needs {', '.join(missing)}: the names of the storage account, the Entra"
+                    " tenant and the Key Vault of the platform"
+                )
+            if "landing" not in self.model_fields_set:
+                self.landing = AzureFolder(str(self.account), "landing")
+            if "lake" not in self.model_fields_set:
+                self.lake = AzureFolder(str(self.account), ZONE)
+        self.landing, self.lake = at(self.landing), at(self.lake)
+        if self.landing_events and isinstance(self.landing, Path):
+            raise ValueError(
+                f"NETFLIX_LANDING_EVENTS is set, but NETFLIX_LANDING is the folder {self.landing}: only a landing"
+                " folder in ADLS has events. Unset it, or set NETFLIX_LANDING to an abfss:// URL"
+            )
         if self.sources is not None:
             self.sources = self.sources.expanduser().absolute()
+        if self.spark_conf is not None:
+            self.spark_conf = self.spark_conf.expanduser().absolute()
+        self.spark_jars = self.spark_jars.expanduser().absolute()
+        return self
 
     @property
     def dagster_home(self) -> Path:
-        """Dagster's storage for this lake: ``DAGSTER_HOME``, or beside the tables that it speaks of."""
+        """Dagster's storage for this lake: ``DAGSTER_HOME``, or beside the tables that it speaks of.
+
+        It is databases, which need a disk: that of a lake in ADLS is on this machine, a folder for each lake.
+        """
         home = os.environ.get("DAGSTER_HOME")
-        return Path(home).absolute() if home else self.lake / ".dagster"
+        if home:
+            return Path(home).absolute()
+        if isinstance(self.lake, Path):
+            return self.lake / ".dagster"
+        said = f"{self.lake.account}/{self.lake.container}/{self.lake.path}"
+        return Path("data/.dagster").absolute() / re.sub(r"\W+", "-", said).strip("-")
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for processes started from this one."""
@@ -45,9 +97,24 @@ class Settings(BaseSettings):
             "NETFLIX_LANDING": str(self.landing),
             "NETFLIX_LAKE": str(self.lake),
             "NETFLIX_ENGINE": self.engine,
+            "NETFLIX_COMPUTE": self.compute,
         }
         if self.sources is not None:
             values["NETFLIX_SOURCES"] = str(self.sources)
+        for name in (
+            "account",
+            "tenant",
+            "vault",
+            "landing_events",
+            "storage_credential",
+            "spark_master",
+            "spark_conf",
+            "spark_jars",
+        ):
+            if value := getattr(self, name):
+                values[f"NETFLIX_{name.upper()}"] = str(value)
+        if self.spark_remote is not None:
+            values["NETFLIX_SPARK_REMOTE"] = self.spark_remote.get_secret_value()
         return values
 
 

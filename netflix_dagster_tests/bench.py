@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from netflix_dagster_tests import bench_landing
+
 ROOT = Path(__file__).parents[1]
 SEEN = 10_000
 EVENTS = 200
@@ -36,6 +38,7 @@ def main() -> None:
         _events(scratch / "events")
         _rules(scratch / "rules")
         _replay(landing, scratch / "replay")
+        bench_landing.main(scratch / "adls")
 
 
 def _load() -> None:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def spark() -> SparkSession:
-    """The real embedded engine, started once for all tests."""
+    """The engine that builds the tables (``NETFLIX_ENGINE``), started once for all tests."""
     from netflix_dagster.lake import engines
+    from netflix_dagster.settings import get_settings
 
-    return engines.session()
+    return engines.session(get_settings().engine)

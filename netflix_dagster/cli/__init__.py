@@ -9,14 +9,15 @@ import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from netflix_dagster.cli.trouble import WrongCall, told, writing
+from netflix_dagster.cli.trouble import Failed, WrongCall, told, writing
 from netflix_dagster.settings import Settings, get_settings
+from netflix_dagster.storage import Place, PlaceError, at
 
 HELP = """A medallion lakehouse on Netflix's public data: land deliveries, build the tables, look at them.
 
@@ -26,8 +27,13 @@ Exit codes: 0 all is well, 3 the work is done but a delivery is held back, 1 som
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 err = Console(stderr=True, highlight=False)
 
-LandingOption = Annotated[Path | None, typer.Option(help="Folder of <source>/<delivery date>/<file>.")]
-LakeOption = Annotated[Path | None, typer.Option(help="Folder of <layer>/<table>.")]
+LandingOption = Annotated[
+    str | None, typer.Option(help="Folder of <source>/<delivery date>/<file>; a path or an abfss:// URL.")
+]
+LakeOption = Annotated[
+    str | None,
+    typer.Option(help="Folder of <layer>/<table>; a path or an abfss:// URL, container {zone} for one a layer."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -39,6 +45,14 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class Engine(StrEnum):
+    """What runs the PySpark steps."""
+
+    sail = "sail"
+    spark = "spark"
+    remote = "remote"
+
+
 @app.command()
 def run(
     landing: LandingOption = None,
@@ -47,16 +61,20 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Also take up what is held back, though its files have not changed.")
     ] = False,
+    engine: Annotated[Engine | None, typer.Option(help="What builds the tables.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build what has arrived and is not built yet, from landing to gold, through Dagster."""
     with told(err, as_json):
-        settings = _settings(landing, lake)
+        settings = _settings(landing, lake, engine)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.progress import real_stderr
         from netflix_dagster.cli.run import run_pending
         from netflix_dagster.cli.summary import print_summary
+        from netflix_dagster.lake.engines import missing
 
+        if lacking := missing(settings.engine):
+            raise Failed(lacking)
         summary = run_pending(settings, source, again, real_stderr())
     if as_json:
         print_json(summary)
@@ -117,7 +135,7 @@ def accept(
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(help="The landing folder to fill.")],
+    folder: Annotated[str, typer.Argument(help="The landing folder to fill: a path or an abfss:// URL.")],
     garbage: Annotated[
         bool, typer.Option("--garbage", help="Also deliveries that are refused whole: web pages, null.")
     ] = False,
@@ -125,10 +143,28 @@ def sample(
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""
     from netflix_dagster.landing.sample import write_sample
 
-    folder = folder.expanduser().absolute()
-    with told(err), writing("the landing folder", folder):
-        written = write_sample(folder, garbage)
-    err.print(f"{len(written)} sample files in {folder}", markup=False, soft_wrap=True)
+    with told(err):
+        landing = _place(folder)
+        with writing("the landing folder", landing):
+            written = write_sample(landing, garbage)
+    err.print(f"{len(written)} sample files in {landing}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def jars() -> None:
+    """Fetch what Apache Spark needs besides itself, once: Delta, and the driver of Azure's storage."""
+    with told(err):
+        folder = _settings(None, None).spark_jars
+        from netflix_dagster.lake.jars import JarsError, fetch
+
+        err.print(f"fetching the jars of Apache Spark into {folder} ...", markup=False, soft_wrap=True)
+        try:
+            with writing("the folder of the jars", folder):
+                fetched = fetch(folder)
+        except JarsError as error:
+            raise Failed(str(error)) from error
+    err.print(f"{len(fetched)} jars in {folder}", markup=False, soft_wrap=True)
+    err.print("next   netflix-dagster run --engine spark")
 
 
 @app.command()
@@ -204,7 +240,7 @@ def export(
     lake: LakeOption = None,
     azure: Annotated[
         str, typer.Option(help="The lake in Azure Data Lake Storage.")
-    ] = "abfss://lake@account.dfs.core.windows.net",
+    ] = "abfss://{zone}@account.dfs.core.windows.net",
 ) -> None:
     """Every contract as a document of the Open Data Contract Standard (ODCS 3.2)."""
     with told(err):
@@ -219,6 +255,19 @@ def export(
     from netflix_dagster.cli.output import plural
 
     err.print(f"{plural(len(written), 'contract')} in {to}", markup=False, soft_wrap=True)
+
+
+@contracts.command()
+def unity(
+    catalog: Annotated[str, typer.Option(help="The catalog of Unity Catalog; its schemas are the layers.")],
+    lake: LakeOption = None,
+) -> None:
+    """SQL that makes Unity Catalog show every table where it lies, with what it and its columns mean."""
+    with told(err):
+        settings = _settings(None, lake)
+        from netflix_dagster.serving.unity import statements
+
+        typer.echo("".join(f"{statement};\n\n" for statement in statements(catalog, settings.lake)), nl=False)
 
 
 refused = typer.Typer(no_args_is_help=True, help="The rows and files that were refused: why, and how they pass.")
@@ -328,16 +377,30 @@ def home(lake: LakeOption = None) -> None:
         typer.echo(made)
 
 
-def _settings(landing: Path | None, lake: Path | None) -> Settings:
+def _settings(landing: str | None, lake: str | None, engine: Engine | None = None) -> Settings:
     """The settings with the options of the command, also for everything this process starts."""
     try:
         settings = get_settings()
     except ValidationError as error:
-        wrong = [f"NETFLIX_{str(e['loc'][0]).upper()}={e['input']}: {e['msg']}" for e in error.errors()]
-        raise WrongCall("\n".join(wrong)) from error
-    chosen = {
-        name: path.expanduser().absolute() for name, path in (("landing", landing), ("lake", lake)) if path is not None
+        raise WrongCall("\n".join(map(_wrong, error.errors()))) from error
+    chosen: dict[str, object] = {
+        name: _place(text) for name, text in (("landing", landing), ("lake", lake)) if text is not None
     }
+    if engine is not None:
+        chosen["engine"] = engine.value
     os.environ.update(settings.model_copy(update=chosen).as_environment())
     get_settings.cache_clear()
     return get_settings()
+
+
+def _place(text: str) -> Place:
+    try:
+        return at(text)
+    except PlaceError as error:
+        raise WrongCall(str(error)) from error
+
+
+def _wrong(error: Any) -> str:
+    """One thing that is wrong with the settings; those that concern several have no name."""
+    said = error["msg"].removeprefix("Value error, ")
+    return f"NETFLIX_{str(error['loc'][0]).upper()}={error['input']}: {said}" if error["loc"] else said

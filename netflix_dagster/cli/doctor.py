@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
+import uuid
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from netflix_dagster import storage
 from netflix_dagster.cli.output import item, plural
 from netflix_dagster.settings import Settings
 
@@ -67,8 +69,9 @@ def _packages(_: Settings) -> tuple[bool, str, str]:
 
 def _environment(settings: Settings) -> tuple[bool, str, str]:
     if settings.env == "local":
-        return True, "local: everything on this machine", ""
-    return False, f"NETFLIX_ENV={settings.env}", "only local is supported by this version; unset NETFLIX_ENV"
+        here = all(isinstance(place, Path) for place in (settings.landing, settings.lake))
+        return True, f"local: {'everything' if here else 'all but the lake or its landing folder'} on this machine", ""
+    return True, f"azure: account {settings.account}, tenant {settings.tenant}, vault {settings.vault}", ""
 
 
 def _sources(settings: Settings) -> tuple[bool, str, str]:
@@ -82,9 +85,9 @@ def _sources(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _landing(settings: Settings) -> tuple[bool, str, str]:
-    if not settings.landing.exists():
+    if isinstance(settings.landing, Path) and not settings.landing.exists():
         return False, f"{settings.landing} does not exist", f"netflix-dagster sample {settings.landing}"
-    if not settings.landing.is_dir():
+    if isinstance(settings.landing, Path) and not settings.landing.is_dir():
         return False, f"{settings.landing} is a file", "set NETFLIX_LANDING to a folder of <source>/<date>/<file>"
     listing = _listing(settings)
     strays = [*listing.strays, *(f"{path}: no source is called so" for path in listing.unknown_sources)]
@@ -100,14 +103,27 @@ def _listing(settings: Settings) -> Listing:
 
 
 def _lake(settings: Settings) -> tuple[bool, str, str]:
-    there = next(path for path in (settings.lake, *settings.lake.parents) if path.exists())
-    if not there.is_dir():
-        return False, f"{settings.lake}: {there} is a file", "set NETFLIX_LAKE to a folder"
-    if not os.access(there, os.W_OK):
-        return False, f"{settings.lake}: {there} cannot be written to", "change its permissions"
-    tables = len(list(settings.lake.glob("*/*/_delta_log")))
+    from netflix_dagster.lake import store
+
+    if isinstance(settings.lake, Path) and (wrong := _unfit(settings.lake)):
+        return wrong
+    if not isinstance(settings.lake, Path):
+        probe = settings.lake / store.STAGING / f"doctor-{uuid.uuid4().hex}"
+        storage.write(probe / "probe", b"")
+        storage.remove(probe)
+    tables = sum(len(store.tables(settings.lake, layer)) for layer in store.LAYERS)
     found = plural(tables, "table") if tables else "no tables yet (netflix-dagster run makes them)"
     return True, f"{settings.lake}: {found}", ""
+
+
+def _unfit(lake: Path) -> tuple[bool, str, str] | None:
+    """Why no table can be written into a folder of this machine."""
+    there = next(path for path in (lake, *lake.parents) if path.exists())
+    if not there.is_dir():
+        return False, f"{lake}: {there} is a file", "set NETFLIX_LAKE to a folder"
+    if not os.access(there, os.W_OK):
+        return False, f"{lake}: {there} cannot be written to", "change its permissions"
+    return None
 
 
 def _home(settings: Settings) -> tuple[bool, str, str]:
@@ -119,11 +135,10 @@ def _home(settings: Settings) -> tuple[bool, str, str]:
 def _engine(settings: Settings) -> tuple[bool, str, str]:
     from netflix_dagster.lake import engines
 
-    if settings.engine != "sail":
-        java = shutil.which("java")
-        return False, f"{settings.engine} (java: {java or 'none'})", "set NETFLIX_ENGINE=sail"
+    if lacking := engines.missing(settings.engine):
+        return False, f"{settings.engine}: {lacking}", "or set NETFLIX_ENGINE=sail, which needs nothing"
     answer = engines.session(settings.engine).sql("SELECT 1 AS one").collect()
-    return answer[0]["one"] == 1, "sail, embedded: answers", "reinstall the environment: rm -rf .venv && make run"
+    return answer[0]["one"] == 1, f"{settings.engine}: answers", "reinstall the environment: rm -rf .venv && make run"
 
 
 def _deliveries(settings: Settings) -> tuple[bool, str, str]:

@@ -13,6 +13,8 @@ from netflix_dagster.settings import Settings
 
 CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 PACKAGED = Path(__file__).parents[1] / "dagster.yaml"
+ON_AZURE = "dagster.azure.yaml"
+"""Lies beside either of them, and is added to it with NETFLIX_ENV=azure."""
 NEW = ".new-"
 ABANDONED_AFTER = 3600
 
@@ -26,12 +28,12 @@ def ensure_home(settings: Settings) -> Path:
     with writing("Dagster's home", home):
         home.mkdir(parents=True, exist_ok=True)
         if not (home / CONFIG.name).exists():
-            _make(home)
+            _make(home, settings)
         tempfile.TemporaryFile(dir=home).close()
     return home
 
 
-def _make(home: Path) -> None:
+def _make(home: Path, settings: Settings) -> None:
     """Make Dagster's databases aside and put them into the home when they are whole, its configuration last.
 
     Dagster makes them in place, and a process killed in that moment leaves a home that no process can use again.
@@ -41,11 +43,15 @@ def _make(home: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=NEW, dir=home) as folder:
         aside = Path(folder)
-        shutil.copyfile(CONFIG if CONFIG.exists() else PACKAGED, aside / CONFIG.name)
+        config = CONFIG if CONFIG.exists() else PACKAGED
+        shutil.copyfile(config, aside / CONFIG.name)
         from dagster import DagsterInstance
 
         with DagsterInstance.from_config(folder):
             pass
+        if settings.env == "azure":  # only now: it speaks of DAGSTER_HOME, which is not there yet
+            with (aside / CONFIG.name).open("a") as written:
+                written.write("\n" + config.with_name(ON_AZURE).read_text())
         for made in sorted(aside.iterdir(), key=lambda entry: entry.name == CONFIG.name):
             _put(made, home / made.name)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from netflix_dagster import storage
 from netflix_dagster.cli.output import item, plural, print_answer
 from netflix_dagster.cli.run import FAILED, HELD_BACK, OK
 from netflix_dagster.cli.trouble import WrongCall
@@ -273,7 +274,7 @@ def _landed(row: Row, settings: Settings) -> str | None:
     if not row["source"] or not row["source_file"]:
         return None
     path = settings.landing / row["source"] / row["delivery_date"] / row["source_file"]
-    return str(path) if path.exists() else None
+    return str(path) if storage.is_file(path) else None
 
 
 def _places(row: Row, settings: Settings) -> dict[str, str]:

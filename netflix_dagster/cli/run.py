@@ -45,7 +45,7 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
     sources = load_sources(settings.sources)
     if source is not None and source not in sources.sources:
         raise WrongCall(f"there is no source {source!r}; the sources are {', '.join(sources.sources)}")
-    if settings.landing.exists() and not settings.landing.is_dir():
+    if isinstance(settings.landing, Path) and settings.landing.exists() and not settings.landing.is_dir():
         raise WrongCall(f"{settings.landing} is a file; --landing is the folder of <source>/<delivery date>/<file>")
     home = at_home(settings)
     console.print(f"landing {settings.landing}\nlake    {settings.lake}", markup=False, soft_wrap=True)
@@ -93,7 +93,7 @@ class Batch:
 
     @property
     def tables(self) -> list[str]:
-        from netflix_dagster.defs.sensors import touched_tables
+        from netflix_dagster.compute.pending_work import touched_tables
 
         return touched_tables(self.feed, sorted({source for piece in self.pieces for source in piece.sources}))
 
@@ -222,6 +222,7 @@ def _summary(
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}
     state = [entry for key, entry in ledger.latest(settings.lake).items() if key in landed]
     held = [entry for entry in state if entry.status != "accepted"]
+    standing = store.standings(settings.lake, (*TABLES, quarantine.NAME, ledger.NAME))
     succeeded = {run["run_id"] for run in runs if run["success"]}
     built = [entry for entry in state if entry.status == "accepted" and entry.run_id in succeeded]
     excused = {entry.run_id for entry in held}
@@ -244,9 +245,9 @@ def _summary(
         },
         "runs": runs,
         "tables": {
-            name: {"rows": store.row_count(settings.lake, name), "version": store.version(settings.lake, name)}
-            for name in (*TABLES, quarantine.NAME, ledger.NAME)
-            if store.exists(settings.lake, name)
+            name: {"rows": rows, "version": version}
+            for name, (version, rows) in standing.items()
+            if version is not None
         },
         "checks": {
             "passed": sum(check.passed for check in checks),

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from netflix_dagster.cli.output import item, plural
 from netflix_dagster.settings import Settings
+from netflix_dagster.storage import at
 
 MOST_STRAYS = 10
 
@@ -90,8 +90,8 @@ def _passed_over(summary: Mapping[str, Any], console: Console) -> None:
 
 def _option(summary: Mapping[str, Any], name: str) -> str:
     """The option that a call needs to use the same folder, if it is not the default one."""
-    default = Path(Settings.model_fields[name].default).absolute()
-    return "" if Path(summary[name]) == default else f" --{name} {shlex.quote(summary[name])}"
+    default = str(at(Settings.model_fields[name].default))
+    return "" if summary[name] == default else f" --{name} {shlex.quote(summary[name])}"
 
 
 def _this_command() -> str:

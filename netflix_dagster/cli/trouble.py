@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from netflix_dagster.cli.output import print_json, wrapped
+from netflix_dagster.storage import Place, StorageError
 
 FAILED, WRONG_CALL, STOPPED = 1, 2, 130
 
@@ -32,7 +32,7 @@ def told(console: Console, as_json: bool = False) -> Iterator[None]:
         return
     except (WrongCall, SourcesError) as error:
         status, code, message = "wrong call", WRONG_CALL, str(error)
-    except Failed as error:
+    except (Failed, StorageError) as error:
         status, code, message = "failed", FAILED, str(error)
     except KeyboardInterrupt:
         status, code = "stopped", STOPPED
@@ -45,7 +45,7 @@ def told(console: Console, as_json: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def writing(what: str, path: Path) -> Iterator[None]:
+def writing(what: str, path: Place) -> Iterator[None]:
     """Make an operating system's refusal to write a failure that says what could not be written, and why."""
     try:
         yield

@@ -23,7 +23,7 @@ def unfinished(instance: DagsterInstance, ledger: Mapping[tuple[str, str], Entry
     It is when the run that took them in did not come to its own end, or when a table is older than one that it
     reads. What lies behind a refused file of the same date waits for that file and is not left to do.
     """
-    from netflix_dagster.defs.sensors import touched_tables
+    from netflix_dagster.compute.pending_work import touched_tables
     from netflix_dagster.lake.contract import TABLES, downstream_of
 
     built_at = _Built(instance)

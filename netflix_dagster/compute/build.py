@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.compute import ingest
+from netflix_dagster.azure import access
+from netflix_dagster.compute import ingest, telemetry
 from netflix_dagster.compute.judgement import note_conserved, told
 from netflix_dagster.compute.report import Outcome, Report
 from netflix_dagster.lake import (
@@ -57,8 +58,18 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
     """
     import netflix_dagster.tables  # noqa: F401  declares the tables
 
-    started = time.perf_counter()
     table = TABLES[name]
+    with telemetry.building(table, deliveries, settings, run_id) as tell:
+        report = _build(table, deliveries, settings, run_id)
+        tell(report)
+    if report.blocked:
+        raise Blocked(report)
+    return report
+
+
+@access.guarded()
+def _build(table: Table, deliveries: Sequence[str], settings: Settings, run_id: str) -> Report:
+    started, name = time.perf_counter(), table.name
     if table.layer == "bronze":
         outcomes = ingest.ingest(table, deliveries, settings, run_id)
         read = {str(day): o.rows for day, o in outcomes.items() if o.delivered and not o.held_back}
@@ -67,13 +78,10 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
         outcomes = _transform(table, deliveries, settings, run_id)
     results.record(settings.lake, name, {day: outcome.checks for day, outcome in outcomes.items()}, run_id)
     report = Report(name, tuple(deliveries), outcomes)
-    report.version = store.version(settings.lake, name)
-    report.total_rows = store.row_count(settings.lake, name)
+    report.version, report.total_rows = store.standing(settings.lake, name)
     report.preview = _preview(settings, table, deliveries)
     report.seconds = time.perf_counter() - started
     log.info("built %s in %.2f s", name, report.seconds, extra={"report": report})
-    if all(report.outcome(day).held_back for day in deliveries or [""]):
-        raise Blocked(report)
     return report
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
+from netflix_dagster.compute import telemetry
 from netflix_dagster.compute.report import Check, Outcome
 from netflix_dagster.lake import columns, drift, engines, ledger, quarantine, store
 from netflix_dagster.lake.columns import Seen
@@ -57,10 +58,11 @@ class Inspected:
 def inspect(delivery: Delivery, source: Source) -> Inspected:
     """Read every file of a delivery and judge it. Its rows are not kept: a hundred deliveries may be asked for."""
     files, seen = [], []
-    for landed in delivery.files:
-        file = _parse(landed, source)
-        seen.append(columns.look(file, source))
-        files.append(replace(file, rows=()))
+    with telemetry.landed(delivery, source):
+        for landed in delivery.files:
+            file = _parse(landed, source)
+            seen.append(columns.look(file, source))
+            files.append(replace(file, rows=()))
     return Inspected(delivery, tuple(files), tuple(columns.together(seen)))
 
 

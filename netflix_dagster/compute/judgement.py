@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.compute.report import Check, Outcome
 from netflix_dagster.lake import conservation, expectations, results
 from netflix_dagster.lake.contract import Table
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -19,7 +19,7 @@ def told(
     tallies: Mapping[str | None, expectations.Tally],
     table: Table,
     deliveries: Sequence[str],
-    lake: Path,
+    lake: Place,
 ) -> dict[str | None, Outcome]:
     """The outcome of every delivery, from what was counted: its checks with some rows, and whether it is held back."""
     samples = expectations.samples(judged, table) if any(any(t.broken.values()) for t in tallies.values()) else {}
@@ -44,7 +44,7 @@ def note_conserved(outcomes: dict[str | None, Outcome], proofs: Mapping[str, con
 
 
 def _wrong_deliveries(
-    tallies: Mapping[str | None, expectations.Tally], table: Table, lake: Path
+    tallies: Mapping[str | None, expectations.Tally], table: Table, lake: Place
 ) -> dict[tuple[str | None, str], str]:
     """What is wrong with deliveries as a whole, by delivery and rule. Each is compared with the one before it."""
     if not table.delivery_rules:

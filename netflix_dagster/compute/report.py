@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from netflix_dagster.lake.delivery_rules import OnFail
 
@@ -59,6 +62,8 @@ class Report:
     total_rows: int = 0
     seconds: float = 0.0
     preview: list[dict[str, Any]] = field(default_factory=list)
+    built_by: dict[str, Any] = field(default_factory=dict)
+    """What to tell of the machine that built it, when that was another than this one."""
 
     def outcome(self, delivery: str) -> Outcome:
         """The outcome that speaks for a delivery."""
@@ -68,3 +73,19 @@ class Report:
     def held_back(self) -> dict[str, str]:
         """Deliveries of which nothing was written, and why."""
         return {day: o.held_back for day, o in self.outcomes.items() if day is not None and o.held_back}
+
+    @property
+    def blocked(self) -> bool:
+        """Whether every delivery that was asked for is held back: what reads the table has nothing to build from."""
+        return all(self.outcome(day).held_back for day in self.deliveries or [""])
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as what JSON can hold; ``from_json`` makes it a report again. Values of rows become text."""
+        said = {**asdict(self), "outcomes": [[day, asdict(outcome)] for day, outcome in self.outcomes.items()]}
+        plain: dict[str, Any] = json.loads(json.dumps(said, default=str))
+        return plain
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Report:
+        """The report that ``as_json`` told of."""
+        return TypeAdapter(cls).validate_python({**said, "outcomes": dict(said["outcomes"])})

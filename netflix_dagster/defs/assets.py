@@ -11,13 +11,12 @@ from typing import Any
 import dagster as dg
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.report import Outcome, Report
-from netflix_dagster.defs.checks import asset_key, check_results, check_specs, evaluations
-from netflix_dagster.defs.event_log import at_once
+from netflix_dagster.defs.checks import asset_key, check_specs
+from netflix_dagster.defs.external import landed_by
 from netflix_dagster.defs.freshness import freshness
-from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
+from netflix_dagster.defs.told import held_back, told
 from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import TABLES, Table
 from netflix_dagster.landing.sources import load_sources
@@ -31,17 +30,48 @@ have changed stays as it was, so nothing else has to wait for it.
 """
 
 
-def table_asset(table: Table) -> dg.AssetsDefinition:
-    """The asset of one table: builds it for the deliveries of the run, and says what came of it."""
-    checks = check_specs(table)
+def table_assets(compute: str = "local") -> list[dg.AssetsDefinition]:
+    """The assets of all tables, in build order.
 
-    @dg.asset(
-        key=asset_key(table.name),
-        deps=[asset_key(read) for read in table.reads],
-        partitions_def=feed_partitions(table.feed) if table.feed else None,
+    Here a table is a step of its own. On Databricks the tables of a run are one step, which is one job: a cluster
+    takes minutes to start.
+    """
+    if compute == "databricks":
+        return [_assets("databricks", list(TABLES.values()), "databricks")]
+    return [_assets("__".join(t.name.split(".")), [t], f"{t.layer}_{t.short_name}") for t in TABLES.values()]
+
+
+def _assets(name: str, tables: Sequence[Table], pool: str) -> dg.AssetsDefinition:
+    """One step that builds the selected ones of some tables for the deliveries of the run, and tells of each."""
+
+    @dg.multi_asset(
+        name=name,
+        specs=[_spec(table) for table in tables],
+        check_specs=[check for table in tables for check in check_specs(table)],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=len(tables) > 1,
+        pool=pool,
+    )
+    def build_tables(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
+        selected = [table for table in tables if asset_key(table.name) in context.selected_asset_keys]
+        deliveries = context.partition_keys if any(table.feed for table in selected) else []
+        blocked = []
+        for report in lake.reports(context, [table.name for table in selected], deliveries):
+            yield from told(context, report, lake)
+            if report.blocked:
+                blocked.append(report)
+        if blocked:
+            raise held_back(blocked)
+
+    return build_tables
+
+
+def _spec(table: Table) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=asset_key(table.name),
+        deps=[*map(asset_key, table.reads), *landed_by(load_sources(get_settings().sources), table.name)],
+        partitions_def=feed_partitions(table.feed) if table.feed else None,
         automation_condition=None if table.feed else FOLLOWS,
-        check_specs=checks,
         freshness_policy=freshness(table),
         group_name=table.layer,
         kinds={"deltalake", "pyspark"},
@@ -50,52 +80,6 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         description=_description(table),
         metadata=_metadata(table),
         code_version=table.code_version,
-        pool=f"{table.layer}_{table.short_name}",
-    )
-    def build_table(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
-        from netflix_dagster.compute.build import Blocked
-
-        deliveries = context.partition_keys if table.feed else []
-        one_by_one = table.judged_by_delivery and not context.has_partition_key
-        try:
-            report = lake.build(table.name, deliveries, context.run_id)
-        except Blocked as blocked:
-            held_back = evaluations if one_by_one else check_results
-            yield from held_back(table, blocked.report)
-            raise dg.Failure(_blocked_message(blocked.report), allow_retries=False) from None
-        for day in deliveries if table.per_delivery else ():
-            context.add_asset_metadata(_delivery_metadata(report.outcome(day)), partition_key=day)
-        for day, reason in report.held_back.items():
-            context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
-        yield dg.MaterializeResult(
-            asset_key=asset_key(table.name),
-            metadata=_result_metadata(report, lake),
-            check_results=[] if one_by_one else check_results(table, report),
-        )
-        if one_by_one:  # a failed check that is logged, not yielded, does not stop what lies downstream
-            with at_once(context.instance, context.run_id):
-                for evaluation in evaluations(table, report, context.instance):
-                    context.log_event(evaluation)
-            yield from (dg.Output(None, spec.get_python_identifier()) for spec in checks)
-        others = [str(day) for day in report.held_back if day not in deliveries]
-        for evaluation in evaluations(table, report, context.instance, others):  # a delivery may hold back a later one
-            context.log_event(evaluation)
-
-    return build_table
-
-
-def table_assets() -> list[dg.AssetsDefinition]:
-    """The assets of all tables, in build order."""
-    return [table_asset(table) for table in TABLES.values()]
-
-
-def _blocked_message(report: Report) -> str:
-    said = "; ".join(f"{day}: {why}" for day, why in report.held_back.items())
-    said = said or "; ".join(o.held_back for o in report.outcomes.values() if o.held_back)
-    stays = "Gold" if TABLES[report.table].write == "verdicts" else "Nothing was written; the table"
-    return (
-        f"{report.table} is held back. {said}. {stays} stays as it was. Mend the file and land it again, or see"
-        " quality.quarantine for every fault."
     )
 
 
@@ -131,28 +115,3 @@ def _metadata(table: Table) -> Mapping[str, Any]:
 def _code_reference(table: Table) -> dg.LocalFileCodeReference:
     code = inspect.unwrap(table.function).__code__
     return dg.LocalFileCodeReference(file_path=code.co_filename, line_number=code.co_firstlineno, label=table.name)
-
-
-def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "dagster/partition_row_count": outcome.rows,
-        "quarantined": outcome.quarantined,
-        "copies_removed": outcome.copies,
-    }
-    if outcome.held_back:
-        metadata["held_back"] = outcome.held_back
-    elif not outcome.delivered:
-        metadata["delivered"] = False
-    return metadata
-
-
-def _result_metadata(report: Report, lake: Lake) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "dagster/row_count": report.total_rows,
-        "dagster/uri": store.location(lake.settings.lake, report.table),
-        "delta_version": report.version if report.version is not None else -1,
-        "seconds": round(report.seconds, 3),
-    }
-    if report.preview:
-        metadata["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
-    return metadata

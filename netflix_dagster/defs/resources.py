@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from netflix_dagster.compute.report import Report
+from netflix_dagster.compute.step import in_order
+from netflix_dagster.defs.telemetry import traced
+from netflix_dagster.lake import engines
 from netflix_dagster.settings import Settings, get_settings
+from netflix_dagster.storage import at
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -28,11 +36,32 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     def settings(self) -> Settings:
         """This resource as the settings that everything below Dagster takes."""
         return get_settings().model_copy(
-            update={"landing": Path(self.landing), "lake": Path(self.lake), "engine": self.engine}
+            update={"landing": at(self.landing), "lake": at(self.lake), "engine": self.engine}
         )
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lake]:
+        """The lake for one run, which is told of as one trace."""
+        with traced(context), super().yield_for_execution(context) as lake:
+            yield lake
+
+    def reports(
+        self, context: dg.AssetExecutionContext, tables: Sequence[str], deliveries: Sequence[str]
+    ) -> Iterator[Report]:
+        """Build tables, and report on each as soon as it is done; see ``compute.step``."""
+        yield from in_order(tables, deliveries, lambda table, days: self.build(table, days, context.run_id))
 
     def build(self, table: str, deliveries: Sequence[str], run_id: str) -> Report:
         """Build one table for some deliveries; see ``compute.build``."""
         from netflix_dagster.compute.build import build
 
+        engines.open_with(_through_dagster)
         return build(table, deliveries, self.settings, run_id)
+
+
+def _through_dagster(config: Mapping[str, str]) -> SparkSession:
+    """A session of what the engine needs, made by dagster-pyspark. It imports PySpark, so only now."""
+    from dagster_pyspark import LazyPySparkResource
+
+    spark: SparkSession = LazyPySparkResource(spark_config=dict(config)).spark_session
+    return spark

@@ -2,25 +2,30 @@
 
 A look at the folder is compared with the ledger in the lake (``quality.deliveries``), not with a list of names:
 the cursor holds the fingerprint of the last listing and the pieces of work that were requested and are not done.
+In ADLS most looks are at young deliveries only, see ``landing.watermark``.
 """
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import dagster as dg
 
+from netflix_dagster.compute.pending_work import touched_tables
 from netflix_dagster.defs.checks import asset_key
-from netflix_dagster.defs.jobs import feed_tables, job_name
+from netflix_dagster.defs.jobs import job_name
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import ledger, store
-from netflix_dagster.lake.contract import TABLES, downstream_of
+from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.lake.pending import Pending, pending
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import Feed, Sources, load_sources
+from netflix_dagster.landing.watermark import Watermark
 from netflix_dagster.settings import get_settings
+from netflix_dagster.storage import AzureFolder
 
 MOST_PER_TICK = 500
 """Delivery dates that one tick requests at the most; the next tick goes on."""
@@ -35,16 +40,20 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 class Cursor:
     """``listing``: fingerprint of the landing folder when nothing was left to request. ``requested``: identities
     of work that was requested and is not in the ledger yet. ``ledger``: version of the ledger that was read last; a
-    newer one may have opened a delivery again whose files are as they were."""
+    newer one may have opened a delivery again whose files are as they were. ``mark``: what the last look at the whole
+    of a landing folder in ADLS left."""
 
     listing: str = ""
     requested: tuple[str, ...] = ()
     ledger: int | None = None
+    mark: Watermark | None = None
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
         said = json.loads(text) if text else {}
-        return cls(said.get("listing", ""), tuple(said.get("requested", ())), said.get("ledger"))
+        mark = said.get("mark")
+        requested = tuple(said.get("requested", ()))
+        return cls(said.get("listing", ""), requested, said.get("ledger"), Watermark(**mark) if mark else None)
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -71,16 +80,29 @@ def landing_sensor(feed: Feed) -> dg.SensorDefinition:
 def tick(feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: set[str]) -> dg.SensorResult | dg.SkipReason:
     """One look at the landing folder. ``known`` are the partitions that exist already."""
     settings = lake.settings
-    listing = list_landing(settings.landing, sources, [source.name for source in sources.of_feed(feed.name)])
+    landing, clock = settings.landing, time.time()
+    mine = {source.name: source for source in sources.of_feed(feed.name)}
     version = store.version(settings.lake, ledger.NAME)
+    if (
+        isinstance(landing, AzureFolder)
+        and cursor.mark
+        and (cursor.listing and cursor.ledger == version)
+        and cursor.mark.stands(landing, mine, clock)
+    ):
+        return dg.SkipReason(f"nothing new from {cursor.mark.since} on in {landing}")
+    listing = list_landing(landing, sources, mine)
+    mark = Watermark.of(listing, clock) if isinstance(landing, AzureFolder) else None
     if (cursor.listing, cursor.ledger) == (listing.fingerprint, version) and not cursor.requested:
-        return dg.SkipReason(f"nothing new among {len(listing.deliveries)} deliveries in {settings.landing}")
+        return dg.SensorResult(
+            skip_reason=f"nothing new among {len(listing.deliveries)} deliveries in {landing}",
+            cursor=replace(cursor, mark=mark).dump(),
+        )
     work = pending(listing, sources, ledger.latest(settings.lake))
     fresh = [piece for piece in work if piece.identity not in cursor.requested]
     now, later = fresh[:MOST_PER_TICK], fresh[MOST_PER_TICK:]
     waiting = {piece.identity for piece in work} & set(cursor.requested)
     requested = tuple(sorted(waiting | {piece.identity for piece in now}))
-    after = Cursor("" if later else listing.fingerprint, requested, version)
+    after = Cursor("" if later else listing.fingerprint, requested, version, mark)
     if not now:
         return dg.SensorResult(skip_reason="every delivery is in the ledger or on its way", cursor=after.dump())
     new = [piece.date for piece in now if piece.date not in known]
@@ -100,15 +122,10 @@ def run_requests(work: Sequence[Pending], known: set[str]) -> list[dg.RunRequest
     return [_range(new), *(_single(piece) for piece in work if piece.date in known)]
 
 
-def touched_tables(feed: str, sources: Sequence[str]) -> list[str]:
-    """The bronze tables of the sources that delivered, and what of the feed's chain lies downstream of them."""
-    chain = set(feed_tables(feed))
-    return [name for name in downstream_of(f"bronze.{source}" for source in sources) if name in chain]
-
-
 def _single(piece: Pending) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{piece.feed}/{piece.date}/{piece.identity}",
+        job_name=job_name(piece.feed),
         partition_key=piece.date,
         asset_selection=[asset_key(name) for name in touched_tables(piece.feed, piece.sources)],
         tags={"feed": piece.feed, "delivery": piece.date, "sources": ", ".join(piece.sources)},
@@ -121,6 +138,7 @@ def _range(work: Sequence[Pending]) -> dg.RunRequest:
     tags: dict[str, Any] = {"feed": feed, "deliveries": f"{len(work)}, {first} to {last}"}
     return dg.RunRequest(
         run_key=f"{feed}/{first}..{last}/{work[0].identity}{work[-1].identity}{len(work)}",
+        job_name=job_name(feed),
         asset_selection=[asset_key(name) for name in touched_tables(feed, sorted(arrived))],
         tags={**tags, RANGE_START: first, RANGE_END: last},
     )

@@ -12,10 +12,10 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import Table
+from netflix_dagster.storage import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Plan:
     note: str
 
 
-def plan(lake: Path, table: Table) -> Plan:
+def plan(lake: Place, table: Table) -> Plan:
     """Compare what the table holds with what lies in the tables that it reads."""
     marks = _marks(lake, table)
     held = _held(store.last_note(lake, table.name))
@@ -55,7 +55,7 @@ def _state(table: Table, marks: Mapping[str, str], until: str) -> dict[str, str]
     return {"until": until, "deliveries": _mark(said), "code": _mark(code)}
 
 
-def _marks(lake: Path, table: Table) -> dict[str, str]:
+def _marks(lake: Place, table: Table) -> dict[str, str]:
     """A mark of every delivery in the tables that are read; it changes when the delivery is written again."""
     files: dict[str, list[str]] = {}
     for read in table.reads:

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from netflix_dagster.lake import store
 from netflix_dagster.lake.parsing import ParsedFile, place_columns
 from netflix_dagster.landing.sources import EvolvedColumn, Source, fold_header
+from netflix_dagster.storage import Place
 
 T = TypeVar("T")
 NAME = "quality.columns"
@@ -124,7 +124,7 @@ def settled(columns: Sequence[Seen], source: Source) -> list[Seen]:
     return found
 
 
-def read(lake: Path, source: str) -> dict[str, list[Seen]]:
+def read(lake: Place, source: str) -> dict[str, list[Seen]]:
     """The columns of every delivery of a source in bronze, by delivery date."""
     import pyarrow.compute as pc
 
@@ -138,7 +138,7 @@ def read(lake: Path, source: str) -> dict[str, list[Seen]]:
     return found
 
 
-def record(lake: Path, source: str, columns: Mapping[str, Sequence[Seen]], held: Iterable[str], run_id: str) -> None:
+def record(lake: Place, source: str, columns: Mapping[str, Sequence[Seen]], held: Iterable[str], run_id: str) -> None:
     """Write down the columns of some deliveries, in place of what was ``held`` of them before."""
     import pyarrow as pa
 

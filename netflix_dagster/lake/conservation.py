@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netflix_dagster import storage
 from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import Table, Takes
 
@@ -71,7 +71,7 @@ def _unit(takes: Takes) -> str:
 
 
 def prove(
-    lake: Path, table: Table, annotated: DataFrame, tallies: Mapping[str | None, Tally], days: Sequence[str]
+    lake: storage.Place, table: Table, annotated: DataFrame, tallies: Mapping[str | None, Tally], days: Sequence[str]
 ) -> dict[str, Proof]:
     """The proof for each delivery that bronze holds, before anything is written.
 
@@ -98,7 +98,7 @@ def prove(
     return proofs
 
 
-def prove_bronze(lake: Path, table: Table, records: Mapping[str, int]) -> dict[str, Proof]:
+def prove_bronze(lake: storage.Place, table: Table, records: Mapping[str, int]) -> dict[str, Proof]:
     """The proof that bronze holds a row for every record that was read of the deliveries which it took.
 
     Raises ``NotConserved`` when it does not.
@@ -131,7 +131,7 @@ def _compared(given: Mapping[Place, Sum], made: Mapping[Place, Sum], day: str) -
     return wrong
 
 
-def _given(lake: Path, table: Table, days: Iterable[str]) -> dict[Place, Sum]:
+def _given(lake: storage.Place, table: Table, days: Iterable[str]) -> dict[Place, Sum]:
     import pyarrow.compute as pc
 
     dates = [date.fromisoformat(day) for day in days]

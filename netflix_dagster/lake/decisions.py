@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import getpass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.lake import ledger, store
 from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,7 +25,7 @@ class DecisionError(ValueError):
     """There is nothing to decide about this delivery; the message says what there is."""
 
 
-def accept(lake: Path, feed: str, delivery_date: str, because: str, by: str = "") -> str:
+def accept(lake: Place, feed: str, delivery_date: str, because: str, by: str = "") -> str:
     """Take a delivery in although a rule holds it back, and have it built again. Returns the reason that it
     was held back for.
 
@@ -70,7 +70,7 @@ def accept(lake: Path, feed: str, delivery_date: str, because: str, by: str = ""
     return held[0].reason or ""
 
 
-def read(spark: SparkSession, lake: Path, table: str) -> DataFrame:
+def read(spark: SparkSession, lake: Place, table: str) -> DataFrame:
     """The decisions that stand for a table: one row a delivery that a person has accepted."""
     rows = store.read_arrow(lake, NAME)
     found: dict[Any, tuple[Any, ...]] = {}

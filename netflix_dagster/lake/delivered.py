@@ -7,9 +7,9 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from netflix_dagster import storage
 from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import Table, Takes
 from netflix_dagster.landing.sources import Source, Sources
@@ -27,7 +27,7 @@ class Delivered:
     raw: str | None = None
 
 
-def behind(lake: Path, sources: Sources, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Delivered]:
+def behind(lake: storage.Place, sources: Sources, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Delivered]:
     """The record behind each of these rows of ``table``; empty where the contract does not say where to look."""
     taken = [_takes(table, row) for row in rows]
     records = {
@@ -79,7 +79,7 @@ def _places(row: Mapping[str, Any], takes: Takes) -> list[Place]:
     return [(day, file, number), *([(day, file, number + 1)] if joined and number is not None else [])]
 
 
-def _records(lake: Path, takes: Takes, rows: Sequence[Mapping[str, Any]]) -> dict[Place, dict[str, Any]]:
+def _records(lake: storage.Place, takes: Takes, rows: Sequence[Mapping[str, Any]]) -> dict[Place, dict[str, Any]]:
     import pyarrow.compute as pc
 
     wanted = {place for row in rows for place in _places(row, takes)}

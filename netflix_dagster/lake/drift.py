@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from netflix_dagster.lake import store
 from netflix_dagster.lake.columns import NOTHING, Seen
 from netflix_dagster.landing.sources import Source, fold_header
+from netflix_dagster.storage import Place
 
 ENOUGH = 5
 """Fewer values than this say too little about what a column holds."""
@@ -112,7 +112,7 @@ def compare(since: str, before: Sequence[Seen], now: Sequence[Seen]) -> Drift:
     )
 
 
-def as_held(source: Source, lake: Path) -> Source:
+def as_held(source: Source, lake: Place) -> Source:
     """The source with the columns that its bronze table has grown, when it lets its table evolve."""
     if source.on_drift != "evolve":
         return source

@@ -115,7 +115,7 @@ def settle(annotated: DataFrame, table: Table) -> DataFrame:
     if not table.per_delivery:
         return annotated
     names = annotated.columns
-    competing = annotated.where(_stays(table))
+    competing = annotated.where(stays(table))
     key = list(table.key)
     claimed_twice = competing.groupBy(*key).count().where("count > 1").drop("count")
     content = F.xxhash64(*(c for c in table.column_names if c not in table.provenance))
@@ -131,7 +131,7 @@ def settle(annotated: DataFrame, table: Table) -> DataFrame:
         BROKEN, F.col(BROKEN) + F.when(later & ~F.col("_repeat"), _bit(table, UNIQUE)).otherwise(0)
     )
     others = competing.join(claimed_twice, key, "left_anti").select(*names)
-    return annotated.where(~_stays(table)).unionByName(others).unionByName(settled.select(*names))
+    return annotated.where(~stays(table)).unionByName(others).unionByName(settled.select(*names))
 
 
 def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
@@ -141,16 +141,16 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
     rules = [rule for rule in all_rules(table) if rule.name != MOSTLY]
     counts = [
         F.count("*").alias("rows"),
-        _count_if(_stays(table)).alias("kept"),
+        _count_if(stays(table)).alias("kept"),
         _count_if(F.col(COPY)).alias("copies"),
-        *(_count_if(_breaks(table, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
+        *(_count_if(breaks(table, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
     ]
     # Distinct hashes cost a seventh of distinct keys. Equal keys have equal hashes, so no clash is missed; that two
     # keys share a hash is settled, or counted again, by the keys themselves.
-    counts.append(F.count_distinct(F.when(_stays(table), F.xxhash64(*table.key))).alias("keys"))
+    counts.append(F.count_distinct(F.when(stays(table), F.xxhash64(*table.key))).alias("keys"))
     said = [rule for rule in rules if rule.because]
     counts += [
-        F.max(F.when(_breaks(table, rule.name), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
+        F.max(F.when(breaks(table, rule.name), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
     ]
     counts += [F.expr(rule.measure).alias(f"measured_{rule.name}") for rule in table.delivery_rules]
     if table.judged_by_delivery:
@@ -174,7 +174,7 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
 
 def kept(judged: DataFrame, table: Table) -> DataFrame:
     """The rows that stay in the table."""
-    return judged.where(_stays(table))
+    return judged.where(stays(table))
 
 
 def refused(judged: DataFrame, table: Table) -> DataFrame:
@@ -182,8 +182,8 @@ def refused(judged: DataFrame, table: Table) -> DataFrame:
     from pyspark.sql import functions as F
 
     rules = [rule.name for rule in all_rules(table) if rule.name != MOSTLY]
-    names = F.array_compact(F.array(*(F.when(_breaks(table, name), F.lit(name)) for name in rules)))
-    return judged.where(~_stays(table) & ~judged[COPY]).withColumn(BROKEN, names)
+    names = F.array_compact(F.array(*(F.when(breaks(table, name), F.lit(name)) for name in rules)))
+    return judged.where(~stays(table) & ~judged[COPY]).withColumn(BROKEN, names)
 
 
 def samples(judged: DataFrame, table: Table) -> dict[tuple[str | None, str], list[dict[str, Any]]]:
@@ -228,7 +228,8 @@ def blocking_reason(found: Tally, table: Table) -> str | None:
     return None
 
 
-def _stays(table: Table) -> Column:
+def stays(table: Table) -> Column:
+    """Whether a judged row stays in the table."""
     from pyspark.sql import functions as F
 
     drops = [rule.name for rule in all_rules(table) if rule.on_fail == "drop"]
@@ -237,7 +238,8 @@ def _stays(table: Table) -> Column:
     return (F.col(BROKEN).bitwiseAND(F.lit(sum(_bit(table, name) for name in drops))) == 0) & ~F.col(COPY)
 
 
-def _breaks(table: Table, rule: str) -> Column:
+def breaks(table: Table, rule: str) -> Column:
+    """Whether a judged row breaks the rule."""
     from pyspark.sql import functions as F
 
     return F.col(BROKEN).bitwiseAND(F.lit(_bit(table, rule))) != 0

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Literal
 
 from netflix_dagster.lake import store
+from netflix_dagster.storage import Place
 
 NAME = "quality.deliveries"
 REOPENED = "reopened"
@@ -37,7 +37,7 @@ class Entry:
     attempt: int = 1
 
 
-def record(lake: Path, entries: Sequence[Entry]) -> None:
+def record(lake: Place, entries: Sequence[Entry]) -> None:
     """Write down what became of some deliveries."""
     if not entries:
         return
@@ -70,7 +70,7 @@ def record(lake: Path, entries: Sequence[Entry]) -> None:
     store.write_arrow(lake, NAME, pa.Table.from_pylist(rows, schema=schema))
 
 
-def latest(lake: Path) -> dict[tuple[str, str], Entry]:
+def latest(lake: Place) -> dict[tuple[str, str], Entry]:
     """The state of every delivery, by (source, date); ``attempt`` is how often it was taken up."""
     rows = store.read_arrow(lake, NAME)
     if rows is None:
@@ -85,12 +85,12 @@ def latest(lake: Path) -> dict[tuple[str, str], Entry]:
     return state
 
 
-def reopen(lake: Path, entries: Sequence[Entry]) -> None:
+def reopen(lake: Place, entries: Sequence[Entry]) -> None:
     """Have deliveries taken up again as if they had just arrived, by the sensor and by ``netflix-dagster run``."""
     record(lake, [replace(entry, fingerprint=REOPENED) for entry in entries])
 
 
-def judge(lake: Path, feed: str, table: str, verdicts: Mapping[str, str | None], run_id: str) -> None:
+def judge(lake: Place, feed: str, table: str, verdicts: Mapping[str, str | None], run_id: str) -> None:
     """Note which accepted deliveries of a feed a table after bronze holds back, and which of those that it held
     back it has taken now. ``verdicts`` is the reason, or None, by delivery date.
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+from netflix_dagster import storage
 from netflix_dagster.lake import store
+from netflix_dagster.storage import Place
 
 ABANDONED_AFTER = 24 * 3600
 """Seconds after which what is still in staging belongs to a process that was killed."""
@@ -24,12 +24,11 @@ class Done:
         return f"{self.compacted} files compacted, {self.removed} removed"
 
 
-def maintain(lake: Path, retention_hours: int = 168) -> dict[str, Done]:
+def maintain(lake: Place, retention_hours: int = 168) -> dict[str, Done]:
     """Compact every table of the lake and remove files that no version within the retention needs."""
     clear_staging(lake)
     done = {}
-    for log in sorted(lake.glob("*/*/_delta_log")):
-        name = f"{log.parent.parent.name}.{log.parent.name}"
+    for name in [f"{layer}.{short}" for layer in store.LAYERS for short in store.tables(lake, layer)]:
         delta = store.delta(lake, name)
         if delta is None:
             continue
@@ -40,9 +39,9 @@ def maintain(lake: Path, retention_hours: int = 168) -> dict[str, Done]:
     return done
 
 
-def clear_staging(lake: Path) -> None:
+def clear_staging(lake: Place) -> None:
     """Remove what killed processes left in staging, once nobody can be using it any more."""
     staging = lake / store.STAGING
-    for aside in staging.iterdir() if staging.is_dir() else ():
-        if time.time() - aside.stat().st_mtime > ABANDONED_AFTER:
-            shutil.rmtree(aside, ignore_errors=True)
+    for aside in [staging / name for name in storage.folders(staging)]:
+        if time.time() - storage.modified(aside) > ABANDONED_AFTER:
+            storage.remove(aside)

@@ -14,9 +14,9 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
+from netflix_dagster import storage
 from netflix_dagster.lake import foreign
 from netflix_dagster.lake.unpack import MAX_FILE, too_large
 from netflix_dagster.landing.sources import EvolvedColumn, Source
@@ -82,9 +82,10 @@ def as_line(cells: Sequence[str]) -> str:
 def parse_file(path: str, source: Source) -> ParsedFile:
     """Read and parse one file of ``source``. Never raises for what the file holds: it is in ``refusals``."""
     try:
-        if source.format == "xlsx" and (size := Path(path).stat().st_size) > MAX_FILE:
+        place = storage.at(path)
+        if source.format == "xlsx" and (size := storage.size(place)) > MAX_FILE:
             return ParsedFile(path, "", refusals=(Refusal(*too_large(size).told),))
-        data = Path(path).read_bytes()
+        data = storage.read(place)
     except OSError as error:
         reason = "a directory where a file should be" if isinstance(error, IsADirectoryError) else str(error.strerror)
         refusal = Refusal("readable", f"cannot be read: {reason}", "put the file in its place, readable, again")

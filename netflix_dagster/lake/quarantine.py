@@ -10,11 +10,11 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.lake import ledger, store
 from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +84,7 @@ Delivery = tuple[str, str]
 """A feed and a delivery date."""
 
 
-def replace(lake: Path, table_name: str, deliveries: Iterable[str], rows: Sequence[Refused], run_id: str) -> None:
+def replace(lake: Place, table_name: str, deliveries: Iterable[str], rows: Sequence[Refused], run_id: str) -> None:
     """Make ``rows`` all that ``table_name`` has refused of these deliveries."""
     days = sorted(deliveries)
     if not days or (not rows and not _holds_any(lake, table_name, days)):
@@ -93,7 +93,7 @@ def replace(lake: Path, table_name: str, deliveries: Iterable[str], rows: Sequen
     store.write_arrow(lake, NAME, _arrow(rows, run_id), replace=condition)
 
 
-def rows(lake: Path, selection: Selection | None = None) -> list[dict[str, Any]]:
+def rows(lake: Place, selection: Selection | None = None) -> list[dict[str, Any]]:
     """What lies in the quarantine now, oldest delivery first. ``number`` is the place among all of it, from 1."""
     found = store.read_arrow(lake, NAME)
     listed = [_listed(row) for row in found.to_pylist()] if found is not None else []
@@ -114,12 +114,12 @@ def deliveries(found: Iterable[Mapping[str, Any]]) -> list[Delivery]:
     )
 
 
-def sources_of(lake: Path, delivery: Delivery) -> list[ledger.Entry]:
+def sources_of(lake: Place, delivery: Delivery) -> list[ledger.Entry]:
     """What has been taken up of a delivery, source by source: what is to be taken up again to judge its rows anew."""
     return [entry for entry in ledger.latest(lake).values() if (entry.feed, entry.delivery_date) == delivery]
 
 
-def reopen(lake: Path, selection: Selection) -> dict[Delivery, int]:
+def reopen(lake: Place, selection: Selection) -> dict[Delivery, int]:
     """Have the deliveries of the selected rows taken up again, and say how many rows of each are selected."""
     selection.check()
     found = rows(lake, selection)
@@ -133,7 +133,7 @@ def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("table_name", "delivery_date", "source_file", "record_number"))
 
 
-def reasons(lake: Path) -> list[dict[str, Any]]:
+def reasons(lake: Place) -> list[dict[str, Any]]:
     """What lies in the quarantine now: table, rule, one reason and the number of rows or files, most first."""
     held = store.read_arrow(lake, NAME, columns=["table_name", "rules", "reasons", "hints"])
     return tallied(held.to_pylist()) if held is not None else []
@@ -149,7 +149,7 @@ def tallied(held: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda entry: (-entry["rows"], entry["table"], entry["rule"]))
 
 
-def count(lake: Path) -> int:
+def count(lake: Place) -> int:
     """Rows and files in the quarantine."""
     return store.row_count(lake, NAME)
 
@@ -181,7 +181,7 @@ def _source(table_name: str) -> str | None:
     return table_name.removeprefix("bronze.") if table_name.startswith("bronze.") else None
 
 
-def _holds_any(lake: Path, table_name: str, days: list[str]) -> bool:
+def _holds_any(lake: Place, table_name: str, days: list[str]) -> bool:
     import pyarrow.compute as pc
 
     held = store.read_arrow(lake, NAME, columns=["delivery_date"], where=pc.field("table_name") == table_name)

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.lake import store
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-LAYERS = ("gold", "silver", "bronze", "quality")
-"""Where a table is looked for that is named without its layer: ``dim_title``, ``quarantine``."""
 
 
 class QueryError(ValueError):
     """The SQL could not be answered; the message says why and which tables there are."""
 
 
-def connect(lake: Path, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
+def connect(lake: Place, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that sees every table of the lake as a view, and nothing else on this machine.
 
-    ``as_of`` shows the tables as they stood at that instant, as far back as maintenance has kept their files.
+    A table that is named without its layer is looked for in gold first. ``as_of`` shows the tables as they stood at
+    that instant, as far back as maintenance has kept their files.
     """
     import duckdb
 
     connection = duckdb.connect()
-    for layer, names in _tables(lake).items():
+    tables = _tables(lake)
+    for layer, names in tables.items():
         connection.execute(f"CREATE SCHEMA {layer}")
         connection.execute(f"SET schema = '{layer}'")
-        for name in names:
-            if found := store.dataset(lake, f"{layer}.{name}", as_of):
+        for name, found in zip(names, _datasets(lake, layer, names, as_of), strict=True):
+            if found is not None:
                 connection.from_arrow(found).create_view(name)
-    connection.execute(f"SET search_path = '{','.join(_tables(lake)) or 'main'}'")
+    connection.execute(f"SET search_path = '{','.join(tables) or 'main'}'")
     connection.execute("SET enable_external_access = false")
     return connection
 
 
-def query(lake: Path, sql: str, as_of: datetime | None = None) -> pa.Table:
+def query(lake: Place, sql: str, as_of: datetime | None = None) -> pa.Table:
     """The answer to one SQL statement, from the tables as they are, or stood ``as_of``. Raises ``QueryError``."""
     import duckdb
 
@@ -57,7 +57,7 @@ def query(lake: Path, sql: str, as_of: datetime | None = None) -> pa.Table:
         raise QueryError(f"{error}\n\n{_known(lake)}") from error
 
 
-def _known(lake: Path) -> str:
+def _known(lake: Place) -> str:
     tables = _tables(lake)
     if not tables:
         return f"There are no tables in {lake} yet; `netflix-dagster run` makes them."
@@ -65,7 +65,13 @@ def _known(lake: Path) -> str:
     return "\n".join(["Tables:", *(f"  {layer + '.':<{width}} {', '.join(names)}" for layer, names in tables.items())])
 
 
-def _tables(lake: Path) -> dict[str, list[str]]:
+def _datasets(lake: Place, layer: str, names: list[str], as_of: datetime | None) -> list[Any]:
+    """The tables of a layer, opened side by side: in ADLS each takes some round trips."""
+    with ThreadPoolExecutor(16) as side_by_side:
+        return list(side_by_side.map(lambda name: store.dataset(lake, f"{layer}.{name}", as_of), names))
+
+
+def _tables(lake: Place) -> dict[str, list[str]]:
     """The tables of the lake, by layer."""
-    found = {layer: sorted(log.parent.name for log in (lake / layer).glob("*/_delta_log")) for layer in LAYERS}
+    found = {layer: store.tables(lake, layer) for layer in store.LAYERS}
     return {layer: names for layer, names in found.items() if names}

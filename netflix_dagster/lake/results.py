@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.lake import store
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     from netflix_dagster.compute.report import Check
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "quality.results"
 
 
-def record(lake: Path, table: str, checks: Mapping[str | None, list[Check]], run_id: str) -> None:
+def record(lake: Place, table: str, checks: Mapping[str | None, list[Check]], run_id: str) -> None:
     """Write down how the rules of a table fared on some deliveries."""
     import pyarrow as pa
 
@@ -63,7 +63,7 @@ def record(lake: Path, table: str, checks: Mapping[str | None, list[Check]], run
         store.write_arrow(lake, NAME, pa.Table.from_pylist(rows, schema=schema))
 
 
-def measured(lake: Path, table: str, rules: set[str]) -> dict[str, dict[str, Any]]:
+def measured(lake: Place, table: str, rules: set[str]) -> dict[str, dict[str, Any]]:
     """What some rules about deliveries measured, by rule and delivery date, the newest build of each."""
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Where tables lie and how they are read and written: Delta tables at ``<lake>/<layer>/<name>``.
+"""Where tables lie and how they are read and written: Delta tables at ``<lake>/<layer>/<name>``, on disk or in ADLS.
 
 A write is one Delta commit: it happens whole or not at all. Before it, the schema is compared with the contract,
 because an engine may accept a wrong type or drop a new column without a word.
@@ -7,21 +7,23 @@ because an engine may accept a wrong type or drop a new column without a word.
 from __future__ import annotations
 
 import random
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netflix_dagster import storage
 from netflix_dagster.lake.contract import ContractError, Table
+from netflix_dagster.lake.remote import RemoteDataset
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, Schema
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame, SparkSession
 
@@ -29,25 +31,44 @@ T = TypeVar("T")
 _CONFLICTS = ("failed to commit", "transaction conflict", "concurrent", "conflict detected", "version already exists")
 _ATTEMPTS = 8
 _MOST_FILES = 16
+_AT_ONCE = 16
+"""So many tables are looked at side by side: in ADLS each takes some round trips."""
 _COMMITS_LOOKED_AT = 10
-_KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
+_COMMITS_OF_A_CHECKPOINT = 10
+_KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CHANGE COLUMN", "CHANGE COLUMNS")
 """Commits that leave every row as it was."""
+LAYERS = ("gold", "silver", "bronze", "quality")
 STAGING = "_staging"
 
 
-def location(lake: Path, name: str) -> str:
-    """Where the table ``<layer>.<name>`` lies."""
+def folder(lake: Place, name: str) -> Place:
+    """The folder of the table ``<layer>.<name>``."""
     layer, _, short = name.partition(".")
-    return str(lake / layer / short)
+    return lake / layer / short
 
 
-def exists(lake: Path, name: str) -> bool:
+def location(lake: Place, name: str) -> str:
+    """Where the table ``<layer>.<name>`` lies, as the engines and people name it."""
+    return str(folder(lake, name))
+
+
+def exists(lake: Place, name: str) -> bool:
     """Whether the table has ever been written."""
-    log = Path(location(lake, name)) / "_delta_log"
+    log = folder(lake, name) / "_delta_log"
+    if not isinstance(log, Path):
+        return storage.holds_any(log)
     return log.is_dir() and any(entry.suffix in (".json", ".parquet") for entry in log.iterdir())
 
 
-def read(spark: SparkSession, lake: Path, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
+def tables(lake: Place, layer: str) -> list[str]:
+    """The short names of the tables of a layer that have ever been written."""
+    names = storage.folders(lake / layer)
+    with ThreadPoolExecutor(_AT_ONCE) as side_by_side:
+        written = side_by_side.map(lambda name: exists(lake, f"{layer}.{name}"), names)
+        return [name for name, there in zip(names, written, strict=True) if there]
+
+
+def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
     """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given."""
     if not exists(lake, table.name):
         return spark.createDataFrame([], ddl(table))
@@ -57,7 +78,7 @@ def read(spark: SparkSession, lake: Path, table: Table, deliveries: Sequence[str
     return frame
 
 
-def write(frame: DataFrame, lake: Path, table: Table, deliveries: Sequence[str], note: str | None = None) -> None:
+def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str], note: str | None = None) -> None:
     """Write what was built: the deliveries' partitions of a per_delivery table, or the whole of another.
 
     ``frame`` has the columns and types of the contract; anything else raises ``ContractError``. ``note`` is kept
@@ -67,23 +88,25 @@ def write(frame: DataFrame, lake: Path, table: Table, deliveries: Sequence[str],
     target = location(lake, table.name)
 
     def commit() -> None:
-        writer = shaped.write.format("delta")
+        if table.per_delivery:
+            if not evolve(lake, table):
+                create(lake, table)
+            writer = as_kept(shaped, target, table).write.format("delta").partitionBy("delivery_date")
+            writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
+        else:
+            create(lake, table)
+            writer = shaped.write.format("delta").mode("overwrite")
+            if not as_promised(lake, table):
+                writer = writer.option("overwriteSchema", "true")
         if note is not None:
             writer = writer.option("userMetadata", note)
-        if table.per_delivery:
-            writer = writer.partitionBy("delivery_date")
-            if exists(lake, table.name):
-                evolve(lake, table)
-                writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
-        elif exists(lake, table.name):
-            writer = writer.mode("overwrite").option("overwriteSchema", "true")
         writer.save(target)
 
     retrying(commit)
 
 
 @contextmanager
-def staged(frame: DataFrame, lake: Path, table: Table) -> Iterator[DataFrame]:
+def staged(frame: DataFrame, lake: Place, table: Table) -> Iterator[DataFrame]:
     """The frame computed once and kept aside while it is judged, so that judging does not compute it again.
 
     What a killed process leaves in ``<lake>/_staging`` is harmless; maintenance removes it.
@@ -91,13 +114,14 @@ def staged(frame: DataFrame, lake: Path, table: Table) -> Iterator[DataFrame]:
     aside = lake / STAGING / f"{table.name}-{uuid.uuid4().hex[:12]}"
     try:
         frame.write.parquet(str(aside))
-        if aside.exists():
+        if storage.holds_any(aside):
             yield frame.sparkSession.read.parquet(str(aside))
         else:  # Sail writes no file when there is no row
             schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
             yield frame.sparkSession.createDataFrame([], schema)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(storage.StorageError):
+            storage.remove(aside)
 
 
 def conform(frame: DataFrame, table: Table) -> DataFrame:
@@ -113,15 +137,17 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     return frame.select(*table.column_names)
 
 
-def evolve(lake: Path, table: Table) -> None:
-    """Add the columns that the contract has gained since the table was last written.
+def evolve(lake: Place, table: Table) -> bool:
+    """Add the columns that the contract has gained since the table was last written; False when it never was.
 
     Raises ``ContractError`` when the table has a column of another type or one that the contract no longer knows:
     an engine may write over such a difference without a word.
     """
-    from deltalake import DeltaTable, Field
+    from deltalake import Field
 
-    kept = DeltaTable(location(lake, table.name))
+    kept = delta(lake, table.name)
+    if kept is None:
+        return False
     have = {field.name: _spark_type(field.type) for field in kept.schema().fields}
     promised = {column.name: column.type for column in table.columns}
     wrong = [
@@ -137,6 +163,48 @@ def evolve(lake: Path, table: Table) -> None:
     new = [Field(name, _delta_type(kind), nullable=True) for name, kind in promised.items() if name not in have]
     if new:
         kept.alter.add_columns(new)
+    return True
+
+
+def create(lake: Place, table: Table) -> None:
+    """Make a table that was never written, without rows, with the columns of the contract.
+
+    Left to the engines, Sail would promise that columns which happen to hold no null never will, and put the partition
+    column last; and it replaces deliveries only in a table that is there.
+    """
+    from deltalake import DeltaTable
+
+    DeltaTable.create(
+        location(lake, table.name),
+        _schema(table),
+        mode="ignore",
+        partition_by=["delivery_date"] if table.per_delivery else None,
+        storage_options=storage.delta_options(folder(lake, table.name)),
+    )
+
+
+def as_kept(frame: DataFrame, target: str, table: Table) -> DataFrame:
+    """The frame, its arrays as they are in the table that is there.
+
+    Sail replaces deliveries by a union with what stays, and refuses arrays whose items have another name inside: its
+    own are called otherwise than those of Spark and delta-rs. In a union the first frame gives the names.
+    """
+    if not any(column.type.startswith("array<") for column in table.columns):
+        return frame
+    kept = frame.sparkSession.read.format("delta").load(target).where("false")
+    return kept.select(*table.column_names).unionByName(frame)
+
+
+def as_promised(lake: Place, table: Table) -> bool:
+    """Whether the table that is there has the columns of the contract, in its order."""
+    kept = delta(lake, table.name)
+    return kept is not None and kept.schema() == _schema(table)
+
+
+def _schema(table: Table) -> Schema:
+    from deltalake import Field, Schema
+
+    return Schema([Field(column.name, _delta_type(column.type), nullable=True) for column in table.columns])
 
 
 _PRIMITIVES = {"int": "integer", "bigint": "long"}
@@ -172,31 +240,50 @@ def ddl(table: Table) -> str:
     return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
 
 
-def delta(lake: Path, name: str) -> DeltaTable | None:
+def delta(lake: Place, name: str) -> DeltaTable | None:
     """The table through delta-rs, for history, maintenance and small reads; None when it was never written."""
     from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
 
-    return DeltaTable(location(lake, name)) if exists(lake, name) else None
+    place = folder(lake, name)
+    if isinstance(place, Path):
+        return DeltaTable(place) if exists(lake, name) else None
+    with storage.asked(place):
+        try:
+            return DeltaTable(str(place), storage_options=storage.delta_options(place))
+        except TableNotFoundError:
+            return None
 
 
-def version(lake: Path, name: str) -> int | None:
+def version(lake: Place, name: str) -> int | None:
     """The current Delta version of the table."""
     found = delta(lake, name)
     return found.version() if found else None
 
 
-def row_count(lake: Path, name: str) -> int:
+def row_count(lake: Place, name: str) -> int:
     """Rows in the table, from the Delta log alone."""
+    return standing(lake, name)[1]
+
+
+def standing(lake: Place, name: str) -> tuple[int | None, int]:
+    """The current version of the table, None when it was never written, and its rows, from the Delta log alone."""
     found = delta(lake, name)
     if found is None:
-        return 0
+        return None, 0
     import pyarrow as pa
 
     counts: Any = pa.table(found.get_add_actions(flatten=True)).column("num_records")
-    return sum(count or 0 for count in counts.to_pylist())
+    return found.version(), sum(count or 0 for count in counts.to_pylist())
 
 
-def last_note(lake: Path, name: str) -> str | None:
+def standings(lake: Place, names: Sequence[str]) -> dict[str, tuple[int | None, int]]:
+    """``standing`` of several tables, looked at side by side."""
+    with ThreadPoolExecutor(_AT_ONCE) as side_by_side:
+        return dict(zip(names, side_by_side.map(lambda name: standing(lake, name), names), strict=True))
+
+
+def last_note(lake: Place, name: str) -> str | None:
     """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
     found = delta(lake, name)
     for commit in found.history(_COMMITS_LOOKED_AT) if found else ():
@@ -205,17 +292,17 @@ def last_note(lake: Path, name: str) -> str | None:
     return None
 
 
-def delivery_files(lake: Path, name: str) -> dict[str, list[str]]:
+def delivery_files(lake: Place, name: str) -> dict[str, list[str]]:
     """The files that hold each delivery of a per_delivery table, from the Delta log alone: rewritten, renamed."""
     return _by_delivery(lake, name, "path")
 
 
-def delivery_rows(lake: Path, name: str) -> dict[str, int]:
+def delivery_rows(lake: Place, name: str) -> dict[str, int]:
     """The rows of each delivery of a per_delivery table, from the Delta log alone."""
     return {day: sum(rows or 0 for rows in files) for day, files in _by_delivery(lake, name, "num_records").items()}
 
 
-def _by_delivery(lake: Path, name: str, said: str) -> dict[str, list[Any]]:
+def _by_delivery(lake: Place, name: str, said: str) -> dict[str, list[Any]]:
     """What the Delta log says of the files of each delivery."""
     found = delta(lake, name)
     if found is None:
@@ -229,27 +316,33 @@ def _by_delivery(lake: Path, name: str, said: str) -> dict[str, list[Any]]:
     return by_delivery
 
 
-def dataset(lake: Path, name: str, as_of: datetime | None = None) -> Dataset | None:
+def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | RemoteDataset | None:
     """The table as an Arrow dataset, now or as it stood at an instant; None when it was not written by then.
 
-    Its files are read by Arrow itself. Read through delta-rs, which calls back into Python, one process in ten is
-    aborted at its exit (``terminate called without an active exception``).
+    Files of this machine are read by Arrow itself, those in ADLS are fetched into memory, see ``remote``. Read through
+    delta-rs, which calls back into Python, one process in ten is aborted at its exit (``terminate called without an
+    active exception``).
     """
     found = delta(lake, name)
     if found is None:
         return None
     if as_of is not None:
-        first = found.history()[-1]["timestamp"]
-        if as_of.timestamp() * 1000 < first:
+        # by what the commits say of themselves: in ADLS the times of their files are whole seconds
+        until = as_of.timestamp() * 1000
+        versions = [commit["version"] for commit in found.history() if commit["timestamp"] <= until]
+        if not versions:
             return None
-        found.load_as_version(as_of)
+        found.load_as_version(max(versions))
+    place = folder(lake, name)
+    if not isinstance(place, Path):
+        return RemoteDataset.of(place, found)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-    return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(location(lake, name), LocalFileSystem()))
+    return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(place), LocalFileSystem()))
 
 
 def read_arrow(
-    lake: Path, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
+    lake: Place, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
 ) -> pa.Table | None:
     """A small table, or its ``first`` rows, through delta-rs; None when it was never written.
 
@@ -269,29 +362,37 @@ def read_arrow(
         return aside.submit(rows).result()
 
 
-def write_arrow(lake: Path, name: str, rows: pa.Table, *, replace: str | None = None) -> None:
+def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None = None) -> None:
     """Write a small table of our own book-keeping through delta-rs: append, or replace what a condition selects.
 
     Columns that the table does not have yet are added. Every write leaves a small file, and reading costs what the
-    files are in number: now and then they are joined.
+    files are in number: now and then they are joined. Every write is a commit, too, and opening costs what the
+    commits are in number since the last checkpoint.
     """
     from deltalake import write_deltalake
 
-    target = location(lake, name)
+    place = folder(lake, name)
 
-    def commit() -> None:
-        if replace is not None and exists(lake, name):
-            write_deltalake(target, rows, mode="overwrite", predicate=replace, schema_mode="merge")
+    def commit() -> DeltaTable | None:
+        found = delta(lake, name)
+        if found is None:
+            if rows.num_rows:
+                options, how = storage.delta_options(place), {"delta.checkpointInterval": str(_COMMITS_OF_A_CHECKPOINT)}
+                write_deltalake(str(place), rows, mode="append", storage_options=options, configuration=how)
+        elif replace is not None:
+            write_deltalake(found, rows, mode="overwrite", predicate=replace, schema_mode="merge")
         elif rows.num_rows:
-            write_deltalake(target, rows, mode="append", schema_mode="merge")
+            write_deltalake(found, rows, mode="append", schema_mode="merge")
+        return found
 
     def join_files() -> None:
         found = delta(lake, name)
-        if found is not None and len(found.file_uris()) > _MOST_FILES:
+        if found is not None:
             found.optimize.compact()
 
-    retrying(commit)
-    retrying(join_files)
+    held = retrying(commit)
+    if held is not None and len(held.file_uris()) > _MOST_FILES:
+        retrying(join_files)
 
 
 def retrying(commit: Callable[[], T]) -> T:

@@ -25,10 +25,14 @@ from datetime import date, timedelta
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
+from netflix_dagster import storage
 from netflix_dagster.landing.sample_charts import chart_files, garbage_files
 from netflix_dagster.landing.sample_engagement import engagement_files
+from netflix_dagster.storage import Place
 
+P = TypeVar("P", Path, Place)
 SEED = 20240315
 RELEASES = (date(2024, 3, 15), date(2024, 9, 20), date(2025, 3, 21), date(2026, 2, 20))
 SPLIT_DAY = date(2024, 10, 1)
@@ -149,14 +153,14 @@ ODD_TITLES = [
 """Titles with something about them that a pipeline can trip over. They are in every release, unchanged."""
 
 
-def write_sample(landing: Path, garbage: bool = False) -> list[Path]:
+def write_sample(landing: P, garbage: bool = False) -> list[P]:
     """Write the sample deliveries into a landing folder and return their files; with ``garbage`` also those that
     will be refused, because they are no data at all.
 
     A file that is already there is not touched: a touched file would be a changed delivery.
     """
     left_out = {} if garbage else garbage_files()
-    return sorted(_put(landing / place, data) for place, data in sample_files().items() if place not in left_out)
+    return [_put(landing / place, data) for place, data in sorted(sample_files().items()) if place not in left_out]
 
 
 def sample_files() -> dict[str, bytes]:
@@ -181,8 +185,11 @@ def catalogue_files() -> dict[str, bytes]:
     return {**whole, **_split_files(second, left)}
 
 
-def _put(path: Path, data: bytes) -> Path:
-    if not path.exists() or path.read_bytes() != data:
+def _put(path: P, data: bytes) -> P:
+    if not isinstance(path, Path):
+        if not storage.is_file(path) or storage.read(path) != data:
+            storage.write(path, data)
+    elif not path.exists() or path.read_bytes() != data:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.parent / f".{path.name}.{os.getpid()}.part"
         part.write_bytes(data)

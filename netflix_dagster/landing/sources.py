@@ -157,11 +157,24 @@ class Feed(_Strict):
     expected_every_days: int = Field(gt=0, description="a feed silent for longer than this is stale")
 
 
+class ExternalJob(_Strict):
+    """A job of a Databricks workspace that is started there and lands deliveries of some sources.
+
+    ``job`` is its number, or its name, which is the same in every workspace.
+    """
+
+    name: str = Field(pattern=NAME)
+    job: int | str
+    description: str
+    lands: tuple[str, ...] = ()
+
+
 class Sources(_Strict):
     """Everything that ``sources.yaml`` says."""
 
     feeds: dict[str, Feed]
     sources: dict[str, Source]
+    external_jobs: dict[str, ExternalJob] = {}
 
     def of_feed(self, feed: str) -> list[Source]:
         return [source for source in self.sources.values() if source.feed == feed]
@@ -170,7 +183,7 @@ class Sources(_Strict):
     @classmethod
     def _names_from_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            for group in ("feeds", "sources"):
+            for group in ("feeds", "sources", "external_jobs"):
                 entries = data.get(group)
                 if isinstance(entries, dict):
                     data = {**data, group: {k: _named(group, k, v) for k, v in entries.items()}}
@@ -183,6 +196,10 @@ class Sources(_Strict):
                 known = ", ".join(sorted(self.feeds))
                 reason = f"there is no feed {source.feed!r}; known feeds: {known}"
                 raise _MisplacedError(reason, "sources", source.name, "feed")
+        for job in self.external_jobs.values():
+            if unknown := [source for source in job.lands if source not in self.sources]:
+                reason = f"there is no source {', '.join(map(repr, unknown))}"
+                raise _MisplacedError(reason, "external_jobs", job.name, "lands")
         return self
 
 

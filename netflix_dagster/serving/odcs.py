@@ -14,11 +14,13 @@ from typing import Any
 import yaml
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import TABLES, Column, Expectation, Table
 from netflix_dagster.lake.delivery_rules import DeliveryRule
 from netflix_dagster.lake.expectations import UNIQUE, all_rules
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import get_settings
+from netflix_dagster.storage import Place, at
 
 API_VERSION = "v3.2.0"
 PLATFORM = "platform"
@@ -59,7 +61,7 @@ _LOGICAL = {
 }
 
 
-def export(tables: Sequence[str], folder: Path, lake: Path, azure: str) -> list[Path]:
+def export(tables: Sequence[str], folder: Path, lake: Place, azure: str) -> list[Path]:
     """Write the documents of some tables (of all when none is named) and return where they went.
 
     Raises ``LookupError`` before anything is written when there is no such table.
@@ -80,11 +82,10 @@ def export(tables: Sequence[str], folder: Path, lake: Path, azure: str) -> list[
     return written
 
 
-def contract(table: Table, sources: Sources, lake: Path, azure: str) -> dict[str, Any]:
+def contract(table: Table, sources: Sources, lake: Place, azure: str) -> dict[str, Any]:
     """The contract of one table as the standard has it."""
     feed = sources.feeds.get(table.feed) if table.feed else None
     owners = [owner.removeprefix("team:") for owner in feed.owners] if feed else [PLATFORM]
-    place = table.name.replace(".", "/")
     document: dict[str, Any] = {
         "apiVersion": API_VERSION,
         "kind": "DataContract",
@@ -96,10 +97,7 @@ def contract(table: Table, sources: Sources, lake: Path, azure: str) -> dict[str
         "description": {"purpose": table.description, "usage": USAGE[table.layer]},
         "tags": _tags(table),
         "schema": [_schema(table)],
-        "servers": [
-            _server("local", {"type": "local", "path": f"{lake.as_posix()}/{place}"}),
-            _server("azure", {"type": "azure", "location": f"{azure.rstrip('/')}/{place}"}),
-        ],
+        "servers": list(_servers(table, lake, at(azure))),
         "team": {
             "name": owners[0] if owners else PLATFORM,
             "members": [{"username": o, "role": "owner"} for o in owners],
@@ -120,6 +118,15 @@ def contract(table: Table, sources: Sources, lake: Path, azure: str) -> dict[str
         if value not in (None, [])
     ]
     return document
+
+
+def _servers(table: Table, lake: Place, azure: Place) -> Iterator[dict[str, Any]]:
+    """Where the table lies: in the lake that is set, and in ADLS if that is another."""
+    if isinstance(lake, Path):
+        yield _server("local", {"type": "local", "path": store.location(lake, table.name)})
+    else:
+        azure = lake
+    yield _server("azure", {"type": "azure", "location": store.location(azure, table.name)})
 
 
 def _server(environment: str, where: dict[str, str]) -> dict[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
-from typing import TYPE_CHECKING
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.lake.contract import Column, Table, add_table
-from netflix_dagster.lake.parsing import parse_file
+from netflix_dagster.lake.parsing import ParsedFile, parse_file
 from netflix_dagster.landing.sources import Source, load_sources
 from netflix_dagster.settings import get_settings
 
@@ -71,15 +71,22 @@ def _reader(source: Source) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.
     return read
 
 
-def _batches(source: Source, names: list[str], file: dict[str, object]) -> Iterator[pa.RecordBatch]:
-    import os
-
-    import pyarrow as pa
-
+def _batches(source: Source, names: list[str], file: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     path = str(file["path"])
     parsed = parse_file(path, source)
     if parsed.hash != file["file_hash"]:
         raise FileChanged(f"{path} was replaced while it was being read; nothing was written, run it again")
+    yield from rows_of(parsed, names, file["delivery_date"], file["loaded_at"], file["run_id"])
+
+
+def rows_of(
+    parsed: ParsedFile, names: list[str], day: date, loaded_at: datetime, run_id: str | None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of bronze that a file comes to; ``names`` are the columns of its source."""
+    import os
+
+    import pyarrow as pa
+
     size = len(parsed.rows)
     values = zip(*(row.values for row in parsed.rows), strict=True)
     text = pa.string()
@@ -87,20 +94,18 @@ def _batches(source: Source, names: list[str], file: dict[str, object]) -> Itera
     def constant(value: object, kind: pa.DataType) -> pa.Array:
         return pa.repeat(pa.scalar(value, kind), size)
 
-    day = file["delivery_date"]
-    assert isinstance(day, date)
     table = pa.table(
         {
             "delivery_date": constant(day, pa.date32()),
             **{name: pa.array(column, text) for name, column in zip(names, values, strict=True)},
             "rescued_data": pa.array([row.rescued for row in parsed.rows], text),
-            "source_file": constant(os.path.basename(path), text),
+            "source_file": constant(os.path.basename(parsed.path), text),
             "source_header": constant(parsed.header_line, text),
             "record_number": pa.array([row.number for row in parsed.rows], pa.int64()),
             "line_number": pa.array([row.line for row in parsed.rows], pa.int64()),
             "file_hash": constant(parsed.hash, text),
-            "loaded_at": constant(file["loaded_at"], pa.timestamp("us", "UTC")),
-            "run_id": constant(file["run_id"], text),
+            "loaded_at": constant(loaded_at, pa.timestamp("us", "UTC")),
+            "run_id": constant(run_id, text),
         }
     )
     yield from table.to_batches(max_chunksize=50_000)

@@ -50,6 +50,8 @@ class Shell:
     """A folder with a landing folder and a lake, and the command."""
 
     cwd: Path
+    patience: int = 300
+    """Seconds after which a command is given up."""
 
     @property
     def landing(self) -> Path:
@@ -68,7 +70,7 @@ class Shell:
             capture_output=True,
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
-            timeout=300,
+            timeout=self.patience,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 

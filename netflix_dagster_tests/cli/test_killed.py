@@ -16,7 +16,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from netflix_dagster.cli.alone import STARTED_BY
-from netflix_dagster.defs.sensors import touched_tables
+from netflix_dagster.compute.pending_work import touched_tables
 from netflix_dagster.lake import results
 from netflix_dagster_tests.cli.shell import Said, Shell
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from netflix_dagster.compute.pending_work import touched_tables
 from netflix_dagster.defs.jobs import feed_tables
-from netflix_dagster.defs.sensors import touched_tables
 from netflix_dagster.lake import ledger, store
 from netflix_dagster.lake.contract import TABLES, Table
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT

@@ -40,6 +40,8 @@ class Azurite:
     folder: Path | None = None
     options: tuple[str, ...] = ()
     scheme: str = "http"
+    authority: Path | None = None
+    """Who vouches for its certificate, when the scheme is https; Azurite is given that by ``options``."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,6 +59,7 @@ class Azurite:
             "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
             "AZURE_STORAGE_ACCOUNT_KEY": KEY,
             "AZURE_STORAGE_ENDPOINT": self.blob_url,
+            "AZURE_STORAGE_QUEUE_ENDPOINT": self.queue_url,
             "AZURE_ALLOW_HTTP": "true",
         }
 
@@ -85,9 +88,12 @@ class Azurite:
         """Make the containers of a lake, as the infrastructure does on Azure."""
         from azure.storage.blob import BlobServiceClient
 
-        service = BlobServiceClient(self.blob_url, credential=KEY)
-        for zone in ZONES:
-            service.create_container(zone)
+        verify = str(self.authority) if self.authority else True
+        with BlobServiceClient(self.blob_url, credential=KEY, connection_verify=verify) as service:
+            there = {container.name for container in service.list_containers()}
+            for zone in ZONES:
+                if zone not in there:
+                    service.create_container(zone)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class Lake:
     """A landing folder and the tables of the charts that are built from it."""
 
     def __init__(self, root: Path, landing: Path | None = None) -> None:
-        self.settings = Settings(landing=landing or root / "landing", lake=root / "lake", engine="sail")
+        self.settings = Settings(landing=landing or root / "landing", lake=root / "lake")
 
     def land(self, file: Landed) -> None:
         folder = self.settings.landing / file.source / str(file.day)

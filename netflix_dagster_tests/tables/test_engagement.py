@@ -288,7 +288,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def deliver(landing: Path, lake: Path, days: list[str]) -> list[Row]:
     """Build the tables, one delivery after the other, and return gold's rows in order."""
-    settings = Settings(landing=landing, lake=lake, engine="sail")
+    settings = Settings(landing=landing, lake=lake)
     for day in days:
         for name in ("bronze.engagement", "silver.engagement", "gold.fact_engagement"):
             report = build(name, [day], settings)

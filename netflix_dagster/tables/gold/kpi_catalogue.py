@@ -139,7 +139,7 @@ def _growth(titles: DataFrame, changes: DataFrame) -> list[DataFrame]:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    moved = changes.where("NOT is_baseline").withColumnRenamed("release_date", "delivery_date")
+    moved = changes.where("NOT is_baseline").withColumn("delivery_date", F.col("release_date"))
     sizes = titles.groupBy("delivery_date").agg(F.count("*").alias("size"))
     before = F.lag("size").over(Window.partitionBy(F.lit(1)).orderBy("delivery_date"))
     growth = sizes.withColumn("before", before).where("before IS NOT NULL").withColumn("net", F.expr("size - before"))

@@ -134,7 +134,7 @@ def engagement(reports: DataFrame) -> DataFrame:
     """Every title of every engagement report, typed: hours and views of a half-year, as that delivery states them."""
     from pyspark.sql import functions as F
 
-    said = tidy(reports.withColumnRenamed("title", "title_delivered"))
+    said = tidy(reports.withColumn("title_delivered", F.col("title")).drop("title"))
     schema = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in said.schema.fields)
     dated = said.mapInArrow(_with_period, f"{schema}, period string, period_start date, period_end date")
     parted = dated.select(

@@ -1,0 +1,1 @@
+"""What of Azure the platform uses: identity, secrets, telemetry. Imported only where it is asked for."""

@@ -1,0 +1,138 @@
+"""Secrets by reference: ``secret://name`` is a secret of the platform's Key Vault, ``secret://name/version`` one of
+its versions.
+
+A setting holds the reference; the value is fetched where it is used, kept for some minutes in this process's memory
+and written nowhere. A rotated secret is taken up when those minutes are over, or at once after an access was refused.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from netflix_dagster.azure.identity import credential
+from netflix_dagster.azure.redaction import hide, redact
+from netflix_dagster.settings import get_settings
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError, HttpResponseError
+    from azure.keyvault.secrets import SecretClient
+
+PREFIX = "secret://"
+KEPT_SECONDS = 300.0
+_REFERENCE = re.compile(r"secret://(?P<name>[0-9A-Za-z-]{1,127})(?:/(?P<version>[0-9a-f]{32}))?")
+
+
+class SecretError(RuntimeError):
+    """A secret cannot be had; the message says which, why, and what to do."""
+
+
+class Vault:
+    """The secrets of one Key Vault, each kept for a while."""
+
+    def __init__(self, name: str, kept: float = KEPT_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self._kept_for, self._clock = name, kept, clock
+        self._kept: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+        self._client: SecretClient | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.name}.vault.azure.net"
+
+    def resolve(self, reference: str) -> str:
+        """The value of ``secret://name`` or ``secret://name/version``."""
+        found = _REFERENCE.fullmatch(reference)
+        if not found:
+            # The text is not repeated: who writes a secret where its name belongs shall not read it in a log.
+            raise SecretError(
+                "A setting that should name a secret does not: write secret://name or secret://name/version, with"
+                " letters, digits and dashes in the name."
+            )
+        with self._lock:
+            value, until = self._kept.get(reference, ("", 0.0))
+            if self._clock() >= until:
+                value = self._fetch(reference, found["name"], found["version"])
+                self._kept[reference] = (value, self._clock() + self._kept_for)
+            return value
+
+    def forget(self) -> None:
+        """Ask the vault anew for every secret: one that was kept did not open what it should."""
+        with self._lock:
+            self._kept.clear()
+
+    def _fetch(self, reference: str, name: str, version: str | None) -> str:
+        from azure.core.exceptions import (
+            AzureError,
+            ClientAuthenticationError,
+            HttpResponseError,
+            ResourceNotFoundError,
+        )
+        from azure.keyvault.secrets import SecretClient
+
+        if self._client is None:
+            self._client = SecretClient(self.url, credential())
+        try:
+            value = self._client.get_secret(name, version).value
+        except ResourceNotFoundError as error:
+            why = f"it is not in the Key Vault {self.name}; set it there, or mend the name in the setting"
+            raise SecretError(_told(reference, why)) from error
+        except ClientAuthenticationError as error:
+            raise SecretError(_told(reference, f"{self.url} does not know who asks ({_in_short(error)})")) from error
+        except HttpResponseError as error:
+            raise SecretError(_told(reference, self._refused(error))) from error
+        except AzureError as error:
+            why = f"{self.url} does not answer ({_in_short(error)}); is NETFLIX_VAULT right, may this host reach it"
+            raise SecretError(_told(reference, why)) from error
+        if not value:
+            raise SecretError(_told(reference, f"it is empty in the Key Vault {self.name}"))
+        hide(value)
+        return value
+
+    def _refused(self, error: HttpResponseError) -> str:
+        said = _in_short(error)
+        if error.status_code != 403:
+            return f"the Key Vault {self.name} answered {error.status_code}: {said}"
+        if "disabled" in said.lower():
+            return f"it is disabled in the Key Vault {self.name}; enable it there, or set a new version"
+        return (
+            f"the Key Vault {self.name} forbids it: {said}. The identity of this process needs the role Key Vault"
+            " Secrets User there, and the vault's firewall must let this host in"
+        )
+
+
+def is_reference(text: str) -> bool:
+    """Whether a setting names a secret instead of being one."""
+    return text.startswith(PREFIX)
+
+
+@lru_cache(maxsize=4)
+def of(name: str) -> Vault:
+    """The one of a Key Vault in this process, so that what it keeps is kept once."""
+    return Vault(name)
+
+
+def vault() -> Vault:
+    """The platform's Key Vault, as the settings name it."""
+    name = get_settings().vault
+    if not name:
+        raise SecretError("A secret is asked for and there is no Key Vault: set NETFLIX_VAULT to its name.")
+    return of(name)
+
+
+def resolve(reference: str) -> str:
+    """The value of a reference, from the platform's Key Vault."""
+    return vault().resolve(reference)
+
+
+def _in_short(error: AzureError) -> str:
+    """The first line of what the SDK says, which says the rest in other words."""
+    return redact(error.message).partition("\n")[0].rstrip(".")
+
+
+def _told(reference: str, why: str) -> str:
+    return f"{reference} cannot be had: {why}. Nothing was done with it; run again when that is mended."

@@ -1,0 +1,160 @@
+"""A landing folder in ADLS Gen2: ``abfss://<container>@<account>.../<source>/<delivery date>/<file>``.
+
+What is a delivery, a stray or passed over is decided by names, as on this machine. Two things differ:
+
+- **A file that is still being written.** Put Blob, Put Block List and a copy appear whole, at once. The DFS endpoint
+  (create, append, flush) shows a file of no bytes from its creation to its first flush: such a file waits
+  (``Listing.waiting``) and is no part of its delivery. A writer that flushes in between shows a part of the file; let
+  it write under a name that is passed over and rename it, which is one step with a hierarchical namespace. Without
+  that, the part is judged as a file is, and the whole file, which has another etag, once more.
+- **Folders.** With a hierarchical namespace they are listed as folders, without one as files of no bytes (written by
+  Hadoop and Azure's tools): neither is a file of a delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, is_date, passed_over
+from netflix_dagster.landing.sources import Source
+from netflix_dagster.storage import AzureFolder, StorageError, Stored, folders, stored, write
+
+_AT_ONCE = 8
+"""So many folders are listed at the same time."""
+
+
+class _Found:
+    """What a listing comes to, blob by blob."""
+
+    def __init__(self, landing: AzureFolder, sources: Mapping[str, Source]) -> None:
+        self.landing, self.sources = landing, sources
+        self.files: dict[tuple[str, str], dict[str, LandedFile]] = {}
+        self.strays: dict[str, None] = {}
+        self.unknown: dict[str, None] = {}
+        self.waiting: list[str] = []
+
+    def add(self, blob: Stored) -> None:
+        names = blob.path.removeprefix(f"{self.landing.path}/" if self.landing.path else "").split("/")
+        if any(passed_over(name) for name in names[:3]):
+            return
+        source = self.sources.get(names[0])
+        folder = blob.size == 0
+        if source is None:
+            known = self.strays if len(names) == 1 and not folder else self.unknown
+            known[str(self.landing / names[0])] = None
+        elif len(names) == 1:
+            if not folder:
+                self._stray(names, "a file where the folder of a source should be")
+        elif not is_date(names[1]):
+            self._stray(names[:2], "not a delivery date (YYYY-MM-DD)")
+        elif len(names) == 2:
+            if not folder:
+                self._stray(names, "a file where the folder of a delivery should be")
+        elif not fnmatch(names[2], source.files):
+            self._stray(names[:3], f"not one of {source.name}'s files ({source.files})")
+        elif len(names) == 3 and folder:
+            self.waiting.append(self._path(names))
+        else:
+            self._file(names, blob)
+
+    def _file(self, names: list[str], blob: Stored) -> None:
+        files = self.files.setdefault((names[0], names[1]), {})
+        changed = int(blob.modified.timestamp() * 1_000_000_000)
+        path = self._path(names[:3])
+        if len(names) == 3:
+            files[names[2]] = LandedFile(path, blob.size, changed, etag=blob.etag)
+        else:
+            files[names[2]] = LandedFile(path, 0, changed, "is a directory where a file should be", etag=blob.etag)
+
+    def _path(self, names: list[str]) -> str:
+        return f"{self.landing}/{'/'.join(names)}"
+
+    def _stray(self, names: list[str], why: str) -> None:
+        self.strays[f"{self._path(names)}: {why}"] = None
+
+    def listing(self) -> Listing:
+        deliveries = [
+            Delivery(source, day, tuple(files[name] for name in sorted(files)))
+            for (source, day), files in sorted(self.files.items(), key=lambda item: item[0][::-1])
+        ]
+        return Listing(tuple(deliveries), tuple(self.strays), tuple(self.unknown), tuple(self.waiting))
+
+
+def list_landing(landing: AzureFolder, sources: Mapping[str, Source], only: Iterable[str] | None = None) -> Listing:
+    """Every delivery, by one listing of all files (a request for each 5,000), or one for each of some sources."""
+    return _look(landing, sources, [landing] if only is None else [landing / name for name in sorted(only)])
+
+
+def list_since(landing: AzureFolder, sources: Mapping[str, Source], since: str) -> Listing:
+    """The deliveries of some sources from a date on: a request for each source, however many are older."""
+    return _look(landing, sources, [landing / name for name in sorted(sources)], since)
+
+
+def deliveries_at(landing: AzureFolder, sources: Mapping[str, Source], places: Iterable[tuple[str, str]]) -> Listing:
+    """The deliveries of some (source, date), as they lie there now: a request for each, however many others."""
+    return _look(landing, sources, [landing / source / day for source, day in sorted(set(places))])
+
+
+def land(landing: AzureFolder, file: Path, source: Source, day: str) -> AzureFolder:
+    """Upload a file into its delivery folder: it appears whole, and replaces one of the same name."""
+    from obstore.exceptions import PreconditionError
+
+    target = landing / source.name / day / file.name
+    data = file.read_bytes()
+    try:
+        write(target, data)
+    except StorageError as error:
+        if not isinstance(error.__cause__, PreconditionError):
+            raise
+        raise StorageError(
+            f"{target}: somebody holds a lease on this file, so it cannot be replaced, and {file} was not landed. What"
+            " lies there is as it was and can be read. Land it again when the writer is done, or break the lease"
+        ) from error
+    return target
+
+
+def _look(
+    landing: AzureFolder, sources: Mapping[str, Source], places: list[AzureFolder], since: str | None = None
+) -> Listing:
+    found = _Found(landing, sources)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for blobs, strays in pool.map(partial(_list, since=since), places):
+            for blob in blobs:
+                found.add(blob)
+            found.strays.update(dict.fromkeys(strays))
+    return found.listing()
+
+
+def _list(place: AzureFolder, since: str | None = None) -> tuple[list[Stored], list[str]]:
+    """The files below a place, from a name on, and where that could not be said.
+
+    One name that cannot be a path (``a//b``, or with a line break) fails a whole listing. So that it stops only what
+    lies beside it, the folders are then looked at one by one.
+    """
+    from obstore.exceptions import InvalidPathError
+
+    try:
+        return list(stored(place, f"{place.path}/{since}" if since else None)), []
+    except StorageError as error:
+        if not isinstance(error.__cause__, InvalidPathError):
+            raise
+        reason = str(error.__cause__).partition("\n\nDebug")[0].replace("\n", "\\n")
+    try:
+        inner = folders(place)
+    except StorageError as error:
+        if not isinstance(error.__cause__, InvalidPathError):
+            raise
+        inner = []
+    blobs: list[Stored] = []
+    strays: list[str] = []
+    for name in (name for name in inner if not since or name >= since):
+        more, odd = _list(place / name)
+        blobs += more
+        strays += odd
+    return blobs, strays or [
+        f"{place}: cannot be listed, for one name in it is none: {reason}; rename or delete that file"
+    ]

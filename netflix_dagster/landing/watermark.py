@@ -1,0 +1,51 @@
+"""Looking at a landing folder with thousands of old deliveries, and listing only the young ones.
+
+In ADLS a listing can begin at a name, and delivery dates sort by name: a look from a date on costs one request for
+each source, however much is older. What is added or replaced under an older date is found by a look at everything,
+which is due every few minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from netflix_dagster.landing import blobs
+from netflix_dagster.landing.listing import Listing
+from netflix_dagster.landing.sources import Source
+from netflix_dagster.storage import AzureFolder
+
+YOUNG_DAYS = 31
+"""A delivery is young until another is so much younger."""
+EVERYTHING_EVERY = 300
+"""Seconds between two looks at everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """What the last look at everything, at the Unix time ``looked``, saw from the date ``since`` on: the fingerprint
+    ``young``."""
+
+    since: str = ""
+    young: str = ""
+    looked: float = 0.0
+
+    @classmethod
+    def of(cls, listing: Listing, now: float) -> Watermark:
+        """The mark to leave after a look at everything. A date in the future does not move it."""
+        today = datetime.fromtimestamp(now, UTC).date()
+        dates = [day for day in (date.fromisoformat(d.date) for d in listing.deliveries) if day <= today]
+        since = max(dates, default=date.min)
+        since -= min(timedelta(days=YOUNG_DAYS), since - date.min)
+        return cls(since.isoformat(), _young(listing, since.isoformat()), now)
+
+    def stands(self, landing: AzureFolder, sources: Mapping[str, Source], now: float) -> bool:
+        """Whether nothing young has come or changed, and no look at everything is due."""
+        if not 0 <= now - self.looked < EVERYTHING_EVERY:
+            return False
+        return _young(blobs.list_since(landing, sources, self.since), self.since) == self.young
+
+
+def _young(listing: Listing, since: str) -> str:
+    return Listing(tuple(d for d in listing.deliveries if d.date >= since)).fingerprint

@@ -1,0 +1,171 @@
+"""Unity Catalog: every table of the lake under its name, with what it and its columns mean, from the contracts.
+
+The tables stay where they lie: they are external Delta tables, and dropping them from the catalog drops no file.
+``netflix-dagster contracts unity`` prints the SQL; ``netflix-dagster-register-tables`` runs what of it is needed, as
+the last task of the job on Databricks does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.lake import begun, columns, decisions, engines, ledger, quarantine, results, store
+from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.settings import Settings
+from netflix_dagster.storage import Place
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+log = logging.getLogger("netflix_dagster.unity")
+
+BOOKS = {
+    ledger.NAME: "What became of every delivery, each time it was taken up",
+    results.NAME: "How every rule fared, each time a table was built",
+    quarantine.NAME: "Every row and file that was refused, with all the reasons and how to mend it",
+    columns.NAME: "What the columns of every delivery looked like",
+    decisions.NAME: "What people decided about deliveries that a rule held back",
+    begun.NAME: "What was begun without Dagster, and whether it came to its end",
+}
+"""The tables of our own book-keeping, which have no contract."""
+
+
+class NotRegisteredError(RuntimeError):
+    """The catalog refused a statement; the message says which, and what of it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One table as the catalog is to show it. ``name`` is quoted and has three parts."""
+
+    table: str
+    name: str
+    location: str
+    comment: str
+    columns: Mapping[str, str]
+
+    @property
+    def create(self) -> str:
+        return f"CREATE TABLE IF NOT EXISTS {self.name} USING DELTA LOCATION {_text(self.location)}"
+
+    @property
+    def describe(self) -> str:
+        return f"COMMENT ON TABLE {self.name} IS {_text(self.comment)}"
+
+    def describe_columns(self, known: Mapping[str, str | None] | None = None) -> str | None:
+        """Says what the columns mean, in one commit; ``known`` are those that the table has, with what they say now."""
+        wanted = {
+            column: said
+            for column, said in self.columns.items()
+            if known is None or (column in known and known[column] != said)
+        }
+        if not wanted:
+            return None
+        said = ", ".join(f"{_name(column)} COMMENT {_text(comment)}" for column, comment in wanted.items())
+        return f"ALTER TABLE {self.name} ALTER COLUMN {said}"
+
+
+def entries(catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> Iterator[Entry]:
+    """Every table, in build order, then our book-keeping. ``schemas`` says where a layer has another name."""
+    for table in TABLES.values():
+        said = f"{table.description}\n\nGrain: {table.grain}. Key: {', '.join(table.key)}."
+        meaning = {column.name: column.description for column in table.columns}
+        yield Entry(table.name, _named(catalog, table.name, schemas), store.location(lake, table.name), said, meaning)
+    for book, said in BOOKS.items():
+        yield Entry(book, _named(catalog, book, schemas), store.location(lake, book), said, {})
+
+
+def statements(catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> list[str]:
+    """The SQL that makes the catalog show the whole lake."""
+    said = [(e.create, e.describe, e.describe_columns()) for e in entries(catalog, lake, schemas)]
+    return [statement for of_table in said for statement in of_table if statement]
+
+
+def register(spark: SparkSession, catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> list[str]:
+    """Have the catalog show every table that exists. Runs only what changes something, and returns that.
+
+    A table that is built anew as a whole loses what its columns said; then it is said again.
+    """
+    ran: list[str] = []
+    for entry in entries(catalog, lake, schemas):
+        if store.exists(lake, entry.table):
+            _show(spark, entry, ran)
+    return ran
+
+
+def _show(spark: SparkSession, entry: Entry, ran: list[str]) -> None:
+    if not spark.catalog.tableExists(entry.name):
+        _run(spark, entry.create, ran)
+    described = {
+        row["col_name"]: row["data_type"] for row in spark.sql(f"DESCRIBE TABLE EXTENDED {entry.name}").collect()
+    }
+    if described.get("Comment") != entry.comment:
+        _run(spark, entry.describe, ran)
+    fields = spark.table(entry.name).schema.fields
+    if alter := entry.describe_columns({field.name: field.metadata.get("comment") for field in fields}):
+        _run(spark, alter, ran)
+
+
+def _run(spark: SparkSession, statement: str, ran: list[str]) -> None:
+    try:
+        spark.sql(statement)
+    except Exception as error:
+        raise NotRegisteredError(
+            f"the catalog refused {statement[:200]!r}: {str(error).splitlines()[0]}. The data is as it was, and"
+            f" {len(ran)} statements before this one hold. See that the schema exists and that this identity may"
+            " create tables in it and read the location; then run this again"
+        ) from error
+    ran.append(statement)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What can be said in a call; everything else is in the environment, see ``settings``."""
+    parser = argparse.ArgumentParser("netflix-dagster-register-tables", description="Show the lake in Unity Catalog.")
+    parser.add_argument("--catalog", required=True, help="the catalog")
+    parser.add_argument("--lake", help="folder of <layer>/<table>, instead of NETFLIX_LAKE")
+    parser.add_argument("--schemas", type=schemas_of, default={}, help="layers of another name: bronze=b,silver=s")
+    return parser
+
+
+def main(said: Sequence[str] | None = None) -> None:
+    """The entry point. It returns when all is well: some schedulers take any exit, even that with 0, for a failure."""
+    given = arguments().parse_args(said)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    log.setLevel(logging.INFO)
+    settings = Settings(**({"lake": given.lake} if given.lake else {}))
+    ran = register(engines.session(settings.engine), given.catalog, settings.lake, given.schemas)
+    for statement in ran:
+        log.info("%s", statement)
+    log.info("%d statements", len(ran))
+
+
+def schemas_of(text: str) -> dict[str, str]:
+    """``bronze=dev_bronze,gold=dev_gold`` as what each layer is called."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if wrong := [layer for layer, _, schema in pairs if not schema or layer not in LAYERS]:
+        raise argparse.ArgumentTypeError(f"{', '.join(wrong)}: write layer=schema; the layers are {', '.join(LAYERS)}")
+    return {layer: schema for layer, _, schema in pairs}
+
+
+LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in (*TABLES, *BOOKS)))
+
+
+def _named(catalog: str, table: str, schemas: Mapping[str, str] | None) -> str:
+    layer, _, short = table.partition(".")
+    return ".".join(_name(part) for part in (catalog, (schemas or {}).get(layer, layer), short))
+
+
+def _name(text: str) -> str:
+    return f"`{text.replace('`', '``')}`"
+
+
+def _text(text: str) -> str:
+    """A SQL string. Backslashes begin an escape in Spark and Databricks."""
+    return "'" + re.sub(r"[\\']", lambda found: "\\" + found[0], text) + "'"

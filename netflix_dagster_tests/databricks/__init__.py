@@ -1,0 +1,1 @@
+"""Tables that are built on Databricks: the real clients, a workspace and a storage account on this machine."""

@@ -1,0 +1,122 @@
+"""A platform in the cloud, all of it here: a workspace of Databricks, zones in Azurite, and a Dagster instance."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from deltalake import DeltaTable
+
+from netflix_dagster import storage
+from netflix_dagster.defs.assets import table_assets
+from netflix_dagster.defs.checks import asset_key
+from netflix_dagster.defs.databricks import LakeOnDatabricks
+from netflix_dagster.defs.jobs import feed_job
+from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
+from netflix_dagster.lake import store
+from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster_tests.defs.house import DIFFERS, PARTITIONS, QUIET, Row, as_csv
+from netflix_dagster_tests.emulators.azurite import ACCOUNT
+from netflix_dagster_tests.emulators.databricks import Workspace
+
+VOLUME = "/Volumes/main/netflix/wheels"
+CHAIN = (
+    "bronze.netflix_catalogue",
+    "silver.titles",
+    "silver.title_genres",
+    "silver.releases",
+    "gold.dim_genre",
+)
+"""A short chain: what each of these reads of the feed is among them or was never delivered."""
+
+
+@dataclass
+class Cloud:
+    """Every test has a folder of its own in the zones, so that they do not meet."""
+
+    workspace: Workspace
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+
+    @property
+    def landing(self) -> storage.AzureFolder:
+        return storage.AzureFolder(ACCOUNT, "landing", self.name)
+
+    @property
+    def tables(self) -> storage.AzureFolder:
+        return storage.AzureFolder(ACCOUNT, storage.ZONE, self.name)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of a process that works on this lake."""
+        return {"NETFLIX_LANDING": str(self.landing), "NETFLIX_LAKE": str(self.tables), "NETFLIX_COMPUTE": "databricks"}
+
+    @cached_property
+    def defs(self) -> dg.Definitions:
+        """What the code location holds when tables are built on Databricks."""
+        return dg.Definitions(
+            assets=table_assets("databricks"),
+            jobs=[feed_job(feed) for feed in load_sources(None).feeds.values()],
+            resources={"lake": LakeOnDatabricks(landing=str(self.landing), lake=str(self.tables), engine="sail")},
+            executor=dg.in_process_executor,
+        )
+
+    def release(self, day: str, *titles: Row) -> None:
+        """Deliver a whole release of the catalogue."""
+        storage.write(self.landing / "netflix_catalogue" / day / "file.csv", as_csv(titles).encode())
+        self.instance.add_dynamic_partitions(PARTITIONS, [day])
+
+    def run(
+        self, *days: str, only: Iterable[str] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
+    ) -> dg.ExecuteInProcessResult:
+        """Run the feed's job for one delivery, or for the range from the first to the last."""
+        span = {} if len(days) == 1 else {RANGE_START: days[0], RANGE_END: days[-1]}
+        return self.defs.resolve_job_def("catalogue_delivery").execute_in_process(
+            run_config={"loggers": QUIET},
+            instance=self.instance,
+            partition_key=days[0] if len(days) == 1 else None,
+            tags={**span, **(tags or {})},
+            asset_selection=[asset_key(name) for name in only] if only is not None else None,
+            raise_on_error=False,
+            run_id=run_id or None,
+        )
+
+    def upload(self, wheel: Path) -> str:
+        """Put the wheel where the workspace installs it from; its path there."""
+        from databricks.sdk import WorkspaceClient
+
+        there = f"{VOLUME}/{wheel.name}"
+        with wheel.open("rb") as file:
+            WorkspaceClient(host=self.workspace.url, token=self.workspace.token).files.upload(
+                there, file, overwrite=True
+            )
+        return there
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, of none if it was never written."""
+        if store.version(self.tables, table) is None:
+            return []
+        place = storage.at(store.location(self.tables, table))
+        found = DeltaTable(str(place), storage_options=storage.delta_options(place)).to_pyarrow_table().to_pylist()
+        return sorted(({name: value for name, value in row.items() if name not in DIFFERS} for row in found), key=repr)
+
+    def contents(self, names: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
+        return {name: self.rows(name) for name in (names or TABLES)}
+
+    def versions(self) -> dict[str, int | None]:
+        return {name: store.version(self.tables, name) for name in TABLES}
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why the run's step failed."""
+    (failed,) = result.get_step_failure_events()
+    data = failed.step_failure_data
+    causes = [data.error, data.error.cause if data.error else None]
+    text = data.user_failure_data.description if data.user_failure_data else None
+    return text or "\n".join(str(cause.message) for cause in causes if cause)

@@ -1,0 +1,158 @@
+"""The workspace's HTTP side: routes, authentication, errors, and faults on demand."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from netflix_dagster_tests.emulators.databricks.errors import Refused, invalid, missing
+from netflix_dagster_tests.emulators.databricks.files import Files
+from netflix_dagster_tests.emulators.databricks.runs import Runs
+
+
+@dataclass
+class Fault:
+    """The next ``times`` requests whose path contains ``where`` are answered with an error."""
+
+    status: int
+    code: str
+    times: int
+    where: str = ""
+
+
+@dataclass
+class Workspace:
+    """A running workspace. ``asked`` holds every request as ``METHOD path``."""
+
+    files: Files
+    runs: Runs
+    token: str = field(default_factory=lambda: f"dapi{secrets.token_hex(16)}")
+    url: str = ""
+    scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to be let in."""
+        return {"DATABRICKS_HOST": self.url, "DATABRICKS_TOKEN": self.token}
+
+    def fail_next(self, times: int, status: int, code: str = "TEMPORARILY_UNAVAILABLE", where: str = "") -> None:
+        self.faults.append(Fault(status, code, times, where))
+
+    def answer(self, method: str, path: str, said: dict[str, Any], content: bytes, token: str) -> Any:
+        self.asked.append(f"{method} {path}")
+        for fault in self.faults:
+            if fault.times and fault.where in path:
+                fault.times -= 1
+                raise Refused(fault.status, fault.code, "The service is temporarily unavailable")
+        if not token:
+            raise Refused(401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type for this API.")
+        if token != self.token:
+            raise Refused(403, "PERMISSION_DENIED", "Invalid access token.")
+        if path.startswith("/api/2.0/fs/"):
+            kind, _, name = path.removeprefix("/api/2.0/fs/").partition("/")
+            return self.files.api(method, kind, f"/{name}", content, said.get("overwrite") == "true")
+        if path.startswith("/api/2.0/dbfs/"):
+            return self.files.dbfs(method, path.rsplit("/", 1)[-1], said)
+        return self._service(method, path, said)
+
+    def _service(self, method: str, path: str, said: dict[str, Any]) -> Any:
+        _, _, version, *rest = path.split("/")
+        name = "/".join(rest)
+        if name.startswith("jobs/") and version in ("2.1", "2.2"):
+            match method, name:
+                case "POST", "jobs/runs/submit":
+                    return self.runs.submit(said)
+                case "POST", "jobs/runs/cancel":
+                    return self.runs.cancel(int(said.get("run_id", 0)))
+                case "GET", "jobs/runs/get":
+                    return self.runs.get(int(said.get("run_id", 0)), self.url)
+                case "GET", "jobs/runs/get-output":
+                    return self.runs.output(int(said.get("run_id", 0)))
+        match method, name:
+            case "GET", "clusters/get":
+                if said.get("cluster_id") not in self.runs.clusters:
+                    raise invalid(f"Cluster {said.get('cluster_id')} does not exist")
+                return {"cluster_id": said["cluster_id"], "state": "RUNNING", **self.runs.clusters[said["cluster_id"]]}
+            case "GET", "secrets/list":
+                return {"secrets": [{"key": key} for key in self._scope(said)]}
+            case "GET", "secrets/get":
+                scope, key = self._scope(said), said.get("key", "")
+                if key not in scope:
+                    raise missing(f"Secret does not exist with scope: {said.get('scope')} and key: {key}")
+                return {"key": key, "value": base64.b64encode(scope[key].encode()).decode()}
+        raise Refused(404, "ENDPOINT_NOT_FOUND", f"No API found for '{method} {path}'")
+
+    def _scope(self, said: dict[str, Any]) -> dict[str, str]:
+        if said.get("scope") not in self.scopes:
+            raise missing(f"Scope {said.get('scope')} does not exist!")
+        return self.scopes[said["scope"]]
+
+
+@contextmanager
+def workspace(root: Path) -> Iterator[Workspace]:
+    """A workspace until the end of the block; then whatever still runs in it is ended."""
+    files = Files(root / "files")
+    here = Workspace(files, Runs(root, files, {"DATABRICKS_RUNTIME_VERSION": "17.3"}))
+    server = _Server(("127.0.0.1", 0), _handler(here))
+    here.url = f"http://127.0.0.1:{server.server_address[1]}"
+    here.runs.environment |= here.environment
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield here
+    finally:
+        here.runs.stop_all()
+        server.shutdown()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Waits for no connection that a client keeps open."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
+def _handler(here: Workspace) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            url = urlsplit(self.path)
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said: dict[str, Any] = dict(parse_qsl(url.query))
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            try:
+                if content and "json" in (self.headers.get("Content-Type") or ""):
+                    said |= json.loads(content)
+                status, body = 200, here.answer(self.command, unquote(url.path), said, content, token)
+            except Refused as refused:
+                status, body = refused.status, {"error_code": refused.code, "message": refused.message}
+            except Exception as error:
+                status, body = 500, {"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"}
+            sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            if status in (429, 503):
+                self.send_header("Retry-After", "1")
+            self.send_header("Content-Type", "application/octet-stream" if body is sent else "application/json")
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(sent)
+
+        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _answer  # noqa: N815
+
+        def log_message(self, *_args: Any) -> None:
+            pass
+
+    return Handler

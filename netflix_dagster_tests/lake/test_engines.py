@@ -1,0 +1,125 @@
+"""Three engines by one setting, what each says when it cannot be had, and what is never shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netflix_dagster.lake import engines, jars, spark, store
+from netflix_dagster.settings import Settings, get_settings
+
+REMOTE = """
+import sys
+from pysail.spark import SparkConnectServer
+server = SparkConnectServer(ip="127.0.0.1", port=0)
+server.start(background=True)
+print(server.listening_address[1], flush=True)
+sys.stdin.read()
+"""
+BUILD = """
+import json, sys
+from pathlib import Path
+from netflix_dagster.compute.build import build
+from netflix_dagster.landing.sample import write_sample
+from netflix_dagster.settings import get_settings
+settings = get_settings()
+write_sample(settings.landing)
+days = sorted(folder.name for folder in (settings.landing / "netflix_catalogue").iterdir())
+print(json.dumps(build("bronze.netflix_catalogue", days, settings).total_rows))
+"""
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
+    """Have the module see other settings."""
+    settings = get_settings().model_copy(update=values)
+    monkeypatch.setattr(engines, "get_settings", lambda: settings)
+
+
+def test_a_process_keeps_its_engine(spark: Any) -> None:
+    other = "remote" if get_settings().engine != "remote" else "sail"
+    with pytest.raises(engines.EngineError, match=f"cannot change to {other}; nothing was done"):
+        engines.session(other)
+
+
+def test_jars_that_are_not_there_are_named_with_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, "java", lambda: "java")
+    chosen(monkeypatch, spark_jars=tmp_path)
+    said = engines.missing("spark") or ""
+    assert f"delta-spark_4.1_2.13-{metadata.version('delta-spark')}.jar in {tmp_path}" in said
+    assert "netflix-dagster jars" in said
+
+
+def test_without_java_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(
+        jars.JarsError, match=r"there is none in .*Install a Java runtime 17 or newer"
+    ):
+        jars.java()
+
+
+def test_java_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(jars.JarsError, match=r"too old for Apache Spark: openjdk version .11\.0\.2"):
+        jars.java()
+
+
+def test_sail_lacks_nothing_and_remote_wants_an_address() -> None:
+    assert engines.missing("sail") is None
+    assert "NETFLIX_SPARK_REMOTE=sc://" in (engines.missing("remote") or "")
+
+
+def test_a_file_of_properties_is_read_and_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "spark.conf"
+    file.write_text("# tuned\n\nspark.driver.memory 4g\nspark.sql.ansi.enabled=true\n")
+    assert spark.properties(file) == {"spark.driver.memory": "4g", "spark.sql.ansi.enabled": "true"}
+    file.write_text("spark.driver.memory 4g\nmemory 4g\n")
+    with pytest.raises(spark.SparkError, match=r"spark.conf, line 2: 'memory 4g' is no Spark property"):
+        spark.properties(file)
+    with pytest.raises(spark.SparkError, match="cannot be read"):
+        spark.properties(tmp_path / "none.conf")
+
+
+def test_the_token_of_an_endpoint_is_never_shown(tmp_path: Path) -> None:
+    url = "sc://127.0.0.1:9/;token=opensesame"
+    assert "opensesame" not in repr(Settings(spark_remote=url))  # type: ignore[arg-type]
+    done = process(tmp_path, "from netflix_dagster.lake import engines; engines.session('remote')", url)
+    assert done.returncode and "engine at sc://127.0.0.1:9 does not answer" in done.stderr
+    assert "opensesame" not in done.stderr + done.stdout
+
+
+def test_the_engine_of_another_process_builds_a_table(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", REMOTE], stdin=-1, stdout=-1, text=True) as server:
+        assert server.stdin and server.stdout
+        try:
+            port = server.stdout.readline().strip()
+            done = process(tmp_path, BUILD, f"sc://127.0.0.1:{port}")
+        finally:
+            server.stdin.close()
+            server.terminate()
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) == store.row_count(tmp_path / "lake", "bronze.netflix_catalogue") > 0
+
+
+def process(folder: Path, code: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Run some code in a process of its own whose engine is the one at ``url``."""
+    import os
+
+    environment = {
+        **os.environ,
+        "NETFLIX_ENGINE": "remote",
+        "NETFLIX_SPARK_REMOTE": url,
+        "NETFLIX_LANDING": str(folder / "landing"),
+        "NETFLIX_LAKE": str(folder / "lake"),
+    }
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)

@@ -1,0 +1,239 @@
+"""Tables in ADLS: book-keeping, writers at the same moment, small reads, time travel, upkeep."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import write_deltalake
+
+from netflix_dagster import storage
+from netflix_dagster.lake import ledger, maintenance, store
+from netflix_dagster.lake.parsing import parse_file
+from netflix_dagster.lake.query import QueryError, connect, query
+from netflix_dagster.landing.sample import sample_files
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.storage import AzureFolder, StorageError
+from netflix_dagster.tables.bronze import FileChanged, _batches
+from netflix_dagster_tests.emulators.account import requests_counted
+from netflix_dagster_tests.emulators.azurite import ACCOUNT, Azurite
+
+NAME = "quality.things"
+
+
+def things(first: int, rows: int = 1) -> pa.Table:
+    return pa.table({"number": pa.array(range(first, first + rows), pa.int64()), "name": [f"n{first}"] * rows})
+
+
+def numbers(lake: storage.Place) -> list[int]:
+    held = store.read_arrow(lake, NAME)
+    return sorted(held.column("number").to_pylist()) if held else []
+
+
+def data_files(lake: AzureFolder, name: str = NAME) -> list[str]:
+    found = (file.path for file in storage.stored(store.folder(lake, name)))  # type: ignore[arg-type]
+    return [path for path in found if path.endswith(".parquet") and "_delta_log" not in path]
+
+
+def by_delivery(lake: AzureFolder, days: int) -> None:
+    """A table with a file for each delivery, ten rows in each."""
+    place = store.folder(lake, NAME)
+    for day in range(1, days + 1):
+        write_deltalake(
+            str(place),
+            things(day * 10, 10).append_column("delivery_date", pa.array([date(2026, 1, day)] * 10)),
+            mode="append",
+            partition_by=["delivery_date"],
+            storage_options=storage.delta_options(place),
+        )
+
+
+def test_a_table_that_was_never_written(lake: AzureFolder) -> None:
+    assert not store.exists(lake, NAME)
+    assert store.standing(lake, NAME) == (None, 0)
+    assert store.delta(lake, NAME) is store.read_arrow(lake, NAME) is store.last_note(lake, NAME) is None
+    assert (store.tables(lake, "quality"), store.delivery_files(lake, NAME), ledger.latest(lake)) == ([], {}, {})
+    store.write_arrow(lake, NAME, things(0, 0))
+    store.write_arrow(lake, NAME, things(0, 0), replace="number = 1")
+    assert not store.exists(lake, NAME)
+
+
+def test_rows_are_added_and_replaced(lake: AzureFolder) -> None:
+    store.write_arrow(lake, NAME, things(1, 3))
+    store.write_arrow(lake, NAME, things(7).append_column("more", pa.array(["x"])))
+    store.write_arrow(lake, NAME, things(2), replace="number = 2")
+    assert numbers(lake) == [1, 2, 3, 7]
+    store.write_arrow(lake, NAME, things(0, 0), replace="number > 2")
+    assert (numbers(lake), store.exists(lake, NAME), store.standing(lake, NAME)) == ([1, 2], True, (3, 2))
+    assert store.tables(lake, "quality") == ["things"]
+    held = store.read_arrow(lake, NAME, columns=["name"], where=pc.field("number") == 2)
+    assert held is not None
+    assert held.to_pydict() == {"name": ["n2"]}
+
+
+def test_many_small_writes_are_joined_and_opened_by_a_checkpoint(lake: AzureFolder, account: Azurite) -> None:
+    for number in range(40):
+        store.write_arrow(lake, NAME, things(number))
+    held = store.delta(lake, NAME)
+    assert held is not None
+    assert (numbers(lake), len(held.file_uris()) <= 17) == (list(range(40)), True)
+    with requests_counted(account) as counter:
+        store.version(lake, NAME)
+        commits = {path for path in counter.take() if ".json" in path}
+    assert 0 < len(commits) <= 10
+
+
+def test_writers_at_the_same_moment_lose_nothing(lake: AzureFolder) -> None:
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(lambda number: store.write_arrow(lake, NAME, things(number)), range(12)))
+    assert numbers(lake) == list(range(12))
+
+
+def test_the_ledger_of_a_lake_in_adls(lake: AzureFolder) -> None:
+    entry = ledger.Entry("charts", "top10_global", "2026-01-06", "f", "accepted", None, 1, 10, 3, "run")
+    ledger.record(lake, [entry])
+    ledger.judge(lake, "charts", "silver.top10_global", {"2026-01-06": "too few"}, "later")
+    (found,) = ledger.latest(lake).values()
+    assert (found.status, found.reason, found.attempt) == ("blocked", "silver.top10_global: too few", 2)
+    ledger.reopen(lake, [found])
+    assert ledger.latest(lake)["top10_global", "2026-01-06"].fingerprint == ledger.REOPENED
+
+
+def test_only_files_that_can_hold_the_rows_are_fetched(lake: AzureFolder, account: Azurite) -> None:
+    by_delivery(lake, 4)
+    with requests_counted(account) as counter:
+        counter.take()
+        one = store.read_arrow(lake, NAME, where=pc.field("delivery_date") == date(2026, 1, 3))
+        fetched_for_one = [path for path in counter.take() if "part-" in path]
+        some = store.read_arrow(lake, NAME, first=12, columns=["number"])
+        fetched_for_some = [path for path in counter.take() if "part-" in path]
+        none = store.read_arrow(lake, NAME, where=pc.field("number") > 1000)
+        fetched_for_none = [path for path in counter.take() if "part-" in path]
+    assert one is not None and some is not None and none is not None
+    assert (one.column("number").to_pylist(), set(one.column("delivery_date").to_pylist())) == (
+        list(range(30, 40)),
+        {date(2026, 1, 3)},
+    )
+    assert (some.num_rows, some.column_names, none.num_rows) == (12, ["number"], 0)
+    assert (len(fetched_for_one), len(fetched_for_some), len(fetched_for_none)) == (1, 2, 0)
+    assert store.delivery_rows(lake, NAME) == {f"2026-01-0{day}": 10 for day in range(1, 5)}
+
+
+def test_a_file_that_was_taken_away_is_named(lake: AzureFolder) -> None:
+    by_delivery(lake, 2)
+    storage.remove(store.folder(lake, NAME) / "delivery_date=2026-01-01")
+    with pytest.raises(FileNotFoundError, match="delivery_date=2026-01-01"):
+        store.read_arrow(lake, NAME)
+    kept = store.read_arrow(lake, NAME, where=pc.field("delivery_date") == date(2026, 1, 2))
+    assert kept is not None
+    assert kept.num_rows == 10
+
+
+def test_sql_fetches_the_tables_that_it_reads(lake: AzureFolder, account: Azurite) -> None:
+    by_delivery(lake, 3)
+    store.write_arrow(lake, "quality.others", pa.table({"number": [11, 35]}))
+    with requests_counted(account) as counter:
+        connection = connect(lake)
+        assert [row[0] for row in connection.sql("SHOW TABLES").fetchall()] == ["others", "things"]
+        assert not [path for path in counter.take() if "part-" in path]
+        assert connection.sql("SELECT name FROM things JOIN others USING (number) ORDER BY 1").fetchall() == [
+            ("n10",),
+            ("n30",),
+        ]
+        assert len([path for path in counter.take() if "part-" in path]) == 4
+        with pytest.raises(duckdb.Error, match="disabled"):
+            connection.sql("SELECT * FROM read_csv('/etc/hostname')").fetchall()
+    assert query(lake, "SELECT count(*) AS n FROM quality.things").to_pylist() == [{"n": 30}]
+    with pytest.raises(QueryError, match="things"):
+        query(lake, "SELECT * FROM quality.thinks")
+
+
+def test_tables_as_they_stood(lake: AzureFolder) -> None:
+    store.write_arrow(lake, NAME, things(1))
+    time.sleep(0.05)
+    then = datetime.now(UTC)
+    time.sleep(0.05)
+    store.write_arrow(lake, NAME, things(2))
+    assert query(lake, "SELECT number FROM things", then).to_pylist() == [{"number": 1}]
+    assert query(lake, "SELECT count(*) AS n FROM things").to_pylist() == [{"n": 2}]
+    with pytest.raises(QueryError, match="things"):
+        query(lake, "SELECT number FROM things", datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_upkeep_joins_files_and_removes_the_old_ones(lake: AzureFolder) -> None:
+    for number in range(5):
+        store.write_arrow(lake, NAME, things(number))
+    assert len(data_files(lake)) == 5
+    assert maintenance.maintain(lake, retention_hours=0) == {NAME: maintenance.Done(5, 5)}
+    assert (len(data_files(lake)), numbers(lake)) == (1, list(range(5)))
+
+
+def test_what_is_left_in_staging_vanishes_after_a_day(lake: AzureFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    staging = lake / store.STAGING
+    storage.write(staging / "silver.x-1" / "part-0.parquet", b"x")
+    storage.write(AzureFolder(ACCOUNT, "checkpoints", f"{lake.path}/of others"), b"y")
+    maintenance.clear_staging(lake)
+    assert storage.folders(staging) == ["silver.x-1"]
+    monkeypatch.setattr(maintenance, "ABANDONED_AFTER", -1)
+    maintenance.clear_staging(lake)
+    assert storage.folders(staging) == []
+    assert storage.is_file(AzureFolder(ACCOUNT, "checkpoints", f"{lake.path}/of others"))
+
+
+def test_a_container_that_is_not_there_is_no_empty_table(account: Azurite) -> None:
+    nowhere = AzureFolder(ACCOUNT, "nowhere")
+    for ask in (store.exists, store.delta, store.standing, store.read_arrow):
+        with pytest.raises(StorageError, match="ContainerNotFound"):
+            ask(nowhere, NAME)
+
+
+def test_a_delivered_file_is_read_where_it_lies_and_not_when_it_was_replaced(lake: AzureFolder) -> None:
+    source = load_sources().sources["top10_global"]
+    data = next(data for name, data in sample_files().items() if name.startswith("top10_global/"))
+    file = AzureFolder(ACCOUNT, "landing", f"{lake.path}/the charts #1 100% ü.tsv")
+    storage.write(file, data)
+    parsed = parse_file(str(file), source)
+    assert (parsed.refusals, parsed.records > 100) == ((), True)
+    handed = {"path": str(file), "delivery_date": date(2026, 1, 6), "loaded_at": None, "run_id": None}
+    batches = list(_batches(source, list(source.columns), {**handed, "file_hash": parsed.hash}))
+    assert sum(batch.num_rows for batch in batches) == parsed.records
+    assert set(batches[0].column("source_file").to_pylist()) == {"the charts #1 100% ü.tsv"}
+    storage.write(file, data.replace(b"\n", b"\n\n", 1))
+    with pytest.raises(FileChanged, match="was replaced"):
+        list(_batches(source, list(source.columns), {**handed, "file_hash": parsed.hash}))
+    storage.remove(AzureFolder(ACCOUNT, "landing", lake.path))
+    assert [refusal.rule for refusal in parse_file(str(file), source).refusals] == ["readable"]
+
+
+ENDS = """
+import sys
+from netflix_dagster import storage
+from netflix_dagster.lake import query, store
+lake = storage.at(sys.argv[1])
+print(store.read_arrow(lake, "quality.things", first=2).num_rows, end=" ")
+print(query.query(lake, "SELECT * FROM things LIMIT 3").num_rows, end=" ")
+print(query.query(lake, "SELECT sum(number) AS n FROM things").to_pylist()[0]["n"])
+"""
+
+
+@pytest.mark.parametrize("processes", [12, pytest.param(80, marks=pytest.mark.soak)])
+def test_a_process_that_has_read_tables_ends_as_it_should(lake: AzureFolder, processes: int, tmp_path: Path) -> None:
+    """Reads that stop early are what aborted processes at their end, one in ten."""
+    for number in range(6):
+        store.write_arrow(lake, NAME, things(number * 100_000, 100_000))
+
+    def ended(_: int) -> tuple[int, str, str]:
+        call = [sys.executable, "-c", ENDS, str(lake)]
+        done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+    with ThreadPoolExecutor(3) as at_once:
+        assert set(at_once.map(ended, range(processes))) == {(0, f"2 3 {sum(range(600_000))}", "")}
