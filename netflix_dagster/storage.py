@@ -20,6 +20,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore
@@ -152,20 +153,20 @@ def asked(place: AzureFolder) -> Iterator[None]:
     except (BaseError, OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError) and "ContainerNotFound" not in str(error):
             raise
-        if nobody := _NOBODY.search(_in_short(error)):
+        if nobody := _NOBODY.search(in_short(error)):
             raise StorageError(f"{place}: {nobody[1]}") from error
         if access.refused(error):
             _store.cache_clear()
         raise StorageError(
-            f"{place}: {_in_short(error)}. No file was harmed. Look whether the account and its container"
+            f"{place}: {in_short(error)}. No file was harmed. Look whether the account and its container"
             f" {place.container!r} exist, can be reached from here and let this identity in; then do it again"
             " (`netflix-dagster doctor` tells more)"
         ) from error
 
 
-def _in_short(error: Exception) -> str:
+def in_short(error: Exception) -> str:
     """What a storage service answered, without the pages around it."""
-    said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("\n\nDebug source")[0]
+    said = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).partition("\n\nDebug source")[0]
     code = re.search(r"<Code>(.*?)</Code>\s*<Message>([^\n<]*)", said)
     return f"{code[1]}: {code[2]}".rstrip(".") if code else " ".join(said.split())[:500]
 
@@ -195,9 +196,15 @@ def is_file(place: Place) -> bool:
 
 
 def write(place: Place, data: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all, and the folders above it."""
     if isinstance(place, Path):
-        place.write_bytes(data)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside = place.with_name(f".{place.name}-{uuid4().hex[:8]}")
+        try:
+            aside.write_bytes(data)
+            aside.replace(place)
+        finally:
+            aside.unlink(missing_ok=True)
         return
     with asked(place):
         _store(place.account, place.container).put(place.path, data)

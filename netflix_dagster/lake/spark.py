@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import netflix_dagster
 from netflix_dagster import storage
@@ -110,7 +111,7 @@ def azure(account: str) -> dict[str, str]:
         config = {f"fs.azure.account.{name}.{host}": value for name, value in _oauth(found).items()}
     if url := storage.endpoint(account):
         config |= {
-            "fs.azure.abfs.endpoint": url.partition("://")[2].rstrip("/"),
+            "fs.azure.abfs.endpoint": urlsplit(url).netloc,  # the driver puts the account behind it itself
             "fs.azure.always.use.https": str(url.startswith("https://")).lower(),
             # an emulator speaks the protocol of blobs only, and knows no folders
             "fs.azure.account.hns.enabled": "false",

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -186,14 +185,8 @@ def catalogue_files() -> dict[str, bytes]:
 
 
 def _put(path: P, data: bytes) -> P:
-    if not isinstance(path, Path):
-        if not storage.is_file(path) or storage.read(path) != data:
-            storage.write(path, data)
-    elif not path.exists() or path.read_bytes() != data:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.parent / f".{path.name}.{os.getpid()}.part"
-        part.write_bytes(data)
-        os.replace(part, path)
+    if not storage.is_file(path) or storage.read(path) != data:
+        storage.write(path, data)
     return path
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +28,7 @@ from netflix_dagster_tests.emulators.azurite import ACCOUNT
 from netflix_dagster_tests.emulators.databricks import Workspace
 
 VOLUME = "/Volumes/main/netflix/wheels"
+CLUSTER = "0101-120000-abcdefgh"
 CHAIN = (
     "bronze.netflix_catalogue",
     "silver.titles",
@@ -56,6 +59,17 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         """The settings of a process that works on this lake."""
         return {"NETFLIX_LANDING": str(self.landing), "NETFLIX_LAKE": str(self.tables), "NETFLIX_COMPUTE": "databricks"}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of a process that has tables built in the workspace, but for the wheel."""
+        return {
+            **self.workspace.environment,
+            "NETFLIX_DATABRICKS_CLUSTER": CLUSTER,
+            "NETFLIX_DATABRICKS_ENGINE": "sail",
+            "NETFLIX_DATABRICKS_POLL_SECONDS": "0.2",
+            "NETFLIX_DATABRICKS_TAGS": json.dumps({"project": "netflix-dagster", "costcentre": "4711"}),
+        }
 
     @cached_property
     def defs(self) -> dg.Definitions:
@@ -120,3 +134,11 @@ def reason(result: dg.ExecuteInProcessResult) -> str:
     causes = [data.error, data.error.cause if data.error else None]
     text = data.user_failure_data.description if data.user_failure_data else None
     return text or "\n".join(str(cause.message) for cause in causes if cause)
+
+
+def wait_for(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, f"waited in vain for: {what}"
+        time.sleep(0.05)

@@ -9,8 +9,7 @@ import dagster as dg
 import pytest
 
 from netflix_dagster.defs.jobs import feed_tables
-from netflix_dagster_tests.databricks.cloud import CHAIN, Cloud, reason
-from netflix_dagster_tests.databricks.conftest import CLUSTER
+from netflix_dagster_tests.databricks.cloud import CHAIN, CLUSTER, Cloud, reason
 from netflix_dagster_tests.defs.house import House, checks, materialized, title
 from netflix_dagster_tests.emulators.azurite import Azurite
 

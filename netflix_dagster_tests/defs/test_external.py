@@ -16,7 +16,8 @@ import yaml
 from netflix_dagster.compute.databricks_runs import JobNotFound
 from netflix_dagster.defs.external import external_assets, external_key, external_sensors, landed_by
 from netflix_dagster.landing.sources import PACKAGED, Sources, SourcesError, load_sources
-from netflix_dagster_tests.emulators.workspace_jobs import WorkspaceJobs, workspace_jobs
+from netflix_dagster_tests.emulators.databricks import Workspace
+from netflix_dagster_tests.emulators.databricks import workspace as a_workspace
 
 NOW = int(time.time() * 1000)
 CRAWL, REPORT = 11, 12
@@ -38,9 +39,9 @@ def sources(tmp_path: Path) -> Sources:
 
 
 @pytest.fixture
-def workspace(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkspaceJobs]:
-    with workspace_jobs() as made:
-        made.jobs.update({CRAWL: "Netflix crawl", REPORT: "report"})
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    with a_workspace(tmp_path / "databricks") as made:
+        made.jobs.names.update({CRAWL: "Netflix crawl", REPORT: "report"})
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
         yield made
@@ -64,21 +65,21 @@ class Watch:
         return [(type(e).__name__, e.asset_key.path[-1], str(e.metadata["state"].value)) for e in self.events]
 
 
-def test_a_run_is_told_once_when_it_has_ended(workspace: WorkspaceJobs, sources: Sources) -> None:
+def test_a_run_is_told_once_when_it_has_ended(workspace: Workspace, sources: Sources) -> None:
     watch = Watch(sources)
     assert watch.tick() == []
-    workspace.started(CRAWL, 1, NOW - 9000)
-    workspace.started(CRAWL, 2, NOW - 8000)
-    workspace.started(REPORT, 3, NOW - 8000)
+    workspace.jobs.started(CRAWL, 1, NOW - 9000)
+    workspace.jobs.started(CRAWL, 2, NOW - 8000)
+    workspace.jobs.started(REPORT, 3, NOW - 8000)
     assert watch.tick() == []
-    workspace.ended(2, NOW - 5000, "SUCCESS")
-    workspace.ended(3, NOW - 6000, "FAILED", "the source is gone")
+    workspace.jobs.ended(2, NOW - 5000, "SUCCESS")
+    workspace.jobs.ended(3, NOW - 6000, "FAILED", "the source is gone")
     assert sorted(watch.tick()) == [
         ("AssetMaterialization", "crawl", "SUCCESS"),
         ("AssetObservation", "report", "FAILED"),
     ]
     assert watch.tick() == []
-    workspace.ended(1, NOW - 4000, "SUCCESS")  # began before the one that is told
+    workspace.jobs.ended(1, NOW - 4000, "SUCCESS")  # began before the one that is told
     assert watch.tick() == [("AssetMaterialization", "crawl", "SUCCESS")]
     said = watch.events[0].metadata
     assert said["seconds"].value == 5.0
@@ -88,63 +89,63 @@ def test_a_run_is_told_once_when_it_has_ended(workspace: WorkspaceJobs, sources:
 
 
 def test_many_runs_over_several_pages_are_told_in_the_order_of_their_ends(
-    workspace: WorkspaceJobs, sources: Sources
+    workspace: Workspace, sources: Sources
 ) -> None:
     for number in range(7):
-        workspace.started(CRAWL, number, NOW - 1000)  # all in one instant
-        workspace.ended(number, NOW + 100 - number, "SUCCESS")
+        workspace.jobs.started(CRAWL, number, NOW - 1000)  # all in one instant
+        workspace.jobs.ended(number, NOW + 100 - number, "SUCCESS")
     watch = Watch(sources)
     watch.tick()
     assert [e.metadata["databricks_run_id"].value for e in watch.events] == [str(n) for n in reversed(range(7))]
-    workspace.started(CRAWL, 99, NOW - 1000)  # in the same instant as the last that is told
-    workspace.ended(99, NOW + 200, "CANCELED")
+    workspace.jobs.started(CRAWL, 99, NOW - 1000)  # in the same instant as the last that is told
+    workspace.jobs.ended(99, NOW + 200, "CANCELED")
     assert watch.tick() == [("AssetObservation", "crawl", "CANCELED")]
 
 
-def test_a_repaired_run_is_told_again(workspace: WorkspaceJobs, sources: Sources) -> None:
-    workspace.started(CRAWL, 1, NOW - 9000)
-    workspace.ended(1, NOW - 8000, "FAILED")
+def test_a_repaired_run_is_told_again(workspace: Workspace, sources: Sources) -> None:
+    workspace.jobs.started(CRAWL, 1, NOW - 9000)
+    workspace.jobs.ended(1, NOW - 8000, "FAILED")
     watch = Watch(sources)
     assert watch.tick() == [("AssetObservation", "crawl", "FAILED")]
-    workspace.ended(1, NOW - 1000, "SUCCESS")
+    workspace.jobs.ended(1, NOW - 1000, "SUCCESS")
     assert watch.tick() == [("AssetMaterialization", "crawl", "SUCCESS")]
 
 
-def test_the_first_look_does_not_tell_of_long_ago(workspace: WorkspaceJobs, sources: Sources) -> None:
-    workspace.started(CRAWL, 1, NOW - 10 * 24 * 3600 * 1000)
-    workspace.ended(1, NOW - 10 * 24 * 3600 * 1000 + 5, "SUCCESS")
+def test_the_first_look_does_not_tell_of_long_ago(workspace: Workspace, sources: Sources) -> None:
+    workspace.jobs.started(CRAWL, 1, NOW - 10 * 24 * 3600 * 1000)
+    workspace.jobs.ended(1, NOW - 10 * 24 * 3600 * 1000 + 5, "SUCCESS")
     assert Watch(sources).tick() == []
 
 
-def test_a_job_that_is_not_there_does_not_hide_the_others(workspace: WorkspaceJobs, sources: Sources) -> None:
-    workspace.jobs[CRAWL] = "renamed"
-    workspace.started(REPORT, 3, NOW - 8000)
-    workspace.ended(3, NOW - 6000, "SUCCESS")
+def test_a_job_that_is_not_there_does_not_hide_the_others(workspace: Workspace, sources: Sources) -> None:
+    workspace.jobs.names[CRAWL] = "renamed"
+    workspace.jobs.started(REPORT, 3, NOW - 8000)
+    workspace.jobs.ended(3, NOW - 6000, "SUCCESS")
     watch = Watch(sources)
     assert watch.tick() == [("AssetMaterialization", "report", "SUCCESS")]
-    workspace.jobs[CRAWL] = "Netflix crawl"
-    workspace.started(CRAWL, 4, NOW - 5000)
-    workspace.ended(4, NOW - 4000, "SUCCESS")
+    workspace.jobs.names[CRAWL] = "Netflix crawl"
+    workspace.jobs.started(CRAWL, 4, NOW - 5000)
+    workspace.jobs.ended(4, NOW - 4000, "SUCCESS")
     assert watch.tick() == [("AssetMaterialization", "crawl", "SUCCESS")]
 
 
-def test_a_workspace_that_shows_no_job_fails_the_tick(workspace: WorkspaceJobs, tmp_path: Path) -> None:
+def test_a_workspace_that_shows_no_job_fails_the_tick(workspace: Workspace, tmp_path: Path) -> None:
     watch = Watch(load_sources(sources_with(tmp_path, {"crawl": JOBS["crawl"]})))
-    workspace.jobs.clear()
+    workspace.jobs.names.clear()
     with pytest.raises(JobNotFound, match="no job that one may see called 'Netflix crawl'"):
         watch.tick()
-    workspace.jobs.update({1: "Netflix crawl", 2: "netflix crawl"})
+    workspace.jobs.names.update({1: "Netflix crawl", 2: "netflix crawl"})
     with pytest.raises(JobNotFound, match="has 2 jobs"):
         watch.tick()
     assert watch.cursor is None
 
 
-def test_a_busy_workspace_is_asked_again(workspace: WorkspaceJobs, sources: Sources) -> None:
-    workspace.started(REPORT, 3, NOW - 8000)
-    workspace.ended(3, NOW - 6000, "SUCCESS")
-    workspace.failures.append((429, "REQUEST_LIMIT_EXCEEDED"))
+def test_a_busy_workspace_is_asked_again(workspace: Workspace, sources: Sources) -> None:
+    workspace.jobs.started(REPORT, 3, NOW - 8000)
+    workspace.jobs.ended(3, NOW - 6000, "SUCCESS")
+    workspace.fail_next(1, 429, "REQUEST_LIMIT_EXCEEDED")
     assert Watch(sources).tick() == [("AssetMaterialization", "report", "SUCCESS")]
-    assert not workspace.failures
+    assert not workspace.faults[0].times
 
 
 def test_the_jobs_lie_upstream_of_what_they_land(sources: Sources) -> None:

@@ -27,7 +27,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer: a JSON document and its status."""
+    """An answer: its status and a JSON document, or bytes as they are."""
 
     status: int
     body: Any
@@ -57,18 +57,21 @@ def serving(
         def _answer(self) -> None:
             url = urlsplit(self.path)
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            query = dict(parse_qsl(url.query) + parse_qsl(sent.decode(errors="replace")))
+            is_form = "form" in (self.headers.get("Content-Type") or "")
+            query = dict(parse_qsl(url.query) + (parse_qsl(sent.decode()) if is_form else []))
             said = answer(Asked(self.command, url.path, query, self.headers, sent))  # type: ignore[arg-type]
-            body = json.dumps(said.body).encode()
+            is_bytes = isinstance(said.body, bytes)
+            body = said.body if is_bytes else json.dumps(said.body).encode()
             self.send_response(said.status)
             for name, value in said.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/octet-stream" if is_bytes else "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
 
         def log_message(self, *_args: Any) -> None:
             pass

@@ -21,7 +21,7 @@ from netflix_dagster_tests.emulators.databricks.files import Files
 from netflix_dagster_tests.emulators.databricks.specs import KINDS, judge, wheels
 
 LAUNCH = Path(__file__).parent / "launch.py"
-BASE = {name: os.environ[name] for name in ("PATH", "LANG", "HOME", "TMPDIR") if name in os.environ}
+BASE = {name: os.environ[name] for name in ("PATH", "LANG", "HOME", "TMPDIR", "JAVA_HOME") if name in os.environ}
 """What every process has, as every machine has it."""
 MOST_OUTPUT = 5 * 1024 * 1024
 _numbers = itertools.count(int(time.time()) * 1000)
@@ -184,7 +184,7 @@ class Runs:
             run.process = subprocess.Popen(
                 [sys.executable, str(LAUNCH), str(failure), *self._command(task)],
                 cwd=folder,
-                env={**BASE, **self.environment, **self._environment(task), "PYTHONPATH": str(libraries)},
+                env={**BASE, **self.environment, **self._environment(task, folder), "PYTHONPATH": str(libraries)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -222,9 +222,16 @@ class Runs:
             return ["wheel", said["package_name"], said["entry_point"], *parameters]
         return ["file", str(self.files.path(said["python_file"])), *parameters]
 
-    def _environment(self, task: Task) -> dict[str, str]:
+    def _environment(self, task: Task, folder: Path) -> dict[str, str]:
+        """The environment of the task's cluster, whose Spark has the cluster's configuration."""
         cluster = task.said.get("new_cluster") or self.clusters.get(task.said.get("existing_cluster_id", ""), {})
-        return {name: str(value) for name, value in (cluster.get("spark_env_vars") or {}).items()}
+        said = {name: str(value) for name, value in (cluster.get("spark_env_vars") or {}).items()}
+        if conf := cluster.get("spark_conf"):
+            defaults = folder / "conf" / "spark-defaults.conf"
+            defaults.parent.mkdir()
+            defaults.write_text("".join(f"{name} {value}\n" for name, value in conf.items()))
+            said["SPARK_CONF_DIR"] = str(defaults.parent)
+        return said
 
 
 def kill(run: Run) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from netflix_dagster_tests.emulators.databricks.errors import Refused, invalid, missing
 from netflix_dagster_tests.emulators.databricks.files import Files
+from netflix_dagster_tests.emulators.databricks.jobs import Jobs
 from netflix_dagster_tests.emulators.databricks.runs import Runs
+from netflix_dagster_tests.emulators.serving import Asked, Said, serving
 
 
 @dataclass
@@ -31,10 +32,12 @@ class Fault:
 
 @dataclass
 class Workspace:
-    """A running workspace. ``asked`` holds every request as ``METHOD path``."""
+    """A running workspace: ``runs`` are those that were submitted, ``jobs`` those of others. ``asked`` holds every
+    request as ``METHOD path``."""
 
     files: Files
     runs: Runs
+    jobs: Jobs = field(default_factory=Jobs)
     token: str = field(default_factory=lambda: f"dapi{secrets.token_hex(16)}")
     url: str = ""
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -49,7 +52,21 @@ class Workspace:
     def fail_next(self, times: int, status: int, code: str = "TEMPORARILY_UNAVAILABLE", where: str = "") -> None:
         self.faults.append(Fault(status, code, times, where))
 
-    def answer(self, method: str, path: str, said: dict[str, Any], content: bytes, token: str) -> Any:
+    def answer(self, asked: Asked) -> Said:
+        """What the workspace says to a request."""
+        said: dict[str, Any] = dict(asked.query)
+        try:
+            if asked.body and "json" in asked.headers.get("Content-Type", ""):
+                said |= json.loads(asked.body)
+            return Said(200, self._answer(asked, unquote(asked.path), said), {})
+        except Refused as refused:
+            wait = {"Retry-After": "1"} if refused.status in (429, 503) else {}
+            return Said(refused.status, {"error_code": refused.code, "message": refused.message}, wait)
+        except Exception as error:
+            return Said.json({"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"}, 500)
+
+    def _answer(self, asked: Asked, path: str, said: dict[str, Any]) -> Any:
+        method, token = asked.method, asked.headers.get("Authorization", "").removeprefix("Bearer ")
         self.asked.append(f"{method} {path}")
         for fault in self.faults:
             if fault.times and fault.where in path:
@@ -61,7 +78,7 @@ class Workspace:
             raise Refused(403, "PERMISSION_DENIED", "Invalid access token.")
         if path.startswith("/api/2.0/fs/"):
             kind, _, name = path.removeprefix("/api/2.0/fs/").partition("/")
-            return self.files.api(method, kind, f"/{name}", content, said.get("overwrite") == "true")
+            return self.files.api(method, kind, f"/{name}", asked.body, said.get("overwrite") == "true")
         if path.startswith("/api/2.0/dbfs/"):
             return self.files.dbfs(method, path.rsplit("/", 1)[-1], said)
         return self._service(method, path, said)
@@ -77,6 +94,10 @@ class Workspace:
                     return self.runs.cancel(int(said.get("run_id", 0)))
                 case "GET", "jobs/runs/get":
                     return self.runs.get(int(said.get("run_id", 0)), self.url)
+                case "GET", "jobs/list":
+                    return self.jobs.list(said)
+                case "GET", "jobs/runs/list":
+                    return self.jobs.list_runs(said)
                 case "GET", "jobs/runs/get-output":
                     return self.runs.output(int(said.get("run_id", 0)))
         match method, name:
@@ -103,56 +124,11 @@ class Workspace:
 def workspace(root: Path) -> Iterator[Workspace]:
     """A workspace until the end of the block; then whatever still runs in it is ended."""
     files = Files(root / "files")
-    here = Workspace(files, Runs(root, files, {"DATABRICKS_RUNTIME_VERSION": "17.3"}))
-    server = _Server(("127.0.0.1", 0), _handler(here))
-    here.url = f"http://127.0.0.1:{server.server_address[1]}"
-    here.runs.environment |= here.environment
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield here
-    finally:
-        here.runs.stop_all()
-        server.shutdown()
-        server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    """Waits for no connection that a client keeps open."""
-
-    daemon_threads = True
-    block_on_close = False
-
-
-def _handler(here: Workspace) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _answer(self) -> None:
-            url = urlsplit(self.path)
-            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            said: dict[str, Any] = dict(parse_qsl(url.query))
-            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            try:
-                if content and "json" in (self.headers.get("Content-Type") or ""):
-                    said |= json.loads(content)
-                status, body = 200, here.answer(self.command, unquote(url.path), said, content, token)
-            except Refused as refused:
-                status, body = refused.status, {"error_code": refused.code, "message": refused.message}
-            except Exception as error:
-                status, body = 500, {"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"}
-            sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            if status in (429, 503):
-                self.send_header("Retry-After", "1")
-            self.send_header("Content-Type", "application/octet-stream" if body is sent else "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(sent)
-
-        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _answer  # noqa: N815
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    return Handler
+    here = Workspace(files, Runs(root, files, {"DATABRICKS_RUNTIME_VERSION": "17.3", "PYSPARK_PYTHON": sys.executable}))
+    with serving(here.answer) as port:
+        here.url = f"http://127.0.0.1:{port}"
+        here.runs.environment |= here.environment
+        try:
+            yield here
+        finally:
+            here.runs.stop_all()
