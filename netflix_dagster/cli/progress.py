@@ -56,6 +56,8 @@ class Progress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         report: Report | None = getattr(record, "report", None)
         if report is None:
+            if record.levelno >= logging.WARNING:
+                self.console.print(f"  {record.getMessage()}", style="yellow", markup=False, soft_wrap=True)
             return
         self.reports.append(report)
         self.console.print(

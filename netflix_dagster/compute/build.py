@@ -11,9 +11,10 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.azure import access
+from netflix_dagster.azure import access, outage
 from netflix_dagster.compute import ingest, telemetry
 from netflix_dagster.compute.judgement import note_conserved, told
 from netflix_dagster.compute.report import Outcome, Report
@@ -60,11 +61,20 @@ def build(name: str, deliveries: Sequence[str], settings: Settings, run_id: str 
 
     table = TABLES[name]
     with telemetry.building(table, deliveries, settings, run_id) as tell:
-        report = _build(table, deliveries, settings, run_id)
+        report = _outlasting(table, deliveries, settings, run_id)
         tell(report)
     if report.blocked:
         raise Blocked(report)
     return report
+
+
+def _outlasting(table: Table, deliveries: Sequence[str], settings: Settings, run_id: str) -> Report:
+    """Build, again and again while a storage account is in trouble; what lies on this machine has no such trouble."""
+    if isinstance(settings.lake, Path) and isinstance(settings.landing, Path):
+        return _build(table, deliveries, settings, run_id)
+    days = sorted(deliveries)
+    of = f" of {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else "") if days else ""
+    return outage.outlast(lambda: _build(table, deliveries, settings, run_id), f"{table.name}{of}")
 
 
 @access.guarded()

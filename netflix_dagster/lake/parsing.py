@@ -87,7 +87,9 @@ def parse_file(path: str, source: Source) -> ParsedFile:
             return ParsedFile(path, "", refusals=(Refusal(*too_large(size).told),))
         data = storage.read(place)
     except OSError as error:
-        reason = "a directory where a file should be" if isinstance(error, IsADirectoryError) else str(error.strerror)
+        reason = error.strerror or "it is gone"
+        if isinstance(error, IsADirectoryError):
+            reason = "a directory where a file should be"
         refusal = Refusal("readable", f"cannot be read: {reason}", "put the file in its place, readable, again")
         return ParsedFile(path, "", refusals=(refusal,))
     return parse_bytes(data, source, path)

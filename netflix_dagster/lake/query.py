@@ -27,6 +27,7 @@ def connect(lake: Place, as_of: datetime | None = None) -> duckdb.DuckDBPyConnec
     import duckdb
 
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")  # of a query that takes longer; it goes to stdout
     tables = _tables(lake)
     for layer, names in tables.items():
         connection.execute(f"CREATE SCHEMA {layer}")

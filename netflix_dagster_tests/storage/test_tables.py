@@ -143,6 +143,7 @@ def test_sql_fetches_the_tables_that_it_reads(lake: AzureFolder, account: Azurit
     with requests_counted(account) as counter:
         connection = connect(lake)
         assert [row[0] for row in connection.sql("SHOW TABLES").fetchall()] == ["others", "things"]
+        assert connection.sql("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
         assert not [path for path in counter.take() if "part-" in path]
         assert connection.sql("SELECT name FROM things JOIN others USING (number) ORDER BY 1").fetchall() == [
             ("n10",),
@@ -210,7 +211,7 @@ def test_a_delivered_file_is_read_where_it_lies_and_not_when_it_was_replaced(lak
     with pytest.raises(FileChanged, match="was replaced"):
         list(_batches(source, list(source.columns), {**handed, "file_hash": parsed.hash}))
     storage.remove(AzureFolder(ACCOUNT, "landing", lake.path))
-    assert [refusal.rule for refusal in parse_file(str(file), source).refusals] == ["readable"]
+    assert [refusal.reason for refusal in parse_file(str(file), source).refusals] == ["cannot be read: it is gone"]
 
 
 ENDS = """
