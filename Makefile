@@ -6,9 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 AZURITE := $(VENV)/azurite/node_modules
-JARS := $(VENV)/spark-jars
-ENGINE_TESTS := $(addprefix netflix_dagster_tests/, lake/test_store.py lake/test_expectations.py lake/test_carry.py \
-  tables/test_history.py tables/test_silver.py tables/test_repair.py tables/test_text.py)
+ENGINE_TESTS := netflix_dagster_tests/lake netflix_dagster_tests/tables
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
@@ -30,21 +28,22 @@ dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://loca
 azure-local: $(DEV_READY) azurite ## the Azure profile without an account: storage, identity and vault on this machine
 	@$(BIN)/python -m netflix_dagster_tests.emulators.azure_local --port $${PORT:-3000}
 
-test: $(DEV_READY) azurite ## the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
-	@$(MAKE) -s spark
+test: $(DEV_READY) azurite ## the test suite; what goes over protocols is in `make cloud`, all of Spark in `make spark`
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not cloud"
+	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark netflix_dagster_tests/lake/test_store.py
 
-spark: $(DEV_READY) ## the tests that touch the engine, on Apache Spark (needs Java 17; in CI it must be there)
-	@if command -v java >/dev/null; then $(MAKE) -s $(JARS) && NETFLIX_ENGINE=spark $(BIN)/python -m pytest $(ENGINE_TESTS); \
-	elif [ -n "$$CI" ]; then echo "No Java: in CI the tests on Apache Spark must run. Install a Java runtime 17 or newer."; exit 1; \
-	else echo "No Java: the tests on Apache Spark were skipped. Install a Java runtime 17 or newer (Debian: apt install default-jre-headless)."; fi
+cloud: $(DEV_READY) azurite ## the tests on Azure and Databricks: real clients against protocol servers (needs Node.js)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "cloud and not soak"
 
-parity: $(DEV_READY) $(JARS) ## every table from the sample and the real deliveries, on Sail and on Spark, compared
-	@$(BIN)/python -m pytest -m 'soak or not soak' netflix_dagster_tests/parity
+spark: $(DEV_READY) ## the tests of lake and tables on Apache Spark, and the sample by both engines (needs Java 17)
+	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark -n 2 --dist loadfile $(ENGINE_TESTS)
+	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak and not real" netflix_dagster_tests/parity
 
-$(JARS): $(DEV_READY)
-	@$(BIN)/netflix-dagster jars
-	@touch $@
+parity: $(DEV_READY) ## every table from the real deliveries, on Sail and on Spark, compared
+	@$(BIN)/python -m netflix_dagster_tests.on_spark -m real netflix_dagster_tests/parity
+
+pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apache Spark on the sample, and compared
+	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak or not soak" netflix_dagster_tests/pipelines
 
 docs: $(READY) ## write the data dictionary anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
@@ -89,4 +88,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help spark parity azurite azure-local run dev test docs check bench soak clean
+.PHONY: help spark parity pipelines azurite azure-local run dev test docs check bench soak clean

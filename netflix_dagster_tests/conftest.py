@@ -1,19 +1,64 @@
-"""What every test can ask for."""
+"""What every test can ask for, and which tests run on another engine than the embedded one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from netflix_dagster.lake import engines
+from netflix_dagster.settings import get_settings
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+HERE = Path(__file__).parent
+CLOUD = tuple(
+    HERE / name
+    for name in (
+        "azure",
+        "databricks",
+        "faults",
+        "storage",
+        "defs/test_landing_in_adls.py",
+        "infra/test_build_pending.py",
+        "real/test_azure_chain.py",
+    )
+)
+"""Tests that go over the protocols of Azure and Databricks and take their time."""
+TESTED_ON_EVERY_ENGINE = tuple(HERE / name for name in ("lake", "tables"))
+"""Folders of tests of which each that touches the engine asks for the fixture ``spark``."""
 
 
 @pytest.fixture(scope="session")
 def spark() -> SparkSession:
     """The engine that builds the tables (``NETFLIX_ENGINE``), started once for all tests."""
-    from netflix_dagster.lake import engines
-    from netflix_dagster.settings import get_settings
-
     return engines.session(get_settings().engine)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what goes over protocols; on another engine than the embedded one run only what touches the engine."""
+    for item in items:
+        if any(map(item.path.is_relative_to, CLOUD)):
+            item.add_marker(pytest.mark.cloud)
+    if get_settings().engine == "sail":
+        return
+    untouched = [item for item in items if "spark" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=untouched)
+    items[:] = [item for item in items if item not in untouched]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Refuse the engine to a test that does not ask for it: it would be left out where another engine is tried."""
+    if "spark" in getattr(item, "fixturenames", ()) or not any(map(item.path.is_relative_to, TESTED_ON_EVERY_ENGINE)):
+        return (yield)
+
+    def refused(_engine: str = "") -> SparkSession:
+        pytest.fail("this test uses the engine: ask for the fixture spark, so that it is run on every engine")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engines, "session", refused)
+        return (yield)

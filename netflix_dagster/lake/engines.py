@@ -9,10 +9,12 @@ started, such as a job of Databricks, brings its session along. ``remote`` is wh
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from netflix_dagster import storage
 from netflix_dagster.lake.spark import SparkError, as_it_is, classic, open_storage, ship_package
@@ -30,6 +32,8 @@ _NO_ADDRESS = (
     "the engine remote is a Spark Connect endpoint, and none is named. Nothing was started. Set"
     " NETFLIX_SPARK_REMOTE=sc://host:port/, with ;token=... behind it if it asks for one"
 )
+_PORT, _ANSWERS_WITHIN = 15002, 10
+"""The port of Spark Connect where none is named, and the seconds in which somebody must be there."""
 Opener = Callable[[Mapping[str, str]], "SparkSession"]
 """Makes a session of a Spark configuration."""
 
@@ -131,6 +135,9 @@ def _connect(settings: Settings, opener: Opener) -> SparkSession:
     url = settings.spark_remote.get_secret_value()
     shown = url.partition(";")[0].rstrip("/")
     try:
+        address = urlsplit(url)
+        # PySpark tries an address where nobody answers again for ten minutes
+        socket.create_connection((address.hostname or "", address.port or _PORT), timeout=_ANSWERS_WITHIN).close()
         spark = opener({"spark.remote": url})
         ship_package(spark)
     except Exception as error:

@@ -75,9 +75,11 @@ def classic(settings: Settings) -> dict[str, str]:
 
 
 def _local() -> dict[str, str]:
-    """Spark's defaults are made for clusters: two hundred tasks for every join, fifty to read a table's log."""
+    """Spark's defaults are made for clusters: two hundred tasks for every join, fifty to read a table's log, and code
+    compiled as for a server that runs for days."""
     cores = str(os.cpu_count() or 1)
     return {
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.sql.shuffle.partitions": cores,
         "spark.databricks.delta.snapshotPartitions": cores,
         "spark.driver.memory": "2g",
@@ -173,43 +175,36 @@ def ship_package(spark: SparkSession) -> None:
 
     What it imports there in turn (pyarrow, pydantic, ...) has to be installed on the cluster.
     """
-    here = _fingerprint()
+
+    def fingerprint() -> str:
+        """A mark of the package's code. The package is not imported: a worker of the engine would keep what it found,
+        were it an older one, and not see the one that is sent."""
+        import hashlib
+        from importlib.util import find_spec
+
+        found, said = find_spec("netflix_dagster"), hashlib.sha256()
+        if found is None or found.origin is None:
+            return ""
+        root = Path(found.origin).parent
+        for file in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            said.update(file.read_bytes())
+        return said.hexdigest()
 
     def probe(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        try:
-            from netflix_dagster.lake.spark import _fingerprint
-
-            there = _fingerprint()
-        except ImportError:
-            there = ""
         for _ in batches:
-            yield pa.RecordBatch.from_arrays([pa.array([there])], names=["there"])
+            yield pa.RecordBatch.from_arrays([pa.array([fingerprint()])], names=["there"])
 
+    here = fingerprint()
     answer = spark.range(1).coalesce(1).mapInArrow(probe, "there string").collect()
     if any(row["there"] == here for row in answer):
         return
+    root = Path(netflix_dagster.__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "netflix_dagster.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in _files():
-                archive.write(file, Path("netflix_dagster") / file.relative_to(_ROOT))
+            for file in root.rglob("*"):
+                if "__pycache__" not in file.parts:
+                    archive.write(file, Path(root.name) / file.relative_to(root))
         spark.addArtifacts(str(packed), pyfile=True)
-
-
-_ROOT = Path(netflix_dagster.__file__).parent
-
-
-def _files() -> list[Path]:
-    return sorted(path for path in _ROOT.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-
-
-def _fingerprint() -> str:
-    """A mark of the code of this package, the same wherever the same code lies."""
-    import hashlib
-
-    said = hashlib.sha256()
-    for file in _files():
-        said.update(file.read_bytes())
-    return said.hexdigest()[:16]

@@ -326,6 +326,7 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
     found = delta(lake, name)
     if found is None:
         return None
+    _told_by_its_files(found, lake, name)
     if as_of is not None:
         # by what the commits say of themselves: in ADLS the times of their files are whole seconds
         until = as_of.timestamp() * 1000
@@ -339,6 +340,20 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
     return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(place), LocalFileSystem()))
+
+
+def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:
+    """Refuse a table of which the files alone do not say the rows: Arrow would read rows that are deleted, or nulls."""
+    protocol, said = found.protocol(), found.metadata().configuration
+    uses = {"deletionVectors", "columnMapping"} & set(protocol.reader_features or ())
+    if said.get("delta.columnMapping.mode", "none") != "none":
+        uses.add("columnMapping")  # old versions of the protocol know it without naming it
+    if uses:
+        raise ContractError(
+            f"{name} uses {' and '.join(sorted(uses))} of Delta, which only Spark reads; nothing was read. Another"
+            f" program has switched that on: move {location(lake, name)} away and build all its deliveries again, or"
+            " drop the feature with Spark (ALTER TABLE ... DROP FEATURE)"
+        )
 
 
 def read_arrow(

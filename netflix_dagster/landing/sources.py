@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -228,7 +229,8 @@ def load_sources(path: Path | None = None) -> Sources:
 @lru_cache(maxsize=8)
 def _load(path: Path, _modified: int) -> Sources:
     try:
-        text = path.read_text(encoding="utf-8")
+        # a cluster may have this package as an archive, in which there are no paths
+        text = (resources.files("netflix_dagster") / "sources.yaml" if path == PACKAGED else path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SourcesError(f"{path}: cannot be read: {error}") from error
     try:

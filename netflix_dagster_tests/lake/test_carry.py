@@ -12,6 +12,7 @@ from netflix_dagster.lake import carry, maintenance, store
 from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("spark")
 HISTORY = "silver.top10_global_history"
 CHAIN = ("bronze.top10_global", "silver.top10_global", HISTORY)
 HEADER = "week\tcategory\tweekly_rank\tshow_title\tseason_title\tweekly_hours_viewed\tcumulative_weeks_in_top_10"

@@ -22,6 +22,7 @@ from netflix_dagster.lake.delivery_rules import (
 )
 from netflix_dagster.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("spark")
 DAYS = ("2022-01-04", "2022-01-11", "2022-01-18")
 HEADER = "week\tcategory\tweekly_rank\tshow_title\tseason_title\tweekly_hours_viewed\tcumulative_weeks_in_top_10"
 TRIAL = "silver.trial_of_rules"

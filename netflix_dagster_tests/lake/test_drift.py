@@ -19,6 +19,7 @@ from netflix_dagster.landing.sources import MOST_NAME, SourcesError
 from netflix_dagster_tests.lake.corpus import FILMS
 from netflix_dagster_tests.lake.door import Columns, Door, check
 
+pytestmark = pytest.mark.usefixtures("spark")
 N = 24
 PLAIN: Columns = {
     "show_id": range(N),

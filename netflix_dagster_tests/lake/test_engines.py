@@ -50,6 +50,7 @@ def test_jars_that_are_not_there_are_named_with_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jars, "java", lambda: "java")
+    monkeypatch.setattr(engines, "as_it_is", lambda: False)  # other tests may have started the engine
     chosen(monkeypatch, spark_jars=tmp_path)
     said = engines.missing("spark") or ""
     assert f"delta-spark_4.1_2.13-{metadata.version('delta-spark')}.jar in {tmp_path}" in said
@@ -58,9 +59,7 @@ def test_jars_that_are_not_there_are_named_with_how_to_get_them(
 
 def test_without_java_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(
-        jars.JarsError, match=r"there is none in .*Install a Java runtime 17 or newer"
-    ):
+    with pytest.raises(jars.JarsError, match=r"there is none in .*Install a Java runtime 17 or newer"):
         jars.java()
 
 

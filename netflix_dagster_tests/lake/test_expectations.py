@@ -22,6 +22,7 @@ from netflix_dagster.lake.contract import (
     not_null,
     references,
 )
+from netflix_dagster_tests.examples import examples
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -148,7 +149,7 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row, min_size=1, max_size=12))
 def test_rows_conserve(spark: SparkSession, rows: list[tuple[Any, ...]]) -> None:
     """What came in is kept, counted as a copy, or refused; and what is kept has one row a key."""

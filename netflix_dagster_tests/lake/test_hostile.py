@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from netflix_dagster.landing.sources import FILLED, RESERVED, load_sources
 from netflix_dagster.tables.bronze import bronze_table
 from netflix_dagster_tests.lake.corpus import CORPUS, FILMS, HEAD, TWO, Hostile
 from netflix_dagster_tests.lake.door import Door
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 every_file = pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
 FIRST = date(2020, 1, 1)
@@ -45,7 +48,9 @@ def test_there_are_enough_of_them_and_each_is_named_once() -> None:
 
 
 @pytest.fixture(scope="module")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[Hostile, Outcome]]]:
+def landed(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, tuple[Hostile, Outcome]]]:
     """A lake that was asked to take every file of the corpus, a delivery each, in one call."""
     door = Door(tmp_path_factory.mktemp("hostile"))
     assert door.settings.sources
@@ -143,6 +148,7 @@ def test_columns_that_nobody_knows_are_rescued_whatever_their_names(
     ],
     ids=repr,
 )
+@pytest.mark.usefixtures("spark")
 def test_a_file_of_any_name_is_taken_and_its_rows_say_where_they_come_from(tmp_path: Path, name: str) -> None:
     door = Door(tmp_path)
     if name.startswith("."):
@@ -152,6 +158,7 @@ def test_a_file_of_any_name_is_taken_and_its_rows_say_where_they_come_from(tmp_p
     assert [row["source_file"] for row in door.rows()] == [name, name]
 
 
+@pytest.mark.usefixtures("spark")
 def test_a_link_is_read_where_it_leads_and_a_dead_one_refused(tmp_path: Path) -> None:
     door = Door(tmp_path)
     (tmp_path / "elsewhere.txt").write_bytes(TWO)

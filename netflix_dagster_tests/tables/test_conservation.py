@@ -22,11 +22,13 @@ from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.lake.parsing import parse_bytes
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.examples import examples
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or 3)
+pytestmark = pytest.mark.usefixtures("spark")
+EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or examples(3))
 DAY = "2026-01-20"
 SILVER = [table for table in TABLES.values() if table.layer == "silver" and table.per_delivery]
 LISTS = ("cast", "director", "country", "listed_in")

@@ -25,9 +25,11 @@ from netflix_dagster.compute.build import Blocked, build
 from netflix_dagster.lake import store
 from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.examples import examples
 from netflix_dagster_tests.real.charts_oracle import Charts
 
-EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or 4)
+pytestmark = pytest.mark.usefixtures("spark")
+EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or examples(4))
 DAYS = [date(2026, 1, day) for day in (6, 13, 20, 27)]
 WEEKS = ["2025-12-28", "2026-01-04"]
 TITLES = ["Red", "Blue", "RED"]
@@ -230,14 +232,12 @@ def converges(folders: pytest.TempPathFactory, told: list[tuple[list[Landed], tu
         assert lake.rows(table) == anew.rows(table), table
 
 
-@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(100, marks=pytest.mark.soak)])
-def test_deliveries_in_any_order_end_in_the_same_tables(
-    tmp_path_factory: pytest.TempPathFactory, examples: int
-) -> None:
+@pytest.mark.parametrize("tried", [EXAMPLES, pytest.param(100, marks=pytest.mark.soak)])
+def test_deliveries_in_any_order_end_in_the_same_tables(tmp_path_factory: pytest.TempPathFactory, tried: int) -> None:
     """What fails is not made smaller: that would take hours, and what lands is small already."""
 
     @settings(
-        max_examples=examples,
+        max_examples=tried,
         deadline=None,
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
         report_multiple_bugs=False,

@@ -302,6 +302,7 @@ def test_the_sample_reports_are_the_same_bytes_every_time() -> None:
     assert list(engagement_files()) == [f"engagement/{day}/What_We_Watched.xlsx" for day in (FIRST_DAY, SECOND_DAY)]
 
 
+@pytest.mark.usefixtures("spark")
 def test_the_sample_reports_end_in_the_same_table_in_any_order(landing: Path, tmp_path: Path) -> None:
     days = [str(FIRST_DAY), str(SECOND_DAY)]
     tables = [deliver(landing, tmp_path / str(n), list(order)) for n, order in enumerate(itertools.permutations(days))]

@@ -15,6 +15,7 @@ from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.tables.gold.bridges import _bridge
 from netflix_dagster.tables.gold.catalogue_change import fact_catalogue_change
 from netflix_dagster.tables.silver.title_history import ATTRIBUTES, LISTS, title_history
+from netflix_dagster_tests.examples import examples
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -136,7 +137,7 @@ some_releases = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(some_releases, min_size=1, max_size=5))
 def test_history_is_the_naive_fold(spark: SparkSession, told: list[Release]) -> None:
     releases = dict(zip(DAYS, told, strict=False))

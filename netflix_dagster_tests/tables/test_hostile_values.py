@@ -19,6 +19,7 @@ from netflix_dagster.lake.query import query
 from netflix_dagster.landing.sources import PACKAGED, load_sources
 from netflix_dagster.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("spark")
 Row = Mapping[str, str]
 SOURCES = load_sources().sources
 DAY = "2023-02-07"

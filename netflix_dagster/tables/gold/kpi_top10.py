@@ -87,10 +87,13 @@ def _shares(world: DataFrame) -> list[DataFrame]:
     chart = Window.partitionBy("week", "category")
     share = F.col("weekly_hours_viewed") / F.sum("weekly_hours_viewed").over(chart)
     shared = world.withColumn("share", share)
+    hours = F.col("weekly_hours_viewed").cast("decimal(19,0)")  # whole numbers: a sum of fractions depends on its order
+    total = F.sum(hours).cast("double")
+    concentration = F.sum(hours * hours).cast("double") / F.nullif(total * total, F.lit(0.0))
     evergreen = F.when(F.col("cumulative_weeks_in_top_10") >= EVERGREEN_WEEKS, 1.0).otherwise(0.0)
     return [
         _figure(world, "evergreen_share", F.col("category"), F.avg(evergreen), "share"),
-        _figure(shared, "concentration", F.col("category"), F.sum(F.col("share") * F.col("share")), "index"),
+        _figure(world, "concentration", F.col("category"), concentration, "index"),
         _figure(shared, "leader_share", F.col("category"), F.max("share"), "share"),
     ]
 
