@@ -114,7 +114,7 @@ def trusting(authority: Authority) -> Path:
     """The certificate of an authority as Java reads it."""
     kept = authority.folder / "ca.jks"
     keytool = Path(jars.java()).with_name("keytool")
-    said = ["-importcert", "-noprompt", "-file", authority.ca, "-keystore", kept]
+    said = ["-importcert", "-noprompt", "-file", str(authority.ca), "-keystore", str(kept)]
     subprocess.run([keytool, *said, "-storetype", "JKS", "-storepass", "public"], check=True, capture_output=True)
     return kept
 
