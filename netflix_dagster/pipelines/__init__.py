@@ -1,0 +1,157 @@
+"""The tables of the contract as a declarative pipeline: Spark Declarative Pipelines, and Lakeflow on Databricks.
+
+``register`` is all that a definition file of a pipeline calls. Bronze are streaming tables over the landing folder,
+everything after them materialized views built by the tables' own functions; see docs/pipelines.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from netflix_dagster import storage
+from netflix_dagster.lake import decisions, store
+from netflix_dagster.lake.contract import LAYERS, TABLES, Table
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.pipelines import arrivals, verdicts
+from netflix_dagster.pipelines.awaited import Awaited
+from netflix_dagster.settings import get_settings
+from netflix_dagster.storage import Place
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+REFUSED_FILES, QUARANTINE = "quality.refused_files", "quality.quarantine"
+LANDING = "netflix_dagster.landing"
+"""The entry of a pipeline's configuration that says where files land, where no environment variable can."""
+
+
+def register() -> None:
+    """Register every table of the contract with the pipeline whose definitions are being loaded."""
+    from pyspark import pipelines as dp
+    from pyspark.sql import SparkSession
+
+    import netflix_dagster.tables  # noqa: F401  declares the tables
+
+    spark = SparkSession.active()
+    native = hasattr(dp, "expect_all")
+    if not native:
+        _make_schemas(spark)
+    _Pipeline(dp, spark, _landing(spark), native).register()
+
+
+class _Pipeline:
+    """Registers tables. ``native``: the engine is Lakeflow, which has expectations and Auto Loader."""
+
+    def __init__(self, dp: Any, spark: SparkSession, landing: Place, native: bool) -> None:
+        self.dp, self.spark, self.landing, self.native = dp, spark, landing, native
+
+    def register(self) -> None:
+        self.dp.create_streaming_table(
+            REFUSED_FILES, comment="Faults of files that were not taken", schema=arrivals.REFUSED
+        )
+        for table in TABLES.values():
+            if table.layer == "bronze":
+                self._bronze(table)
+            elif table.per_delivery:
+                self._judged(table)
+            else:
+                self._whole(table)
+        self._quarantine()
+
+    def _bronze(self, table: Table) -> None:
+        source = load_sources(get_settings().sources).sources[table.short_name]
+
+        def accepted(_read: Reader) -> DataFrame:
+            return arrivals.rows(self._files(source), table, source)
+
+        def refused(_read: Reader) -> DataFrame:
+            return arrivals.refusals(self._files(source), table, source)
+
+        said = {"name": table.name, "comment": table.description, "partition_cols": ["delivery_date"]}
+        self.dp.table(**said)(self._query(accepted))
+        self.dp.append_flow(target=REFUSED_FILES, name=f"refused_{source.name}")(self._query(refused))
+
+    def _files(self, source: Any) -> DataFrame:
+        return arrivals.files(self.spark, self.landing, source, auto_loader=self.native)
+
+    def _judged(self, table: Table) -> None:
+        def judge(read: Reader) -> DataFrame:
+            reads = {name: read(name, store.ddl(TABLES[name])) for name in table.reads}
+            built = table.function(*reads.values())
+            return verdicts.judged(built, table, reads)
+
+        def take(read: Reader) -> DataFrame:
+            rows = verdicts.taken(read(judged_name(table), _judged_ddl(table)), table, self.native)
+            return store.conform(rows, table)
+
+        self._view(judged_name(table), f"Every row of {table.name} with the rules that it breaks", judge)
+        self._view(table.name, table.description, take, table)
+
+    def _whole(self, table: Table) -> None:
+        def build(read: Reader) -> DataFrame:
+            before = [self.spark.createDataFrame([], store.ddl(table))] if table.carried_on else []
+            decided = [decisions.read(self.spark, get_settings().lake, table.name)] if table.write == "verdicts" else []
+            reads = {name: read(name, store.ddl(TABLES[name])) for name in table.reads}
+            built = table.function(*before, *reads.values(), *decided)
+            if table.write != "verdicts":
+                built = verdicts.or_fail(built, table, reads, self.native)
+            return store.conform(built, table)
+
+        self._view(table.name, table.description, build, table)
+
+    def _quarantine(self) -> None:
+        def gather(read: Reader) -> DataFrame:
+            found = read(REFUSED_FILES, arrivals.REFUSED)
+            for table in TABLES.values():
+                if table.per_delivery and table.layer != "bronze":
+                    rows = verdicts.refused(read(judged_name(table), _judged_ddl(table)), table)
+                    found = found.unionByName(rows)
+            return found
+
+        self._view(QUARANTINE, "Every refused file and row, with all the rules it broke", gather)
+
+    def _view(self, name: str, comment: str, build: Callable[[Reader], DataFrame], table: Table | None = None) -> None:
+        """Register a materialized view; ``table`` is the contract whose rules Lakeflow is told."""
+        query = self._query(build)
+        rules = verdicts.conditions(table) if self.native and table and table.write != "verdicts" else {}
+        for action, conditions in rules.items():
+            query = getattr(self.dp, action)(conditions)(query)
+        parts = ["delivery_date"] if table and table.per_delivery else None
+        self.dp.materialized_view(name=name, comment=comment, partition_cols=parts)(query)
+
+    def _query(self, build: Callable[[Reader], DataFrame]) -> Callable[[], DataFrame]:
+        """What the engine is to call: on Lakeflow the function itself, else one that hands in what was built before."""
+        if self.native:
+            return lambda: build(lambda name, _ddl: self.spark.read.table(name))
+        awaited = Awaited(self.spark)
+        built = awaited.hand_in(build(awaited.read))
+        return lambda: built
+
+
+Reader = Callable[[str, str], "DataFrame"]
+"""Gives a table of the pipeline by its name and its columns."""
+
+
+def judged_name(table: Table) -> str:
+    """Where the judged rows of a table lie."""
+    return f"quality.judged_{table.short_name}"
+
+
+def _judged_ddl(table: Table) -> str:
+    return f"{store.ddl(table)}, {verdicts.JUDGED}"
+
+
+def _landing(spark: SparkSession) -> Place:
+    said = spark.conf.get(LANDING, None)
+    return storage.at(said) if said else get_settings().landing
+
+
+def _make_schemas(spark: SparkSession) -> None:
+    """Make the schemas, in a session beside this one: while definitions are loaded, no statement may be run in it."""
+    beside: Any = spark.cloneSession()  # type: ignore[attr-defined]
+    try:
+        for schema in (*LAYERS, "quality"):
+            beside.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    finally:
+        beside.client.close()  # not stop(): that would end the server that both speak to

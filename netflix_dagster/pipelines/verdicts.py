@@ -1,0 +1,122 @@
+"""The expectations of a table without counting first: everything here is a plan, nothing is asked of the engine.
+
+Rows of a per_delivery table are judged in a table of their own (``judged``); what is kept, what goes to the
+quarantine and which deliveries are held back follow from it. Any other table is whole or fails: ``or_fail``.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from netflix_dagster.lake import expectations
+from netflix_dagster.lake.contract import Expectation, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import Column, DataFrame
+
+JUDGED = f"`{expectations.BROKEN}` bigint, `{expectations.COPY}` boolean"
+"""What a judged row has besides the columns of its table."""
+NATIVE = {"warn": "expect_all", "drop": "expect_all_or_drop", "fail": "expect_all_or_fail"}
+"""How Lakeflow calls what a broken rule comes to."""
+
+
+def judged(built: DataFrame, table: Table, reads: Mapping[str, DataFrame]) -> DataFrame:
+    """Every row with the rules that it breaks; that of the unique key is told when contested keys are settled."""
+    annotated = expectations.annotate(built, table, reads)
+    return annotated.select(*table.column_names, expectations.BROKEN, expectations.COPY)
+
+
+def taken(judged: DataFrame, table: Table, native: bool) -> DataFrame:
+    """The rows that the table takes of the judged ones, of deliveries that are not held back.
+
+    With ``native`` rules, the rows that break a rule of the contract are left in, for the engine to drop and count.
+    """
+    from pyspark.sql import functions as F
+
+    judged = expectations.settle(judged, table)
+    stay = expectations.stays(table)
+    if native:
+        stay = ~F.col(expectations.COPY) & ~expectations.breaks(table, expectations.UNIQUE)
+        for rule in table.rules:
+            if rule.references and rule.on_fail == "drop":
+                stay = stay & ~expectations.breaks(table, rule.name)
+    rows = judged.where(stay).select(*table.column_names)
+    return rows.join(F.broadcast(_held_back(judged, table)), "delivery_date", "left_anti")
+
+
+def _held_back(judged: DataFrame, table: Table) -> DataFrame:
+    """The dates of the settled deliveries that break a blocking rule, or of which most rows would be refused."""
+    from pyspark.sql import functions as F
+
+    refused = F.sum(F.when(~expectations.stays(table) & ~F.col(expectations.COPY), 1).otherwise(0))
+    wrong = [refused > F.count("*") * expectations.MOSTLY_REFUSED]
+    blocking = [rule.name for rule in table.rules if rule.blocking]
+    wrong += [F.max(expectations.breaks(table, name)) for name in blocking]
+    wrong += [
+        F.coalesce(F.expr(rule.measure) > rule.limit, F.lit(False)) for rule in table.delivery_rules if rule.blocking
+    ]
+    days = judged.groupBy("delivery_date").agg(reduce(lambda one, other: one | other, wrong).alias("wrong"))
+    return days.where("wrong").select("delivery_date")
+
+
+def refused(judged: DataFrame, table: Table) -> DataFrame:
+    """The rows that the table does not take, as rows of the quarantine."""
+    from pyspark.sql import functions as F
+
+    rules = {rule.name: rule for rule in expectations.all_rules(table) if rule.on_fail == "drop"}
+    names = F.filter(expectations.BROKEN, lambda name: name.isin(*rules))
+    about = F.create_map(*(F.lit(said) for rule in rules.values() for said in (rule.name, rule.description)))
+    hints = F.create_map(*(F.lit(said) for rule in rules.values() for said in (rule.name, rule.hint)))
+    there = set(table.column_names)
+    return expectations.refused(expectations.settle(judged, table), table).select(
+        F.lit(table.name).alias("table_name"),
+        "delivery_date",
+        F.lit(None).cast("string").alias("source"),
+        (F.col("source_file") if "source_file" in there else F.lit(None).cast("string")).alias("source_file"),
+        (F.col("record_number") if "record_number" in there else F.lit(None).cast("bigint")).alias("record_number"),
+        F.lit(None).cast("bigint").alias("line_number"),
+        F.lit(None).cast("string").alias("raw"),
+        F.to_json(F.struct(*table.column_names)).alias("row"),
+        names.alias("rules"),
+        F.transform(names, lambda name: about[name]).alias("reasons"),
+        F.transform(names, lambda name: hints[name]).alias("hints"),
+    )
+
+
+def or_fail(built: DataFrame, table: Table, reads: Mapping[str, DataFrame], native: bool) -> DataFrame:
+    """The rows of a whole table, or an error that names the rule when one row breaks a blocking one.
+
+    With ``native`` rules only those are asked here that the engine cannot ask of a row alone.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    marked = expectations.annotate(built, table, reads)
+    rules = [rule for rule in table.rules if rule.blocking and not (native and rule in told(table))]
+    checks = [_error(table, rule, expectations.breaks(table, rule.name)) for rule in rules]
+    twice = F.count("*").over(Window.partitionBy(*table.key)) > 1
+    checks.append(_error(table, expectations.unique_key(table), twice))
+    return marked.withColumn("_sound", reduce(lambda one, other: one & other, checks)).where("_sound")
+
+
+def told(table: Table) -> list[Expectation]:
+    """The rules that are a condition on one row, which an engine with expectations of its own can ask."""
+    return [rule for rule in table.rules if not rule.references]
+
+
+def conditions(table: Table) -> dict[str, dict[str, str]]:
+    """These rules as Lakeflow takes them: what they come to, name and condition. Null counts as kept."""
+    found: dict[str, dict[str, str]] = {}
+    for rule in told(table):
+        found.setdefault(NATIVE[rule.on_fail], {})[rule.name] = f"coalesce({rule.condition}, true)"
+    return found
+
+
+def _error(table: Table, rule: Expectation, broken: Column) -> Column:
+    from pyspark.sql import functions as F
+
+    said = f"{table.name}: a row breaks {rule.name} ({rule.description}); the table stays as it was. {rule.hint}"
+    return F.when(broken, F.raise_error(F.lit(said)).cast("boolean")).otherwise(F.lit(True))
