@@ -11,7 +11,7 @@ import pytest
 import netflix_dagster
 
 PACKAGE = Path(netflix_dagster.__file__).parent
-ROOMS = ("azure", "lake", "landing", "tables", "compute", "serving", "profiling")
+ROOMS = ("azure", "lake", "landing", "tables", "compute", "pipelines", "serving", "profiling")
 MODULES = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
 HEAVY = (
     "pyspark",
