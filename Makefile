@@ -10,8 +10,13 @@ ENGINE_TESTS := netflix_dagster_tests/lake netflix_dagster_tests/tables
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
+ifeq ($(NETFLIX_ENV),azure)
+SAMPLE_LANDING := $(or $(NETFLIX_LANDING),abfss://landing@$(NETFLIX_ACCOUNT).dfs.core.windows.net)
+else
 export NETFLIX_LANDING ?= $(CURDIR)/data/landing
 export NETFLIX_LAKE ?= $(CURDIR)/data/lake
+SAMPLE_LANDING = $(NETFLIX_LANDING)
+endif
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
@@ -19,7 +24,7 @@ help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 run: $(READY) ## land sample deliveries and build the whole lakehouse through Dagster
-	@$(BIN)/netflix-dagster sample "$(NETFLIX_LANDING)"
+	@$(BIN)/netflix-dagster sample "$(SAMPLE_LANDING)"
 	@$(BIN)/netflix-dagster run
 
 dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://localhost:3000

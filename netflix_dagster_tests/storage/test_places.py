@@ -64,6 +64,8 @@ def test_each_zone_of_a_lake_is_a_container() -> None:
 
 
 def test_azure_needs_an_account_a_tenant_and_a_vault(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NETFLIX_LANDING", "NETFLIX_LAKE"):  # make sets them
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETFLIX_ENV", "azure")
     monkeypatch.setenv("NETFLIX_VAULT", "vault")
     with pytest.raises(ValueError, match=r"NETFLIX_ENV=azure also needs NETFLIX_ACCOUNT, NETFLIX_TENANT: "):
