@@ -195,11 +195,12 @@ def _shortened(text: str | None) -> str | None:
     return f"{text[:MOST_RAW]}… ({len(text) - MOST_RAW:,} characters more: see the file)"
 
 
-def _arrow(rows: Sequence[Refused], run_id: str) -> pa.Table:
+def refused_schema() -> pa.Schema:
+    """The columns of a refused row or file, as Arrow has them."""
     import pyarrow as pa
 
     texts = pa.list_(pa.string())
-    schema = pa.schema(
+    return pa.schema(
         [
             ("table_name", pa.string()),
             ("delivery_date", pa.date32()),
@@ -212,10 +213,15 @@ def _arrow(rows: Sequence[Refused], run_id: str) -> pa.Table:
             ("rules", texts),
             ("reasons", texts),
             ("hints", texts),
-            ("refused_at", pa.timestamp("us", "UTC")),
-            ("run_id", pa.string()),
         ]
     )
+
+
+def _arrow(rows: Sequence[Refused], run_id: str) -> pa.Table:
+    import pyarrow as pa
+
+    schema = refused_schema().append(pa.field("refused_at", pa.timestamp("us", "UTC")))
+    schema = schema.append(pa.field("run_id", pa.string()))
     now = datetime.now(UTC)
     entries = [
         {

@@ -94,9 +94,11 @@ def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str]
             writer = as_kept(shaped, target, table).write.format("delta").partitionBy("delivery_date")
             writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
         else:
-            create(lake, table)
             writer = shaped.write.format("delta").mode("overwrite")
-            if not as_promised(lake, table):
+            kept = delta(lake, table.name)
+            if kept is None:
+                create(lake, table)
+            elif kept.schema() != _schema(table):
                 writer = writer.option("overwriteSchema", "true")
         if note is not None:
             writer = writer.option("userMetadata", note)
@@ -193,12 +195,6 @@ def as_kept(frame: DataFrame, target: str, table: Table) -> DataFrame:
         return frame
     kept = frame.sparkSession.read.format("delta").load(target).where("false")
     return kept.select(*table.column_names).unionByName(frame)
-
-
-def as_promised(lake: Place, table: Table) -> bool:
-    """Whether the table that is there has the columns of the contract, in its order."""
-    kept = delta(lake, table.name)
-    return kept is not None and kept.schema() == _schema(table)
 
 
 def _schema(table: Table) -> Schema:

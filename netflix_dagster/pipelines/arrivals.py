@@ -68,22 +68,9 @@ def _refuser(table_name: str, source: Source) -> Callable[[Batches], Iterator[pa
     def refused(batches: Batches) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        texts = pa.list_(pa.string())
-        schema = pa.schema(
-            [
-                ("table_name", pa.string()),
-                ("delivery_date", pa.date32()),
-                ("source", pa.string()),
-                ("source_file", pa.string()),
-                ("record_number", pa.int64()),
-                ("line_number", pa.int64()),
-                ("raw", pa.string()),
-                ("row", pa.string()),
-                ("rules", texts),
-                ("reasons", texts),
-                ("hints", texts),
-            ]
-        )
+        from netflix_dagster.lake.quarantine import refused_schema
+
+        schema = refused_schema()
         for day, file in _parsed(batches, source):
             where = {"table_name": table_name, "delivery_date": day, "source": source.name}
             found = [{**where, **_told(file, refusal)} for refusal in file.refusals]
