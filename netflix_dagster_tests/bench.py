@@ -28,7 +28,7 @@ def main() -> None:
         scratch = Path(folder)
         if not landing.is_dir():
             landing = scratch / "landing"
-            _python("from netflix_dagster.landing.sample import write_sample; write_sample(FOLDER)", landing)
+            _python("from netflix_dagster.sample import write_sample; write_sample(FOLDER)", landing)
         _say(f"deliveries: {landing}")
         _load()
         _compute(landing, scratch / "compute")

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from netflix_dagster.lake.engines import missing
-from netflix_dagster.landing.sample import write_sample
+from netflix_dagster.engine.sessions import missing
+from netflix_dagster.sample import write_sample
 
 TIMES = 100
 SOURCE = "netflix_catalogue"

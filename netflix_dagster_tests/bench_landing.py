@@ -16,7 +16,7 @@ from pathlib import Path
 
 from netflix_dagster.defs import landing_events, sensors
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import ledger
+from netflix_dagster.deliveries import ledger
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.storage import AzureFolder, write

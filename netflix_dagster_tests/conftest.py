@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netflix_dagster.lake import engines
+from netflix_dagster.engine import sessions
 from netflix_dagster.settings import get_settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ TESTED_ON_EVERY_ENGINE = tuple(HERE / name for name in ("lake", "tables"))
 @pytest.fixture(scope="session")
 def spark() -> SparkSession:
     """The engine that builds the tables (``NETFLIX_ENGINE``), started once for all tests."""
-    return engines.session(get_settings().engine)
+    return sessions.session(get_settings().engine)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -60,5 +60,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         pytest.fail("this test uses the engine: ask for the fixture spark, so that it is run on every engine")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engines, "session", refused)
+        patched.setattr(sessions, "session", refused)
         return (yield)

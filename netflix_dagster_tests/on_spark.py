@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from netflix_dagster.lake import jars
+from netflix_dagster.engine import jars
 from netflix_dagster.settings import get_settings
 
 

@@ -71,7 +71,7 @@ def run(
         from netflix_dagster.cli.progress import real_stderr
         from netflix_dagster.cli.run import run_pending
         from netflix_dagster.cli.summary import print_summary
-        from netflix_dagster.lake.engines import missing
+        from netflix_dagster.engine.sessions import missing
 
         if lacking := missing(settings.engine):
             raise Failed(lacking)
@@ -122,8 +122,8 @@ def accept(
     with told(err):
         settings = _settings(None, lake)
         import netflix_dagster.tables  # noqa: F401  declares the tables
-        from netflix_dagster.lake.decisions import DecisionError
-        from netflix_dagster.lake.decisions import accept as decide
+        from netflix_dagster.deliveries.decisions import DecisionError
+        from netflix_dagster.deliveries.decisions import accept as decide
 
         try:
             overruled = decide(settings.lake, feed, delivery, because)
@@ -141,7 +141,7 @@ def sample(
     ] = False,
 ) -> None:
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""
-    from netflix_dagster.landing.sample import write_sample
+    from netflix_dagster.sample import write_sample
 
     with told(err):
         landing = _place(folder)
@@ -155,7 +155,7 @@ def jars() -> None:
     """Fetch what Apache Spark needs besides itself, once: Delta, and the driver of Azure's storage."""
     with told(err):
         folder = _settings(None, None).spark_jars
-        from netflix_dagster.lake.jars import JarsError, fetch
+        from netflix_dagster.engine.jars import JarsError, fetch
 
         err.print(f"fetching the jars of Apache Spark into {folder} ...", markup=False, soft_wrap=True)
         try:

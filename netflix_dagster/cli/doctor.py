@@ -133,16 +133,16 @@ def _home(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _engine(settings: Settings) -> tuple[bool, str, str]:
-    from netflix_dagster.lake import engines
+    from netflix_dagster.engine import sessions
 
-    if lacking := engines.missing(settings.engine):
+    if lacking := sessions.missing(settings.engine):
         return False, f"{settings.engine}: {lacking}", "or set NETFLIX_ENGINE=sail, which needs nothing"
-    answer = engines.session(settings.engine).sql("SELECT 1 AS one").collect()
+    answer = sessions.session(settings.engine).sql("SELECT 1 AS one").collect()
     return answer[0]["one"] == 1, f"{settings.engine}: answers", "reinstall the environment: rm -rf .venv && make run"
 
 
 def _deliveries(settings: Settings) -> tuple[bool, str, str]:
-    from netflix_dagster.lake import ledger
+    from netflix_dagster.deliveries import ledger
 
     there = {(delivery.source, delivery.date) for delivery in _listing(settings).deliveries}
     state = [entry for key, entry in ledger.latest(settings.lake).items() if key in there]

@@ -12,8 +12,8 @@ from typing import Any
 
 from netflix_dagster.cli.output import plural
 from netflix_dagster.cli.trouble import WrongCall
-from netflix_dagster.profiling import Profile, Unreadable, as_json, profile
-from netflix_dagster.profiling.proposal import printable
+from netflix_dagster.files.profiling import Profile, Unreadable, as_json, profile
+from netflix_dagster.files.profiling.proposal import printable
 from netflix_dagster.settings import Settings
 
 MOST_ODD = 40

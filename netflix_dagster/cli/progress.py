@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 if TYPE_CHECKING:
-    from netflix_dagster.compute.report import Report
+    from netflix_dagster.contracts.report import Report
 
 
 def real_stderr() -> Console:
@@ -25,7 +25,7 @@ def real_stderr() -> Console:
 
 
 class Progress(logging.Handler):
-    """Listens to what ``compute.build`` says, shows it, and keeps the reports.
+    """Listens to what ``build.table`` says, shows it, and keeps the reports.
 
     In a terminal a last line says what is under way; elsewhere only what is done is said.
     """

@@ -19,8 +19,8 @@ from netflix_dagster.cli.trouble import WrongCall
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from netflix_dagster.lake.pending import Pending
-    from netflix_dagster.lake.quarantine import Delivery, Selection
+    from netflix_dagster.deliveries.pending import Pending
+    from netflix_dagster.deliveries.quarantine import Delivery, Selection
 
 MOST_LISTED = 200
 MOST_SHOWN = 20
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 def select(settings: Settings, **wanted: Any) -> tuple[Selection, list[Row]]:
     """The rows of the quarantine that are asked for. A table or date that there is not is a wrong call."""
     import netflix_dagster.tables  # noqa: F401  declares the tables
-    from netflix_dagster.lake import quarantine
+    from netflix_dagster.deliveries import quarantine
 
     selection = quarantine.Selection(**wanted)
     try:
@@ -116,7 +116,7 @@ def replay(settings: Settings, dry_run: bool, console: Console, **wanted: Any) -
         work = _work(settings, chosen)
         return _told(settings, selection, started, work, chosen, chosen, chosen, [], dry_run)
     from netflix_dagster.cli.run import at_home, at_work, build_all
-    from netflix_dagster.lake import quarantine
+    from netflix_dagster.deliveries import quarantine
 
     with at_work(at_home(settings), console) as (instance, progress):
         before = quarantine.rows(settings.lake)
@@ -169,9 +169,9 @@ def _verdict(found: Mapping[str, Any]) -> str:
 
 def _work(settings: Settings, chosen: Sequence[Row]) -> list[Pending]:
     """The deliveries of the rows as pieces of work: every source of theirs, because tables read several."""
-    from netflix_dagster.lake import quarantine
-    from netflix_dagster.lake.contract import TABLES
-    from netflix_dagster.lake.pending import Pending
+    from netflix_dagster.contracts.contract import TABLES
+    from netflix_dagster.deliveries import quarantine
+    from netflix_dagster.deliveries.pending import Pending
 
     work = []
     for feed, day in quarantine.deliveries(chosen):
@@ -183,7 +183,7 @@ def _work(settings: Settings, chosen: Sequence[Row]) -> list[Pending]:
 
 
 def _of(rows: Sequence[Row], delivery: Delivery) -> list[Row]:
-    from netflix_dagster.lake import quarantine
+    from netflix_dagster.deliveries import quarantine
 
     return [row for row in rows if quarantine.deliveries([row]) == [delivery]]
 
@@ -199,7 +199,7 @@ def _told(
     runs: Sequence[dict[str, Any]],
     dry_run: bool,
 ) -> dict[str, Any]:
-    from netflix_dagster.lake import ledger, quarantine
+    from netflix_dagster.deliveries import ledger, quarantine
 
     asked = {(piece.feed, piece.date) for piece in work}
     held = [e for e in ledger.latest(settings.lake).values() if (e.feed, e.delivery_date) in asked and runs]
@@ -247,14 +247,14 @@ def _told(
 
 
 def _counted(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:
-    from netflix_dagster.lake import quarantine
+    from netflix_dagster.deliveries import quarantine
 
     return Counter(map(quarantine.identity, rows))
 
 
 def _some(rows: Sequence[Row], wanted: Counter[tuple[Any, ...]]) -> list[Row]:
     """As many of the rows with each identity as are wanted."""
-    from netflix_dagster.lake import quarantine
+    from netflix_dagster.deliveries import quarantine
 
     left, found = Counter(wanted), []
     for row in rows:
@@ -279,7 +279,7 @@ def _landed(row: Row, settings: Settings) -> str | None:
 
 def _places(row: Row, settings: Settings) -> dict[str, str]:
     """Where it is said what the row should be like: its source in sources.yaml, its table's contract."""
-    from netflix_dagster.lake.contract import TABLES
+    from netflix_dagster.contracts.contract import TABLES
     from netflix_dagster.landing.sources import PACKAGED
 
     places = {}

@@ -24,8 +24,8 @@ from netflix_dagster.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
 
-    from netflix_dagster.compute.report import Report
-    from netflix_dagster.lake.pending import Pending
+    from netflix_dagster.contracts.report import Report
+    from netflix_dagster.deliveries.pending import Pending
     from netflix_dagster.landing.deliveries import Listing
 
 OK, FAILED, HELD_BACK = 0, 1, 3
@@ -50,8 +50,8 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
     home = at_home(settings)
     console.print(f"landing {settings.landing}\nlake    {settings.lake}", markup=False, soft_wrap=True)
 
-    from netflix_dagster.lake import ledger
-    from netflix_dagster.lake.pending import pending
+    from netflix_dagster.deliveries import ledger
+    from netflix_dagster.deliveries.pending import pending
     from netflix_dagster.landing.deliveries import list_landing
 
     with at_work(home, console) as (instance, progress):
@@ -93,7 +93,7 @@ class Batch:
 
     @property
     def tables(self) -> list[str]:
-        from netflix_dagster.compute.pending_work import touched_tables
+        from netflix_dagster.build.pending_work import touched_tables
 
         return touched_tables(self.feed, sorted({source for piece in self.pieces for source in piece.sources}))
 
@@ -106,7 +106,7 @@ def build_all(
     A table that belongs to no feed alone is built once, in the last run that is sure to reach it.
     """
     import netflix_dagster.tables  # noqa: F401  declares the tables
-    from netflix_dagster.lake.contract import TABLES
+    from netflix_dagster.contracts.contract import TABLES
 
     runs, plan = [], list(_batches(instance, work, settings))
     for place, batch in enumerate(plan):
@@ -143,7 +143,7 @@ def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Setti
 
 
 def _will_be_refused(piece: Pending, settings: Settings) -> bool:
-    from netflix_dagster.compute.ingest import inspect
+    from netflix_dagster.build.door import inspect
     from netflix_dagster.landing.deliveries import delivery_at
     from netflix_dagster.landing.sources import load_sources
 
@@ -194,7 +194,7 @@ def _interrupted(event: DagsterEvent) -> bool:
 
 def _errors(result: Any) -> list[str]:
     """What failed by no fault of a delivery, one text a table; a table that holds deliveries back has not failed."""
-    from netflix_dagster.lake.contract import TABLES
+    from netflix_dagster.contracts.contract import TABLES
 
     said = []
     for event in result.all_events:
@@ -215,8 +215,9 @@ def _summary(
     settings: Settings, listing: Listing, reports: Sequence[Report], runs: list[dict[str, Any]], seconds: float
 ) -> dict[str, Any]:
     import netflix_dagster.tables  # noqa: F401  declares the tables
-    from netflix_dagster.lake import ledger, quarantine, store
-    from netflix_dagster.lake.contract import TABLES
+    from netflix_dagster.contracts.contract import TABLES
+    from netflix_dagster.deliveries import ledger, quarantine
+    from netflix_dagster.lake import store
 
     checks = [check for report in reports for o in report.outcomes.values() for check in o.checks]
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}

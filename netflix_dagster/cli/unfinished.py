@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.ledger import Entry
+from netflix_dagster.deliveries.ledger import Entry
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
@@ -23,8 +23,8 @@ def unfinished(instance: DagsterInstance, ledger: Mapping[tuple[str, str], Entry
     It is when the run that took them in did not come to its own end, or when a table is older than one that it
     reads. What lies behind a refused file of the same date waits for that file and is not left to do.
     """
-    from netflix_dagster.compute.pending_work import touched_tables
-    from netflix_dagster.lake.contract import TABLES, downstream_of
+    from netflix_dagster.build.pending_work import touched_tables
+    from netflix_dagster.contracts.contract import TABLES, downstream_of
 
     built_at = _Built(instance)
     ended = _Ended(instance, {entry.run_id for entry in ledger.values() if entry.status == "accepted"})
@@ -60,8 +60,8 @@ class _Built:
     def __call__(self, name: str, date: str) -> int:
         from dagster import DagsterEventType
 
+        from netflix_dagster.contracts.contract import TABLES
         from netflix_dagster.defs.checks import asset_key
-        from netflix_dagster.lake.contract import TABLES
 
         if TABLES[name].feed is None:
             if name not in self.whole:

@@ -15,12 +15,13 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from netflix_dagster.azure.redaction import redact
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.failures import why_failed
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.webhook import Alert, post
-from netflix_dagster.lake import ledger, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings, get_settings
 from netflix_dagster.storage import Place
 

@@ -11,14 +11,14 @@ from typing import Any
 import dagster as dg
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.defs.checks import asset_key, check_specs
+from netflix_dagster.defs.events import held_back, told
 from netflix_dagster.defs.external import landed_by
 from netflix_dagster.defs.freshness import freshness
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.defs.told import held_back, told
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import TABLES, Table
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 

@@ -11,13 +11,13 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from netflix_dagster.compute.ingest import CHECKS
-from netflix_dagster.compute.report import Check, Report
+from netflix_dagster.build import conservation
+from netflix_dagster.build.door import CHECKS
+from netflix_dagster.contracts.contract import Table
+from netflix_dagster.contracts.expectations import MOST_SAMPLES, all_rules
+from netflix_dagster.contracts.report import Check, Report
 from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.partitions import feed_partitions
-from netflix_dagster.lake import conservation
-from netflix_dagster.lake.contract import Table
-from netflix_dagster.lake.expectations import MOST_SAMPLES, all_rules
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:

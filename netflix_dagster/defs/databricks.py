@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
-from netflix_dagster.compute.databricks import DatabricksRefused, DatabricksSettings, Job, workspace
-from netflix_dagster.compute.report import Report
-from netflix_dagster.compute.step import Order, left_out
+from netflix_dagster.contracts.report import Report
+from netflix_dagster.databricks.jobs import DatabricksRefused, DatabricksSettings, Job, workspace
+from netflix_dagster.databricks.step import Order, left_out
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from netflix_dagster.compute.databricks import DatabricksSettings, workspace
-from netflix_dagster.compute.databricks_runs import FIRST_LOOK_MS, Seen, ended, find
+from netflix_dagster.databricks.jobs import DatabricksSettings, workspace
+from netflix_dagster.databricks.runs import FIRST_LOOK_MS, Seen, ended, find
 from netflix_dagster.landing.sources import ExternalJob, Sources
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from netflix_dagster.lake.contract import Table
+from netflix_dagster.contracts.contract import Table
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 

@@ -5,9 +5,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from netflix_dagster.contracts.contract import TABLES, downstream_of
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake.contract import TABLES, downstream_of
 from netflix_dagster.landing.sources import Feed
 
 
@@ -63,7 +63,7 @@ class Decision(dg.Config):
 
 @dg.op(description="Write the decision down and have the delivery taken up again.")
 def decide(context: dg.OpExecutionContext, config: Decision, lake: Lake) -> None:
-    from netflix_dagster.lake.decisions import DecisionError, accept
+    from netflix_dagster.deliveries.decisions import DecisionError, accept
 
     try:
         overruled = accept(lake.settings.lake, config.feed, config.delivery_date, config.because, config.by)
@@ -82,7 +82,7 @@ class Replayed(dg.Config):
 
 @dg.op(description="Have the deliveries of the selected rows taken up again.")
 def reopen_deliveries(context: dg.OpExecutionContext, config: Replayed, lake: Lake) -> None:
-    from netflix_dagster.lake import quarantine
+    from netflix_dagster.deliveries import quarantine
 
     chosen = quarantine.Selection(config.table or None, config.delivery_date or None, config.rule or None)
     try:

@@ -19,8 +19,9 @@ import dagster as dg
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import MOST_PER_TICK, run_requests
-from netflix_dagster.lake import ledger, store
-from netflix_dagster.lake.pending import Pending, pending
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.deliveries.pending import Pending, pending
+from netflix_dagster.lake import store
 from netflix_dagster.landing.deliveries import deliveries_at, list_landing
 from netflix_dagster.landing.events import Events, Place, Poison, touched
 from netflix_dagster.landing.sources import Sources, load_sources

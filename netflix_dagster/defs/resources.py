@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from netflix_dagster.compute.report import Report
-from netflix_dagster.compute.step import in_order
+from netflix_dagster.contracts.report import Report
+from netflix_dagster.databricks.step import in_order
 from netflix_dagster.defs.telemetry import traced
-from netflix_dagster.lake import engines
+from netflix_dagster.engine import sessions
 from netflix_dagster.settings import Settings, get_settings
 from netflix_dagster.storage import at
 
@@ -48,14 +48,14 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     def reports(
         self, context: dg.AssetExecutionContext, tables: Sequence[str], deliveries: Sequence[str]
     ) -> Iterator[Report]:
-        """Build tables, and report on each as soon as it is done; see ``compute.step``."""
+        """Build tables, and report on each as soon as it is done; see ``databricks.step``."""
         yield from in_order(tables, deliveries, lambda table, days: self.build(table, days, context.run_id))
 
     def build(self, table: str, deliveries: Sequence[str], run_id: str) -> Report:
-        """Build one table for some deliveries; see ``compute.build``."""
-        from netflix_dagster.compute.build import build
+        """Build one table for some deliveries; see ``build.table``."""
+        from netflix_dagster.build.table import build
 
-        engines.open_with(_through_dagster)
+        sessions.open_with(_through_dagster)
         return build(table, deliveries, self.settings, run_id)
 
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import dagster as dg
 
-from netflix_dagster.compute.pending_work import touched_tables
+from netflix_dagster.build.pending_work import touched_tables
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import job_name
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import ledger, store
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.lake.pending import Pending, pending
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.deliveries.pending import Pending, pending
+from netflix_dagster.lake import store
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import Feed, Sources, load_sources
 from netflix_dagster.landing.watermark import Watermark

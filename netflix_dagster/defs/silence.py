@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from netflix_dagster.compute import telemetry
+from netflix_dagster.build import telemetry
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import ledger, store
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import Feed
 from netflix_dagster.storage import Place
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import dagster as dg
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG, PARTITION_NAME_TAG
 
-from netflix_dagster.compute import telemetry
+from netflix_dagster.build import telemetry
 from netflix_dagster.defs.failures import why_failed
 
 

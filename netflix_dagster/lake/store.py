@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netflix_dagster import storage
-from netflix_dagster.lake.contract import ContractError, Table
+from netflix_dagster.contracts.contract import ContractError, Table
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.storage import Place
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
-from netflix_dagster.lake import decisions, store
-from netflix_dagster.lake.contract import LAYERS, TABLES, Table
+from netflix_dagster.contracts.contract import LAYERS, TABLES, Table
+from netflix_dagster.deliveries import decisions
+from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.pipelines import arrivals, verdicts
 from netflix_dagster.pipelines.awaited import Awaited

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from netflix_dagster.lake import spark
+from netflix_dagster.engine import spark
 from netflix_dagster.settings import Settings, get_settings
 
 FOLDER = Path("data") / "pipeline"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.lake.contract import Table
-from netflix_dagster.lake.parsing import ParsedFile, Refusal, parse_bytes
+from netflix_dagster.contracts.contract import Table
+from netflix_dagster.files.parsing import ParsedFile, Refusal, parse_bytes
+from netflix_dagster.files.unpack import MAX_FILE, too_large
 from netflix_dagster.lake.store import ddl
-from netflix_dagster.lake.unpack import MAX_FILE, too_large
 from netflix_dagster.landing.listing import is_date, passed_over
 from netflix_dagster.landing.sources import Source
 from netflix_dagster.storage import Place
@@ -68,7 +68,7 @@ def _refuser(table_name: str, source: Source) -> Callable[[Batches], Iterator[pa
     def refused(batches: Batches) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        from netflix_dagster.lake.quarantine import refused_schema
+        from netflix_dagster.deliveries.quarantine import refused_schema
 
         schema = refused_schema()
         for day, file in _parsed(batches, source):

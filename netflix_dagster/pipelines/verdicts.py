@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake import expectations
-from netflix_dagster.lake.contract import Expectation, Table
+from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts.contract import Expectation, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import netflix_dagster
 import netflix_dagster.tables
-from netflix_dagster.lake.contract import LAYERS, TABLES, Column, Table
-from netflix_dagster.lake.expectations import all_rules
+from netflix_dagster.contracts.contract import LAYERS, TABLES, Column, Table
+from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import get_settings
 

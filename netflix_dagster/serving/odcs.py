@@ -14,10 +14,10 @@ from typing import Any
 import yaml
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.contracts.contract import TABLES, Column, Expectation, Table
+from netflix_dagster.contracts.delivery_rules import DeliveryRule
+from netflix_dagster.contracts.expectations import UNIQUE, all_rules
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import TABLES, Column, Expectation, Table
-from netflix_dagster.lake.delivery_rules import DeliveryRule
-from netflix_dagster.lake.expectations import UNIQUE, all_rules
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import get_settings
 from netflix_dagster.storage import Place, at

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake import begun, columns, decisions, engines, ledger, quarantine, results, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import begun, columns, decisions, ledger, quarantine, results
+from netflix_dagster.engine import sessions
+from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import Place
 
@@ -140,7 +142,7 @@ def main(said: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
     settings = Settings(**({"lake": given.lake} if given.lake else {}))
-    ran = register(engines.session(settings.engine), given.catalog, settings.lake, given.schemas)
+    ran = register(sessions.session(settings.engine), given.catalog, settings.lake, given.schemas)
     for statement in ran:
         log.info("%s", statement)
     log.info("%d statements", len(ran))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.lake.contract import Column, Table, add_table
-from netflix_dagster.lake.parsing import ParsedFile, parse_file
+from netflix_dagster.contracts.contract import Column, Table, add_table
+from netflix_dagster.files.parsing import ParsedFile, parse_file
 from netflix_dagster.landing.sources import Source, load_sources
 from netflix_dagster.settings import get_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.kinds import MONTH_NAME, MONTHS
+from netflix_dagster.files.kinds import MONTH_NAME, MONTHS
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -172,5 +172,5 @@ def test_a_lake_on_this_machine_asks_nobody(inside: Cloud, monkeypatch: pytest.M
 
 
 def test_azures_libraries_load_only_where_they_are_used(azure: Cloud, tmp_path: Path) -> None:
-    code = "import sys, netflix_dagster.compute.build, netflix_dagster.azure.access; print('azure.core' in sys.modules)"
+    code = "import sys, netflix_dagster.build.table, netflix_dagster.azure.access; print('azure.core' in sys.modules)"
     assert python(azure, code, tmp_path).stdout.split() == ["False"]

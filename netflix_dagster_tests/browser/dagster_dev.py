@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.landing.sample import write_sample
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import write_sample
 
 REPO = Path(__file__).parents[2]
 LAST_TABLES = {"catalogue": "gold.kpi_catalogue", "charts": "gold.kpi_top10", "engagement": "gold.fact_engagement"}

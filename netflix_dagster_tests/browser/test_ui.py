@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.lake.expectations import all_rules
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster_tests.browser.conftest import Shoot
 from netflix_dagster_tests.browser.dagster_dev import DagsterDev
 

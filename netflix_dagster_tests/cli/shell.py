@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.lake import ledger, store
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 
 COMMAND = str(Path(sys.executable).parent / "netflix-dagster")
 DIFFERS = {"loaded_at", "run_id", "refused_at", "recorded_at"}

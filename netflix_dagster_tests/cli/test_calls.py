@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.landing.sample import sample_files
-from netflix_dagster.landing.sample_charts import garbage_files
 from netflix_dagster.landing.sources import PACKAGED
+from netflix_dagster.sample import sample_files
+from netflix_dagster.sample.charts import garbage_files
 from netflix_dagster_tests.cli.shell import Shell
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.serving import dictionary
 from netflix_dagster_tests.cli.shell import Shell
 

@@ -15,10 +15,11 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from netflix_dagster.build.pending_work import touched_tables
 from netflix_dagster.cli.alone import STARTED_BY
-from netflix_dagster.compute.pending_work import touched_tables
-from netflix_dagster.lake import results, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import results
+from netflix_dagster.lake import store
 from netflix_dagster_tests.cli.shell import Said, Shell
 
 DAYS = ("2024-03-15", "2024-09-20")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netflix_dagster.landing.sample import sample_files
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import sample_files
 from netflix_dagster_tests.cli.shell import Shell
 
 UNKNOWN = "Sendung;Datum;Sender\n" + "".join(f"Größe {n};{n}.5.2024;{('ARD', 'ZDF')[n % 2]}\n" for n in range(1, 29))

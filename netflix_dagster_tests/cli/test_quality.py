@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from netflix_dagster.lake import contract, delivery_rules
+from netflix_dagster.contracts import contract, delivery_rules
 from netflix_dagster.lake.query import query
 from netflix_dagster_tests.cli.shell import Shell
 

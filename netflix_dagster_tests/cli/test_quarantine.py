@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.lake import quarantine
+from netflix_dagster.deliveries import quarantine
 from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster_tests.cli.shell import Shell
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.landing.sample import RELEASES
+from netflix_dagster.sample import RELEASES
 from netflix_dagster_tests.cli.shell import Shell
 
 TITLE = "Salt\u00a0Meridian"

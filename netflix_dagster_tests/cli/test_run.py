@@ -11,10 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake import ledger
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.landing.sample import RELEASES, SPLIT_DAY
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import ledger
 from netflix_dagster.landing.sources import PACKAGED, load_sources
+from netflix_dagster.sample import RELEASES, SPLIT_DAY
 from netflix_dagster_tests.cli.shell import Said, Shell
 
 DAYS = sorted(day.isoformat() for day in (*RELEASES, SPLIT_DAY))

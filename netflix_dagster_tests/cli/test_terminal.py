@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake import ledger, quarantine
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import ledger, quarantine
 from netflix_dagster_tests.cli.shell import NOISE, Shell
 
 HEADER = "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from netflix_dagster.lake.query import QueryError, query
-from netflix_dagster.landing.sample_charts import chart_files
+from netflix_dagster.sample.charts import chart_files
 from netflix_dagster_tests.cli.shell import Shell
 
 DOCS = Path(__file__).parents[2] / "docs" / "time-travel.md"

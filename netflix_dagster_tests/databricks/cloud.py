@@ -15,13 +15,13 @@ import dagster as dg
 from deltalake import DeltaTable
 
 from netflix_dagster import storage
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.databricks import LakeOnDatabricks
 from netflix_dagster.defs.jobs import feed_job
 from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.defs.house import DIFFERS, PARTITIONS, QUIET, Row, as_csv
 from netflix_dagster_tests.emulators.azurite import ACCOUNT

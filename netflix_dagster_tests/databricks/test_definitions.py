@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from netflix_dagster.compute.databricks import DatabricksRefused, DatabricksSettings, task
-from netflix_dagster.compute.report import Check, Outcome, Report
-from netflix_dagster.compute.step import left_out
+from netflix_dagster.contracts.report import Check, Outcome, Report
+from netflix_dagster.databricks.jobs import DatabricksRefused, DatabricksSettings, task
+from netflix_dagster.databricks.step import left_out
 from netflix_dagster.defs.assets import table_assets
 
 LOADED = """

@@ -18,7 +18,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service import jobs, workspace
 
-from netflix_dagster.compute.databricks import DatabricksSettings, Job
+from netflix_dagster.databricks.jobs import DatabricksSettings, Job
 from netflix_dagster_tests.databricks.cloud import wait_for
 from netflix_dagster_tests.infra.wheel import uv
 

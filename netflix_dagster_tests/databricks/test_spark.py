@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from netflix_dagster.lake import spark, store
+from netflix_dagster.engine import spark
+from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.databricks.cloud import CHAIN, CLUSTER, Cloud, reason
 from netflix_dagster_tests.defs.house import House, checks, title

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from netflix_dagster import storage
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster_tests.browser.conftest import CHROMIUM, QUIETLY
 from netflix_dagster_tests.browser.dagster_dev import GOLD_WITHIN, DagsterDev
 from netflix_dagster_tests.databricks.cloud import CLUSTER, Cloud, wait_for

@@ -13,13 +13,14 @@ from typing import Any
 import dagster as dg
 from deltalake import DeltaTable
 
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import feed_tables
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
-from netflix_dagster.lake import ledger, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 
 PARTITIONS = "catalogue_deliveries"
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}

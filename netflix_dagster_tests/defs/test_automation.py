@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import dagster as dg
 import pytest
 
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
-from netflix_dagster.lake.contract import TABLES
 from netflix_dagster_tests.defs.house import House, title
 
 TITLES = ("bronze.netflix_catalogue", "bronze.netflix_titles", "silver.titles", "silver.releases")

@@ -9,9 +9,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from netflix_dagster.compute.pending_work import touched_tables
+from netflix_dagster.build.pending_work import touched_tables
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.defs.jobs import feed_tables
-from netflix_dagster.lake.contract import TABLES
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
 from netflix_dagster_tests.defs.house import PARTITIONS, House, as_csv, checks, materialized, title
 

@@ -14,11 +14,11 @@ import pytest
 from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 import netflix_dagster
+from netflix_dagster.contracts.contract import TABLES, Table
+from netflix_dagster.contracts.expectations import MOSTLY, UNIQUE
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import feed_tables
-from netflix_dagster.lake.contract import TABLES, Table
-from netflix_dagster.lake.expectations import MOSTLY, UNIQUE
 from netflix_dagster.landing.sources import load_sources
 
 PACKAGE = Path(netflix_dagster.__file__).parent

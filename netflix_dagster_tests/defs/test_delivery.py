@@ -5,10 +5,11 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from netflix_dagster.compute.pending_work import touched_tables
+from netflix_dagster.build.pending_work import touched_tables
+from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.defs.jobs import feed_tables
-from netflix_dagster.lake import ledger, store
-from netflix_dagster.lake.contract import TABLES, Table
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
 from netflix_dagster_tests.defs.house import House, checks, materialized, split_files, title
 

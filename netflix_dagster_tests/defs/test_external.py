@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from netflix_dagster.compute.databricks_runs import JobNotFound
+from netflix_dagster.databricks.runs import JobNotFound
 from netflix_dagster.defs.external import external_assets, external_key, external_sensors, landed_by
 from netflix_dagster.landing.sources import PACKAGED, Sources, SourcesError, load_sources
 from netflix_dagster_tests.emulators.databricks import Workspace

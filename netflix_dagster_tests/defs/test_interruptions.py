@@ -17,9 +17,11 @@ import pyarrow.compute
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from netflix_dagster.compute.report import Report
+from netflix_dagster.contracts.report import Report
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import engines, ledger, store
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.engine import sessions
+from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized, title
 
 LATER = "2020-03-01"
@@ -73,7 +75,7 @@ def build_in_child(root: Path, running: Event) -> None:
     """Build the delivery in a process of its own; the exit code says whether it came to the end."""
     house = House(root)
     house.instance.add_dynamic_partitions(PARTITIONS, [LATER])
-    engines.session()
+    sessions.session()
     running.set()
     os._exit(0 if house.run(LATER).success else 1)
 

@@ -15,14 +15,15 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorEvaluationContext
 
-from netflix_dagster.compute import ingest
+from netflix_dagster.build import door
 from netflix_dagster.definitions import defs, feeds, jobs
 from netflix_dagster.defs import landing_events
 from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import landing_sensor
-from netflix_dagster.lake import ledger, store
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 from netflix_dagster.landing import events, watermark
 from netflix_dagster.landing.deliveries import delivery_at, list_landing
 from netflix_dagster.landing.sources import load_sources
@@ -399,7 +400,7 @@ def test_from_upload_to_fresh_gold(told: Watch, queue: Queue) -> None:
 def test_a_file_replaced_while_it_is_read_is_not_mixed_with_the_new_one(
     told: Watch, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_it_is = ingest._write
+    as_it_is = door._write
 
     def replaced_before(*said: Any) -> None:
         queue.send(event(put(DAYS[0], as_csv([title(3)]))))
@@ -408,7 +409,7 @@ def test_a_file_replaced_while_it_is_read_is_not_mixed_with_the_new_one(
     queue.send(event(put(DAYS[0])))
     (request,) = told.requests()
     with monkeypatch.context() as patched:
-        patched.setattr(ingest, "_write", replaced_before)
+        patched.setattr(door, "_write", replaced_before)
         result = told.house.request(request)
     assert "was replaced while it was being read" in failures(result)[0]
     assert told.house.rows("bronze.netflix_catalogue") == []

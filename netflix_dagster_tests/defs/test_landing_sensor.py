@@ -10,12 +10,12 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorEvaluationContext
 
+from netflix_dagster.contracts.contract import downstream_of
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import feed_tables
 from netflix_dagster.defs.sensors import MOST_PER_TICK, ONE_BY_ONE, RANGE_END, RANGE_START, Cursor
-from netflix_dagster.lake import ledger
-from netflix_dagster.lake.contract import downstream_of
+from netflix_dagster.deliveries import ledger
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.defs.house import PARTITIONS, House, as_csv, materialized, split_files, title

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netflix_dagster.lake import decisions
-from netflix_dagster.lake.pending import pending
+from netflix_dagster.deliveries import decisions
+from netflix_dagster.deliveries.pending import pending
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.defs.house import House, checks, materialized, title
@@ -53,7 +53,7 @@ def test_a_person_takes_it_in(house: House) -> None:
     assert RULE in reason
     sources = load_sources()
     listing = list_landing(house.landing, sources)
-    from netflix_dagster.lake import ledger
+    from netflix_dagster.deliveries import ledger
 
     work = pending(listing, sources, ledger.latest(house.tables))
     assert [piece.date for piece in work] == [CUT], "the sensor takes it up again"

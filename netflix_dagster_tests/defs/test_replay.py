@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND
 from netflix_dagster_tests.defs.house import House, checks, title
 from netflix_dagster_tests.defs.test_landing_sensor import Watch

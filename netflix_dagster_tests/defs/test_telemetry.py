@@ -17,7 +17,7 @@ import dagster as dg
 import pytest
 
 from netflix_dagster.azure import telemetry as azure
-from netflix_dagster.compute import telemetry
+from netflix_dagster.build import telemetry
 from netflix_dagster.defs.silence import freshness_sensors
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.defs.house import House, title
@@ -187,7 +187,7 @@ def test_no_secret_leaves(house: House, tmp_path: Path) -> None:
 def test_an_error_that_is_none_of_a_delivery_is_told(house: House, tmp_path: Path) -> None:
     house.release(GOOD, title(1))
     with insights() as stub, telling(stub.connection, tmp_path) as patch:
-        patch.setattr("netflix_dagster.compute.ingest.parse_file", None)
+        patch.setattr("netflix_dagster.build.door.parse_file", None)
         assert not house.run(GOOD, only=[CATALOGUE]).success
         assert "TypeError" in {row["type"] for row in stub.rows("exceptions")}
         assert not stub.rows("requests")[0]["success"]

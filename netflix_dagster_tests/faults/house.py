@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netflix_dagster import storage
-from netflix_dagster.lake import ledger, store
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 from netflix_dagster.storage import ZONE, AzureFolder
 from netflix_dagster_tests.defs.house import DIFFERS, PARTITIONS, House, title
 from netflix_dagster_tests.emulators.azurite import ACCOUNT

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import pytest
 
 from netflix_dagster.azure import outage
-from netflix_dagster.lake import ledger, results, store
+from netflix_dagster.deliveries import ledger, results
+from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.house import title
 from netflix_dagster_tests.defs.test_landing_in_adls import failures
 from netflix_dagster_tests.emulators.azurite import Azurite

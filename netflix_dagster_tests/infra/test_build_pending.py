@@ -23,10 +23,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from netflix_dagster import storage
-from netflix_dagster.compute.pending_work import FAILED, HELD_BACK, build_pending
-from netflix_dagster.lake import begun, ledger, store
-from netflix_dagster.lake.contract import TABLES, downstream_of
-from netflix_dagster.landing.sample import write_sample
+from netflix_dagster.build.pending_work import FAILED, HELD_BACK, build_pending
+from netflix_dagster.contracts.contract import TABLES, downstream_of
+from netflix_dagster.deliveries import begun, ledger
+from netflix_dagster.lake import store
+from netflix_dagster.sample import write_sample
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.defs.house import DIFFERS
 from netflix_dagster_tests.defs.test_architecture import PACKAGE, imports, roots
@@ -142,7 +143,7 @@ def test_all_is_well_returns_without_an_exit(wheel: Wheel, tmp_path: Path) -> No
 def test_a_job_that_is_killed_is_finished_by_the_next(landing: Path, dagsters: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     started = subprocess.Popen(
-        [sys.executable, "-c", "from netflix_dagster.compute.pending_work import main; main()"],
+        [sys.executable, "-c", "from netflix_dagster.build.pending_work import main; main()"],
         env={**os.environ, "NETFLIX_LANDING": str(landing), "NETFLIX_LAKE": str(lake)},
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,

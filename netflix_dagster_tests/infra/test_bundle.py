@@ -16,7 +16,7 @@ import yaml
 from databricks.sdk.service.catalog import Privilege
 from databricks.sdk.service.jobs import JobSettings
 
-from netflix_dagster.lake.contract import LAYERS
+from netflix_dagster.contracts.contract import LAYERS
 from netflix_dagster.storage import AzureFolder, at
 from netflix_dagster_tests.infra.bundle import FOLDER, MODELS, USER, Bundle, load
 from netflix_dagster_tests.infra.wheel import Wheel

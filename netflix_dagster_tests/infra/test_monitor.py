@@ -12,7 +12,7 @@ import duckdb_kql
 import pytest
 
 import netflix_dagster
-from netflix_dagster.compute import telemetry
+from netflix_dagster.build import telemetry
 from netflix_dagster_tests.defs.house import House, title
 from netflix_dagster_tests.emulators.appinsights import Insights, insights, telling
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.compute.ingest import NO_DRIFT, ingest
-from netflix_dagster.compute.report import Check, Outcome
-from netflix_dagster.lake import columns, store
-from netflix_dagster.lake.columns import Seen
+from netflix_dagster.build.door import NO_DRIFT, ingest
+from netflix_dagster.contracts.report import Check, Outcome
+from netflix_dagster.deliveries import columns
+from netflix_dagster.deliveries.columns import Seen
+from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import Source, load_sources
 from netflix_dagster.settings import Settings
 from netflix_dagster.tables.bronze import bronze_table

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.lake import ledger, quarantine, store
-from netflix_dagster.lake.ledger import Entry
-from netflix_dagster.lake.pending import pending
-from netflix_dagster.lake.quarantine import Refused
+from netflix_dagster.deliveries import ledger, quarantine
+from netflix_dagster.deliveries.ledger import Entry
+from netflix_dagster.deliveries.pending import pending
+from netflix_dagster.deliveries.quarantine import Refused
+from netflix_dagster.lake import store
 from netflix_dagster.lake.query import query
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources

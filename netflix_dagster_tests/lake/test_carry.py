@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.compute.build import build
-from netflix_dagster.lake import carry, maintenance, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.build.table import build
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.lake import incremental, maintenance, store
 from netflix_dagster.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("spark")
@@ -38,7 +38,7 @@ def make(settings: Settings, *days: str, tables: Iterable[str] = CHAIN) -> None:
 
 
 def plan(settings: Settings) -> tuple[bool, list[str]]:
-    found = carry.plan(settings.lake, TABLES[HISTORY])
+    found = incremental.plan(settings.lake, TABLES[HISTORY])
     return found.anew, found.deliveries
 
 
@@ -88,5 +88,5 @@ def test_a_change_of_the_code_begins_anew(settings: Settings, monkeypatch: pytes
     deliver(settings, DAYS[0])
     make(settings, DAYS[0])
     assert plan(settings) == (False, [])
-    monkeypatch.setattr(carry.inspect, "getsource", lambda of: "other code")
+    monkeypatch.setattr(incremental.inspect, "getsource", lambda of: "other code")
     assert plan(settings) == (True, [DAYS[0]])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake.contract import (
+from netflix_dagster.contracts.contract import (
     TABLES,
     Column,
     ContractError,

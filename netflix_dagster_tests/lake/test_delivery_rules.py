@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from netflix_dagster.compute.build import Blocked, build
-from netflix_dagster.compute.report import Check, Report
-from netflix_dagster.lake import results, store
-from netflix_dagster.lake.contract import TABLES, Column, Table
-from netflix_dagster.lake.delivery_rules import (
+from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.contracts.contract import TABLES, Column, Table
+from netflix_dagster.contracts.delivery_rules import (
     DeliveryRule,
     null_share,
     recent,
@@ -20,6 +18,9 @@ from netflix_dagster.lake.delivery_rules import (
     stability_index,
     stable,
 )
+from netflix_dagster.contracts.report import Check, Report
+from netflix_dagster.deliveries import results
+from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("spark")

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netflix_dagster.compute.ingest import CHECKS, NO_DRIFT
-from netflix_dagster.lake import columns, drift, ledger, quarantine, store
-from netflix_dagster.lake.columns import Seen, kind_of, look, together
-from netflix_dagster.lake.parsing import parse_bytes
+from netflix_dagster.build.door import CHECKS, NO_DRIFT
+from netflix_dagster.deliveries import columns, drift, ledger, quarantine
+from netflix_dagster.deliveries.columns import Seen, kind_of, look, together
+from netflix_dagster.files.parsing import parse_bytes
+from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import MOST_NAME, SourcesError
 from netflix_dagster_tests.lake.corpus import FILMS
 from netflix_dagster_tests.lake.door import Columns, Door, check

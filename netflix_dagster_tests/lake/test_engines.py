@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from netflix_dagster.lake import engines, jars, spark, store
+from netflix_dagster.engine import jars, sessions, spark
+from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings, get_settings
 
 REMOTE = """
@@ -37,22 +38,22 @@ print(json.dumps(build("bronze.netflix_catalogue", days, settings).total_rows))
 def chosen(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
     """Have the module see other settings."""
     settings = get_settings().model_copy(update=values)
-    monkeypatch.setattr(engines, "get_settings", lambda: settings)
+    monkeypatch.setattr(sessions, "get_settings", lambda: settings)
 
 
 def test_a_process_keeps_its_engine(spark: Any) -> None:
     other = "remote" if get_settings().engine != "remote" else "sail"
-    with pytest.raises(engines.EngineError, match=f"cannot change to {other}; nothing was done"):
-        engines.session(other)
+    with pytest.raises(sessions.EngineError, match=f"cannot change to {other}; nothing was done"):
+        sessions.session(other)
 
 
 def test_jars_that_are_not_there_are_named_with_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jars, "java", lambda: "java")
-    monkeypatch.setattr(engines, "as_it_is", lambda: False)  # other tests may have started the engine
+    monkeypatch.setattr(sessions, "as_it_is", lambda: False)  # other tests may have started the engine
     chosen(monkeypatch, spark_jars=tmp_path)
-    said = engines.missing("spark") or ""
+    said = sessions.missing("spark") or ""
     assert f"delta-spark_4.1_2.13-{metadata.version('delta-spark')}.jar in {tmp_path}" in said
     assert "netflix-dagster jars" in said
 
@@ -74,8 +75,8 @@ def test_java_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_sail_lacks_nothing_and_remote_wants_an_address() -> None:
-    assert engines.missing("sail") is None
-    assert "NETFLIX_SPARK_REMOTE=sc://" in (engines.missing("remote") or "")
+    assert sessions.missing("sail") is None
+    assert "NETFLIX_SPARK_REMOTE=sc://" in (sessions.missing("remote") or "")
 
 
 def test_a_file_of_properties_is_read_and_a_line_that_is_none_is_named(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_a_file_of_properties_is_read_and_a_line_that_is_none_is_named(tmp_path:
 def test_the_token_of_an_endpoint_is_never_shown(tmp_path: Path) -> None:
     url = "sc://127.0.0.1:9/;token=opensesame"
     assert "opensesame" not in repr(Settings(spark_remote=url))  # type: ignore[arg-type]
-    done = process(tmp_path, "from netflix_dagster.lake import engines; engines.session('remote')", url)
+    done = process(tmp_path, "from netflix_dagster.lake import engines; sessions.session('remote')", url)
     assert done.returncode and "engine at sc://127.0.0.1:9 does not answer" in done.stderr
     assert "opensesame" not in done.stderr + done.stdout
 

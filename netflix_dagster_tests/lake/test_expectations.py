@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netflix_dagster.lake import expectations as e
-from netflix_dagster.lake.contract import (
+from netflix_dagster.contracts import expectations as e
+from netflix_dagster.contracts.contract import (
     MOST_RULES,
     Column,
     Expectation,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from netflix_dagster.compute.ingest import ingest
-from netflix_dagster.compute.report import Outcome
-from netflix_dagster.lake import quarantine, store
-from netflix_dagster.lake.parsing import parse_bytes
+from netflix_dagster.build.door import ingest
+from netflix_dagster.contracts.report import Outcome
+from netflix_dagster.deliveries import quarantine
+from netflix_dagster.files.parsing import parse_bytes
+from netflix_dagster.lake import store
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import FILLED, RESERVED, load_sources
 from netflix_dagster.tables.bronze import bronze_table

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from netflix_dagster.lake.kinds import DAY_FIRST, EITHER, MONTH_FIRST, Found, judge, pattern_of
-from netflix_dagster.profiling.columns import profile_column
-from netflix_dagster.profiling.keys import candidate_keys
+from netflix_dagster.files.kinds import DAY_FIRST, EITHER, MONTH_FIRST, Found, judge, pattern_of
+from netflix_dagster.files.profiling.columns import profile_column
+from netflix_dagster.files.profiling.keys import candidate_keys
 
 
 def found(*values: str) -> Found:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
+from netflix_dagster.contracts.contract import Column, ContractError, Table
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import Column, ContractError, Table
 from netflix_dagster.lake.maintenance import maintain
 from netflix_dagster.settings import get_settings
 

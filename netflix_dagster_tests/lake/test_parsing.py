@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from netflix_dagster.lake.parsing import ParsedFile, Refusal, looks_cut, parse_bytes, parse_file
+from netflix_dagster.files.parsing import ParsedFile, Refusal, looks_cut, parse_bytes, parse_file
 from netflix_dagster.landing.sources import Source, SourceColumn
 
 FILMS = Source(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from netflix_dagster.contracts.contract import Column, ContractError, Table
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import Column, ContractError, Table
 from netflix_dagster.lake.maintenance import maintain
 
 if TYPE_CHECKING:

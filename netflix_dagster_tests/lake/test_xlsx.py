@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from netflix_dagster.lake import unpack
-from netflix_dagster.lake.parsing import ParsedFile, Refusal, parse_bytes, parse_file
-from netflix_dagster.lake.xlsx import as_text
+from netflix_dagster.files import unpack
+from netflix_dagster.files.parsing import ParsedFile, Refusal, parse_bytes, parse_file
+from netflix_dagster.files.xlsx import as_text
 from netflix_dagster.landing.deliveries import land, list_landing
-from netflix_dagster.landing.sample_workbook import Cell, packed, parts, workbook
 from netflix_dagster.landing.sources import Source, SourceColumn, load_sources
+from netflix_dagster.sample.workbook import Cell, packed, parts, workbook
 
 REPORT = Source(
     name="report",

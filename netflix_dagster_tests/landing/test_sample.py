@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.lake.parsing import parse_bytes
+from netflix_dagster.files.parsing import parse_bytes
 from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.sample import catalogue_files, sample_files, write_sample
-from netflix_dagster.landing.sample_charts import chart_files
-from netflix_dagster.landing.sample_engagement import engagement_files
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import catalogue_files, sample_files, write_sample
+from netflix_dagster.sample.charts import chart_files
+from netflix_dagster.sample.engagement import engagement_files
 from netflix_dagster.tables.silver.repair import joined_fields
 
 DAYS = ("2024-03-15", "2024-09-20", "2025-03-21", "2026-02-20")
@@ -125,7 +125,7 @@ def test_two_folders_get_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", ["0", "4242"])
 def test_another_process_makes_the_same_bytes(seed: str) -> None:
     code = (
-        "from hashlib import sha256; from netflix_dagster.landing.sample import sample_files;"
+        "from hashlib import sha256; from netflix_dagster.sample import sample_files;"
         "print(sha256(repr(sorted(sample_files().items())).encode()).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo"}

@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import pytest
 
-from netflix_dagster.lake.parsing import parse_bytes
-from netflix_dagster.landing.sample import catalogue_files
-from netflix_dagster.landing.sample_charts import (
+from netflix_dagster.files.parsing import parse_bytes
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import catalogue_files
+from netflix_dagster.sample.charts import (
     CHART_DAYS,
     COUNTRIES,
     COUNTRY_DAYS,
@@ -24,7 +25,6 @@ from netflix_dagster.landing.sample_charts import (
     WEEKS,
     chart_files,
 )
-from netflix_dagster.landing.sources import load_sources
 
 NAMES = {"top10_global": "all-weeks-global", "top10_countries": "all-weeks-countries", "most_popular": "most-popular"}
 DAYS = {"top10_global": CHART_DAYS, "top10_countries": COUNTRY_DAYS, "most_popular": CHART_DAYS}

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from netflix_dagster.lake import jars
+from netflix_dagster.engine import jars
 from netflix_dagster.settings import get_settings
 
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake import ledger, quarantine, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import ledger, quarantine
+from netflix_dagster.lake import store
 
 OF_THE_RUN = frozenset(("loaded_at", "run_id", "refused_at"))
 """The columns that say when and by which run a row was written; nothing else may differ."""

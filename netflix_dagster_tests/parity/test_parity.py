@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from netflix_dagster.lake.maintenance import maintain
-from netflix_dagster.landing.sample import write_sample
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import write_sample
 from netflix_dagster_tests.parity import lakes
 from netflix_dagster_tests.real.conftest import landing  # noqa: F401  the real deliveries, or a skip
 

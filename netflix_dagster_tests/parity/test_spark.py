@@ -16,7 +16,8 @@ from typing import Any
 import pyspark
 import pytest
 
-from netflix_dagster.lake import jars, spark, store
+from netflix_dagster.engine import jars, spark
+from netflix_dagster.lake import store
 from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.emulators.azurite import ACCOUNT, free_port, missing
 from netflix_dagster_tests.emulators.cloud import cloud
@@ -140,7 +141,7 @@ def connect_server(folder: Path) -> Iterator[int]:
     said = [part for name, value in config.items() for part in ("--conf", f"{name}={value}")]
     submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
     lacking = subprocess.run(
-        [python, "-c", "import pyarrow, netflix_dagster.lake.spark"], capture_output=True, cwd=folder, text=True
+        [python, "-c", "import pyarrow, netflix_dagster.engine.spark"], capture_output=True, cwd=folder, text=True
     )
     assert "No module named 'netflix_dagster" in lacking.stderr, lacking.stderr
     environment = {**os.environ, "PYSPARK_PYTHON": python, "PYTHONPATH": ""}

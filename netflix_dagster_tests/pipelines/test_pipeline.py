@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake import quarantine, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import quarantine
+from netflix_dagster.lake import store
 from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.parity.conftest import apache_spark  # noqa: F401  skips where there is none
 from netflix_dagster_tests.pipelines.local import as_text, run_pipeline, table

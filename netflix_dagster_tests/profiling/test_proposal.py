@@ -14,13 +14,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netflix_dagster.lake import contract
-from netflix_dagster.lake.contract import Column, Expectation
-from netflix_dagster.lake.parsing import parse_file
-from netflix_dagster.landing.sample import sample_files
-from netflix_dagster.landing.sample_workbook import workbook
+from netflix_dagster.contracts import contract
+from netflix_dagster.contracts.contract import Column, Expectation
+from netflix_dagster.files.parsing import parse_file
+from netflix_dagster.files.profiling import Profile, Unreadable, as_json, profile
 from netflix_dagster.landing.sources import Sources, load_sources
-from netflix_dagster.profiling import Profile, Unreadable, as_json, profile
+from netflix_dagster.sample import sample_files
+from netflix_dagster.sample.workbook import workbook
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.profiling.reading import MOST_COLUMNS, Unreadable, read
+from netflix_dagster.files.profiling.reading import MOST_COLUMNS, Unreadable, read
 
 ROWS = [("Titel", "Jahr", "Größe"), ("Das Boot", "1981", "ca. 1,5 m"), ("Amélie; oder", "2001", 'er sagte "ja"')]
 

@@ -13,10 +13,10 @@ import pytest
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.build import Blocked, build
-from netflix_dagster.compute.report import Report
+from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.contracts.contract import LAYERS, TABLES
+from netflix_dagster.contracts.report import Report
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import LAYERS, TABLES
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.real.oracle import RELEASES, Catalogue
 

@@ -19,7 +19,7 @@ import dagster as dg
 from netflix_dagster.definitions import by_events, defs, landing
 from netflix_dagster.defs.landing_events import Cursor
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.lake import ledger
+from netflix_dagster.deliveries import ledger
 from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.defs.house import QUIET
 from netflix_dagster_tests.storage.likeness import contents

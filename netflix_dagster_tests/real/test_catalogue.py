@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from netflix_dagster.compute.report import Report
-from netflix_dagster.lake import quarantine
+from netflix_dagster.contracts.report import Report
+from netflix_dagster.deliveries import quarantine
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.real import oracle
 from netflix_dagster_tests.real.conftest import Lake, found

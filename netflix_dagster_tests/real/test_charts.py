@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.build import Blocked, build
-from netflix_dagster.compute.report import Report
-from netflix_dagster.lake import ledger, quarantine, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.report import Report
+from netflix_dagster.deliveries import ledger, quarantine
+from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.real.charts_oracle import Charts, Row, landed
 

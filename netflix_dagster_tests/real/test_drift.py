@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.ingest import NO_DRIFT, ingest
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.build.door import NO_DRIFT, ingest
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.settings import Settings
 
 pytestmark = pytest.mark.real

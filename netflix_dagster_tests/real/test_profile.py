@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from netflix_dagster.files.profiling import Profile, profile
 from netflix_dagster.landing.sources import load_sources
-from netflix_dagster.profiling import Profile, profile
 
 pytestmark = pytest.mark.real
 

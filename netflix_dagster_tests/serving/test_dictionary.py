@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster.lake.contract import LAYERS, TABLES
-from netflix_dagster.lake.expectations import all_rules
+from netflix_dagster.contracts.contract import LAYERS, TABLES
+from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import dictionary
 

@@ -12,8 +12,8 @@ import yaml
 from jsonschema import Draft201909Validator
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.lake.expectations import all_rules
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import odcs
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netflix_dagster.compute.pending_work import build_pending
-from netflix_dagster.lake import carry, store
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.lake.jars import JarsError, java
-from netflix_dagster.landing.sample import write_sample
+from netflix_dagster.build.pending_work import build_pending
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.engine.jars import JarsError, java
+from netflix_dagster.lake import incremental, store
+from netflix_dagster.sample import write_sample
 from netflix_dagster.serving import unity
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import at
@@ -126,7 +126,7 @@ def test_a_real_spark_takes_it_and_the_tables_go_on(tmp_path: Path) -> None:
     assert "nowhere" in said["refused"] and "The data is as it was" in said["refused"]
 
     history = TABLES["silver.top10_global_history"]
-    assert not carry.plan(lake, history).anew  # what columns say does not make the table another
+    assert not incremental.plan(lake, history).anew  # what columns say does not make the table another
     shutil.copytree(everything / SOURCE / days[-1], landing / SOURCE / days[-1])
     assert build_pending(settings).exit_code == 0
     alone = Settings(landing=landing, lake=tmp_path / "alone")

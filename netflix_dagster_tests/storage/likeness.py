@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from netflix_dagster import storage
-from netflix_dagster.lake import ledger, store
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.lake import store
 from netflix_dagster_tests.cli.shell import DIFFERS
 
 LANDED = "abfss://landing@devstoreaccount1.dfs.core.windows.net"

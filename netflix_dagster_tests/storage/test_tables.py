@@ -16,11 +16,12 @@ import pytest
 from deltalake import write_deltalake
 
 from netflix_dagster import storage
-from netflix_dagster.lake import ledger, maintenance, store
-from netflix_dagster.lake.parsing import parse_file
+from netflix_dagster.deliveries import ledger
+from netflix_dagster.files.parsing import parse_file
+from netflix_dagster.lake import maintenance, store
 from netflix_dagster.lake.query import QueryError, connect, query
-from netflix_dagster.landing.sample import sample_files
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import sample_files
 from netflix_dagster.storage import AzureFolder, StorageError
 from netflix_dagster.tables.bronze import FileChanged, _batches
 from netflix_dagster_tests.emulators.account import requests_counted

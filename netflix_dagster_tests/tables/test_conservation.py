@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.build import Blocked, build
-from netflix_dagster.compute.report import Check, Report
-from netflix_dagster.lake import conservation, quarantine, store
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.lake.parsing import parse_bytes
+from netflix_dagster.build import conservation
+from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.report import Check, Report
+from netflix_dagster.deliveries import quarantine
+from netflix_dagster.files.parsing import parse_bytes
+from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.examples import examples

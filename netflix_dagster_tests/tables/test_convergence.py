@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.build import Blocked, build
+from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.examples import examples
 from netflix_dagster_tests.real.charts_oracle import Charts

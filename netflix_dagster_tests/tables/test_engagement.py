@@ -11,10 +11,11 @@ import pytest
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.build import build
-from netflix_dagster.lake import expectations, store
-from netflix_dagster.lake.contract import TABLES
-from netflix_dagster.landing.sample_engagement import FIRST_DAY, SECOND_DAY, engagement_files
+from netflix_dagster.build.table import build
+from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.lake import store
+from netflix_dagster.sample.engagement import FIRST_DAY, SECOND_DAY, engagement_files
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.tables.gold.bridges import _bridge
 from netflix_dagster.tables.gold.catalogue_change import fact_catalogue_change
 from netflix_dagster.tables.silver.title_history import ATTRIBUTES, LISTS, title_history

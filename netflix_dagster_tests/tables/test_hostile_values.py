@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.compute.build import Blocked, build
-from netflix_dagster.compute.report import Outcome
-from netflix_dagster.lake import quarantine, store
+from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.contracts.report import Outcome
+from netflix_dagster.deliveries import quarantine
+from netflix_dagster.lake import store
 from netflix_dagster.lake.query import query
 from netflix_dagster.landing.sources import PACKAGED, load_sources
 from netflix_dagster.settings import Settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netflix_dagster.lake.parsing import parse_bytes
+from netflix_dagster.files.parsing import parse_bytes
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.tables.silver.repair import REPAIR, join_broken_records, joined_fields
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.lake import expectations, store
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.lake import store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
-from netflix_dagster.lake.contract import TABLES
 from netflix_dagster.tables.gold.title_chart import bridge_title_chart, dim_title
 from netflix_dagster.tables.viewing import chart_title_key
 

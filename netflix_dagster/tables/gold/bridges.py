@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, holds, table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

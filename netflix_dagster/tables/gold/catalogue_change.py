@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, in_set, references, table
+from netflix_dagster.contracts.contract import Column, in_set, references, table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

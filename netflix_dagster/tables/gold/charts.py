@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import TABLES, Column, between, holds, table
+from netflix_dagster.contracts.contract import TABLES, Column, between, holds, table
 from netflix_dagster.tables.silver.chart_history import (
     COUNTRY_CARRIED,
     COUNTRY_PLACE,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, holds, table
 from netflix_dagster.tables.reference import RATINGS, countries
 from netflix_dagster.tables.silver.releases import accepted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, holds, in_set, table
+from netflix_dagster.contracts.contract import Column, holds, in_set, table
 from netflix_dagster.tables.seasons import season_of, show_of
 from netflix_dagster.tables.silver.engagement import ANY, MEASURES
 from netflix_dagster.tables.viewing import FILM, TV, chart_title_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, table
+from netflix_dagster.contracts.contract import Column, table
 from netflix_dagster.tables.silver.releases import accepted
 
 if TYPE_CHECKING:

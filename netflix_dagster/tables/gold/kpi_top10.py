@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, between, table
+from netflix_dagster.contracts.contract import Column, between, table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import TABLES, Column, between, holds, references, table
+from netflix_dagster.contracts.contract import TABLES, Column, between, holds, references, table
 from netflix_dagster.tables.text import folded, title_words
 
 if TYPE_CHECKING:

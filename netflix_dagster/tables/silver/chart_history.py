@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import TABLES, Column, holds, table
+from netflix_dagster.contracts.contract import TABLES, Column, holds, table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

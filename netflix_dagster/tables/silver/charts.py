@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, Takes, between, holds, in_set, not_null, table
-from netflix_dagster.lake.delivery_rules import null_share, recent, row_count_change, stable
+from netflix_dagster.contracts.contract import Column, Takes, between, holds, in_set, not_null, table
+from netflix_dagster.contracts.delivery_rules import null_share, recent, row_count_change, stable
 from netflix_dagster.tables.text import day, tidy
 from netflix_dagster.tables.viewing import CATEGORIES, chart_title_key, current_category, kind_of
 

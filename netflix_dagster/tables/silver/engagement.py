@@ -9,8 +9,8 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, Takes, between, holds, not_null, table
-from netflix_dagster.lake.kinds import MONTH_NAME, MONTHS
+from netflix_dagster.contracts.contract import Column, Takes, between, holds, not_null, table
+from netflix_dagster.files.kinds import MONTH_NAME, MONTHS
 from netflix_dagster.tables.seasons import names_a_season, season_of, show_of
 from netflix_dagster.tables.text import day, tidy
 from netflix_dagster.tables.viewing import FILM, TV, chart_title_key

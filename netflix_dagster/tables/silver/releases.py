@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, holds, table
 
 if TYPE_CHECKING:
     import pyarrow as pa

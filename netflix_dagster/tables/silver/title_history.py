@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, holds, table
 from netflix_dagster.tables.silver.releases import accepted
 from netflix_dagster.tables.text import unmangled
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, Takes, holds, not_null, table
+from netflix_dagster.contracts.contract import Column, Takes, holds, not_null, table
 from netflix_dagster.tables.text import LISTED_ITEM, items, tidy
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.lake.contract import Column, Takes, between, holds, in_set, not_null, table
-from netflix_dagster.lake.delivery_rules import null_share, row_count_change, stable
+from netflix_dagster.contracts.contract import Column, Takes, between, holds, in_set, not_null, table
+from netflix_dagster.contracts.delivery_rules import null_share, row_count_change, stable
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 from netflix_dagster.tables.reference import RATINGS

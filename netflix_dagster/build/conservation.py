@@ -1,0 +1,197 @@
+"""Rows conserve: what a table is given is kept, quarantined or counted as a copy. Nothing vanishes, nothing appears.
+
+What a table must come to is counted in bronze by Arrow, apart from the function that builds it, as its contract says
+(``takes``): its rows, and the sum of their record numbers, so that a row lost and another doubled do not cancel out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from netflix_dagster import storage
+from netflix_dagster.contracts.contract import Table, Takes
+from netflix_dagster.lake import store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+    from netflix_dagster.contracts.expectations import Tally
+
+RULE = "rows_conserved"
+HINT = "a fault of the code or the engine, not of the file; nothing of the delivery was written. Build it again"
+_FORM = "form"
+
+
+class NotConserved(RuntimeError):
+    """Bronze holds another number of rows than records were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Rows, and the sum of the numbers of the records that they come from."""
+
+    rows: int = 0
+    numbers: int = 0
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(self.rows + other.rows, self.numbers + other.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether the rows of one delivery are conserved. ``wrong`` is how many are too few or too many, ``said`` the
+    sum, or what is wrong with it."""
+
+    rows: int
+    wrong: int
+    said: str
+
+
+Place = tuple[str, str | None, str | None]
+"""A delivery, the form of delivery where a table tells them apart, and a file."""
+
+
+def described(table: Table) -> str | None:
+    """What must be so of a table's rows, in words; None where it is not known how they are to be counted."""
+    if table.layer == "bronze":
+        return "every record of the files is a row, or the delivery is refused"
+    if not table.per_delivery or not table.takes:
+        return None
+    counted = "; ".join(f"{_unit(takes)} of {takes.read}" for takes in table.takes)
+    return f"every row is kept, quarantined or a copy, and there is one for {counted}"
+
+
+def _unit(takes: Takes) -> str:
+    unit = f"each item that {takes.items[0]} lists in a record" if takes.items else "each record"
+    return f"{unit} (or two, {takes.halves})" if takes.halves else unit
+
+
+def prove(
+    lake: storage.Place, table: Table, annotated: DataFrame, tallies: Mapping[str | None, Tally], days: Sequence[str]
+) -> dict[str, Proof]:
+    """The proof for each delivery that bronze holds, before anything is written.
+
+    ``annotated`` is all that the table's function made, ``tallies`` what became of it.
+    """
+    if not table.per_delivery or not table.takes or not days:
+        return {}
+    given = _given(lake, table, days)
+    made, joined = _made(annotated, table)
+    proofs = {}
+    for day in sorted({place[0] for place in (*given, *made)}):
+        wrong = _compared(given, made, day)
+        found = tallies.get(day)
+        kept, refused, copies = (found.kept, found.refused, found.copies) if found else (0, 0, 0)
+        rows = sum(total.rows for place, total in given.items() if place[0] == day)
+        if not wrong and kept + refused + copies + joined.get(day, 0) != rows:
+            lost = rows - kept - refused - copies - joined.get(day, 0)
+            wrong = [(abs(lost), f"{lost:,} rows are neither kept nor refused nor copies")]
+        halves = f" + {joined[day]:,} joined to another" if joined.get(day) else ""
+        said = f"{rows:,} given = {kept:,} kept + {refused:,} quarantined + {copies:,} copies{halves}"
+        if wrong:
+            said = f"{'; '.join(words for _, words in wrong)}; {HINT}"
+        proofs[day] = Proof(rows, sum(count for count, _ in wrong), said)
+    return proofs
+
+
+def prove_bronze(lake: storage.Place, table: Table, records: Mapping[str, int]) -> dict[str, Proof]:
+    """The proof that bronze holds a row for every record that was read of the deliveries which it took.
+
+    Raises ``NotConserved`` when it does not.
+    """
+    held = store.delivery_rows(lake, table.name) if records else {}
+    lost = {day: (read, held.get(day, 0)) for day, read in records.items() if held.get(day, 0) != read}
+    if lost:
+        said = "; ".join(
+            f"of {day} {read:,} records were read and {rows:,} rows written" for day, (read, rows) in lost.items()
+        )
+        raise NotConserved(
+            f"{table.name}: {said}. A fault of the engine, or somebody else wrote the table just now. The files in"
+            " landing are untouched and nothing was built from these rows; build the delivery again"
+        )
+    return {day: Proof(read, 0, f"{read:,} records read = {read:,} rows in bronze") for day, read in records.items()}
+
+
+def _compared(given: Mapping[Place, Sum], made: Mapping[Place, Sum], day: str) -> list[tuple[int, str]]:
+    """What is too little or too much, file by file."""
+    wrong = []
+    for place in sorted({p for p in (*given, *made) if p[0] == day}, key=str):
+        was, now = given.get(place, Sum()), made.get(place, Sum())
+        if was == now:
+            continue
+        lost = was.rows - now.rows
+        which = f", that of record {abs(was.numbers - now.numbers)}" if abs(lost) == 1 else ""
+        what = f"{lost:,} vanished{which}" if lost > 0 else f"{-lost:,} appeared{which}"
+        what = what if lost else "some vanished and as many appeared"
+        wrong.append((abs(lost) or 1, f"{place[2]} gives {was.rows:,} rows and {now.rows:,} are accounted for: {what}"))
+    return wrong
+
+
+def _given(lake: storage.Place, table: Table, days: Iterable[str]) -> dict[Place, Sum]:
+    import pyarrow.compute as pc
+
+    dates = [date.fromisoformat(day) for day in days]
+    given: dict[Place, Sum] = {}
+    for takes in table.takes:
+        column = [takes.items[0]] if takes.items else []
+        names = ["delivery_date", "source_file", "record_number", *column]
+        rows = store.read_arrow(lake, takes.read, columns=names, where=pc.field("delivery_date").isin(dates))
+        for day, file, total in _summed(rows, takes) if rows is not None else ():
+            place = (day, takes.form, file)
+            given[place] = given.get(place, Sum()) + total
+    return given
+
+
+def _summed(records: pa.Table, takes: Takes) -> Iterable[tuple[str, str, Sum]]:
+    """How many rows the records of each delivery and file make, and the sum of their numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    number = records.column("record_number")
+    if takes.items:
+        column, pattern = takes.items
+        times = pc.fill_null(pc.count_substring_regex(records.column(column).cast(pa.string()), pattern), 0)
+        times = times.cast(pa.int64())
+        records = records.append_column("_rows", times).append_column("_numbers", pc.multiply(number, times))
+    else:
+        one = pa.chunked_array([pa.repeat(pa.scalar(1, pa.int64()), len(number))])
+        records = records.append_column("_rows", one).append_column("_numbers", number)
+    grouped = records.group_by(["delivery_date", "source_file"]).aggregate([("_rows", "sum"), ("_numbers", "sum")])
+    for row in grouped.to_pylist():
+        if row["_rows_sum"]:
+            yield row["delivery_date"].isoformat(), row["source_file"], Sum(row["_rows_sum"], row["_numbers_sum"])
+
+
+def _made(annotated: DataFrame, table: Table) -> tuple[dict[Place, Sum], dict[str, int]]:
+    """What the function made, counted as ``_given`` counts, and how many rows of each delivery joined two records."""
+    from pyspark.sql import functions as F
+
+    forms = {takes.form for takes in table.takes}
+    halves = {takes.halves for takes in table.takes if takes.halves}
+    joined: Any = F.lit(0)
+    if halves:
+        joined = F.when(F.arrays_overlap("repairs", F.array(*map(F.lit, sorted(halves)))), 1).otherwise(0)
+    places = [
+        F.col("delivery_date").cast("string").alias("day"),
+        (F.lit(None).cast("string") if forms == {None} else F.col(_FORM)).alias("of"),
+        F.col("source_file").alias("file"),
+    ]
+    rows = annotated.select(*places, "record_number", joined.alias("joined"))
+    found = rows.groupBy("day", "of", "file").agg(
+        F.count("*").alias("rows"),
+        F.sum("record_number").alias("numbers"),
+        F.sum("joined").alias("joined"),
+        F.sum(F.col("joined") * (F.col("record_number") + 1)).alias("tails"),
+    )
+    made: dict[Place, Sum] = {}
+    doubled: dict[str, int] = {}
+    for row in found.collect():
+        made[str(row["day"]), row["of"], row["file"]] = Sum(
+            row["rows"] + row["joined"], (row["numbers"] or 0) + (row["tails"] or 0)
+        )
+        doubled[str(row["day"])] = doubled.get(str(row["day"]), 0) + row["joined"]
+    return made, doubled

@@ -1,0 +1,95 @@
+"""From what was counted to what is said: the checks of each delivery, and whether it is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from netflix_dagster.build import conservation
+from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts.contract import Table
+from netflix_dagster.contracts.report import Check, Outcome
+from netflix_dagster.deliveries import results
+from netflix_dagster.storage import Place
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def told(
+    judged: DataFrame,
+    tallies: Mapping[str | None, expectations.Tally],
+    table: Table,
+    deliveries: Sequence[str],
+    lake: Place,
+) -> dict[str | None, Outcome]:
+    """The outcome of every delivery, from what was counted: its checks with some rows, and whether it is held back."""
+    samples = expectations.samples(judged, table) if any(any(t.broken.values()) for t in tallies.values()) else {}
+    wrong = _wrong_deliveries(tallies, table, lake)
+    outcomes = {day: _outcome(day, found, table, samples, wrong) for day, found in tallies.items()}
+    if table.judged_by_delivery:
+        for day in deliveries:
+            outcomes.setdefault(day, Outcome(delivered=False))
+    return outcomes
+
+
+def note_conserved(outcomes: dict[str | None, Outcome], proofs: Mapping[str, conservation.Proof], table: Table) -> None:
+    """Add to each outcome whether rows are conserved; a delivery of which they are not is held back."""
+    described = conservation.described(table) or ""
+    for day, proof in proofs.items():
+        outcome = outcomes.setdefault(day, Outcome())
+        check = Check(conservation.RULE, "fail", described, proof.wrong, proof.rows, proof.said)
+        outcome.checks.append(check)
+        if proof.wrong:
+            outcome.rows, outcome.delivered = 0, True
+            outcome.held_back = outcome.held_back or f"{conservation.RULE}: {proof.said}"
+
+
+def _wrong_deliveries(
+    tallies: Mapping[str | None, expectations.Tally], table: Table, lake: Place
+) -> dict[tuple[str | None, str], str]:
+    """What is wrong with deliveries as a whole, by delivery and rule. Each is compared with the one before it."""
+    if not table.delivery_rules:
+        return {}
+    compared = {rule.name for rule in table.delivery_rules if rule.compares}
+    known = results.measured(lake, table.name, compared) if compared else {}
+    for day, found in tallies.items():
+        for name in compared:
+            known.setdefault(name, {})[str(day)] = found.measured[name]
+    wrong = {}
+    for day, found in tallies.items():
+        for rule in table.delivery_rules:
+            earlier = [other for other in known.get(rule.name, {}) if other < str(day)]
+            before = known[rule.name][max(earlier)] if earlier else None
+            if said := rule.wrong(found.measured[rule.name], before):
+                wrong[day, rule.name] = said
+    return wrong
+
+
+def _outcome(
+    day: str | None,
+    found: expectations.Tally,
+    table: Table,
+    samples: Mapping[tuple[str | None, str], list[dict[str, Any]]],
+    wrong: Mapping[tuple[str | None, str], str],
+) -> Outcome:
+    outcome = Outcome(found.kept, found.refused, found.copies)
+    for rule in expectations.all_rules(table):
+        broken = found.broken.get(rule.name, 0)
+        said = found.because.get(rule.name) or f"{broken} of {found.rows} rows break it"
+        message = f"{said}; {rule.hint}" if broken else f"{found.rows} rows keep it"
+        check = Check(rule.name, rule.on_fail, rule.description, broken, found.rows, message)
+        check.samples.extend(samples.get((day, rule.name), ()))
+        outcome.checks.append(check)
+    outcome.held_back = expectations.blocking_reason(found, table)
+    for about in table.delivery_rules:
+        said = wrong.get((day, about.name), "")
+        message = f"{said}; {about.hint}" if said else "the delivery keeps it"
+        measured = found.measured[about.name]
+        check = Check(about.name, about.on_fail, about.description, int(bool(said)), 1, message, measured=measured)
+        outcome.checks.append(check)
+        if said and about.blocking:
+            outcome.held_back = outcome.held_back or f"{about.name}: {message}"
+    if outcome.held_back:
+        outcome.rows = 0
+    return outcome

@@ -1,0 +1,350 @@
+"""What a table is, said once: columns, grain, key, what it reads, what must hold, and the function that builds it.
+
+The Dagster asset, its checks and column lineage, the schema enforced at write time and the documentation are all
+read from here. ::
+
+    @table(
+        "gold.dim_genre", feed="catalogue", grain="one genre", key=("genre_key",), reads=("silver.title_genres",),
+        columns=[Column("genre_key", "string", "The genre in lower case"), Column("genre", "string", "Its name")],
+    )
+    def dim_genre(title_genres):
+        \"\"\"The genres that titles are listed in.\"\"\"
+        return title_genres.selectExpr("lower(genre) AS genre_key", "genre").distinct()
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Write = Literal["per_delivery", "whole", "carried_on", "verdicts"]
+
+LAYERS = ("bronze", "silver", "gold")
+MOST_RULES = 60
+"""The rules that a row breaks are bits of one number."""
+
+
+class ContractError(Exception):
+    """A table and its contract disagree: a fault of the code, not of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``type`` is Spark's name of it; ``sources`` are the columns it is made from, when the name of
+    a column that the table reads does not say it already."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool = True
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A rule that every row must keep, as a SQL condition; a condition that is null counts as kept.
+
+    ``warn``: broken rows stay and are counted. ``drop``: broken rows go to the quarantine. ``fail``: one broken
+    row blocks the delivery, and the table stays as it was. ``because`` names a column that says why in words.
+    ``references`` is the table, and its columns, in which the row's ``foreign_key`` must be found.
+    """
+
+    name: str
+    condition: str
+    on_fail: OnFail
+    description: str
+    hint: str = "see the quarantine for the rows"
+    because: str | None = None
+    foreign_key: tuple[str, ...] = ()
+    references: tuple[str, tuple[str, ...]] | None = None
+
+    @property
+    def blocking(self) -> bool:
+        return self.on_fail == "fail"
+
+
+def not_null(column: str, on_fail: OnFail = "drop", hint: str = "the row needs this value") -> Expectation:
+    """The column has a value in every row."""
+    return Expectation(f"{column}_not_null", f"{column} IS NOT NULL", on_fail, f"{column} must not be null", hint)
+
+
+def in_set(column: str, values: Iterable[str], on_fail: OnFail = "warn", hint: str = "a new value?") -> Expectation:
+    """The column is null or one of the values."""
+    listed = ", ".join("'" + value.replace("'", "\\'") + "'" for value in values)
+    return Expectation(f"{column}_known", f"{column} IN ({listed})", on_fail, f"{column} must be one of {listed}", hint)
+
+
+def between(column: str, low: float, high: float, on_fail: OnFail = "warn", hint: str = "implausible") -> Expectation:
+    """The column is null or within the bounds, both included."""
+    condition = f"{column} BETWEEN {low} AND {high}"
+    return Expectation(f"{column}_plausible", condition, on_fail, f"{column} must lie in {low}..{high}", hint)
+
+
+def matches(column: str, pattern: str, on_fail: OnFail = "warn", hint: str = "another form?") -> Expectation:
+    """The column is null or matches the regular expression."""
+    escaped = pattern.replace("\\", "\\\\").replace("'", "\\'")
+    described = f"{column} must match {pattern}"
+    return Expectation(f"{column}_well_formed", f"{column} RLIKE '{escaped}'", on_fail, described, hint)
+
+
+def references(
+    columns: Sequence[str],
+    table: str,
+    their_columns: Sequence[str] = (),
+    *,
+    where: str = "true",
+    on_fail: OnFail = "warn",
+    hint: str = "the other table lacks the row that is meant",
+) -> Expectation:
+    """The columns are a key that ``table`` has (in ``their_columns``, when they are called otherwise there), or one
+    of them is null. Only rows ``where`` the condition is true are asked. The contract must also read the table."""
+    name = f"{'_'.join(columns)}_in_{table.split('.')[1]}"
+    described = f"{', '.join(columns)} must be found in {table}"
+    theirs = tuple(their_columns or columns)
+    absent = " OR ".join(f"{column} IS NULL" for column in columns)
+    condition = f"NOT ({where}) OR {absent} OR `{FOUND}{name}`"
+    return Expectation(name, condition, on_fail, described, hint, None, tuple(columns), (table, theirs))
+
+
+FOUND = "_found_"
+"""Before the name of a foreign key: the column that says whether the row's key was found."""
+
+
+def holds(
+    name: str,
+    condition: str,
+    description: str,
+    on_fail: OnFail = "warn",
+    hint: str = "",
+    because: str | None = None,
+) -> Expectation:
+    """Any SQL condition on a row; the description says what must be so."""
+    return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows", because)
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How a per_delivery table counts what it takes from one bronze table: one row for each record.
+
+    ``items``: a column and what an item of its list matches, as a regular expression; then it is one row for each
+    item. ``form``: what rows from here say in their column ``form``, None when all rows are from here. ``halves``:
+    the repair, among the row's ``repairs``, by which a record and the next one made one row.
+    """
+
+    read: str
+    items: tuple[str, str] | None = None
+    form: str | None = None
+    halves: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake and everything that is promised of it.
+
+    ``write`` is how the table follows its deliveries:
+
+    - ``per_delivery``: it holds every delivery, each in a partition ``delivery_date`` of its own, and rebuilding a
+      delivery costs what the delivery costs.
+    - ``whole``: a function of all deliveries, built anew each time.
+    - ``carried_on``: a function of all deliveries as well, but deliveries newer than all others are added to what
+      stands. Its function gets the table as it stands first, then what it reads, of the new deliveries only; from
+      an empty table and all deliveries it must come to the same rows.
+    - ``verdicts``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and holds its
+      delivery back from what lies downstream. Its function gets people's decisions about deliveries last.
+
+    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone. ``takes`` says how
+    the rows of a per_delivery table are counted in bronze; where it is said, no row vanishes and none appears.
+    """
+
+    name: str
+    feed: str | None
+    description: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    reads: tuple[str, ...]
+    function: Callable[..., DataFrame]
+    write: Write
+    expectations: tuple[Expectation, ...] = ()
+    provenance: tuple[str, ...] = ()
+    order: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    delivery_rules: tuple[DeliveryRule, ...] = ()
+    takes: tuple[Takes, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def short_name(self) -> str:
+        return self.name.split(".")[1]
+
+    @property
+    def per_delivery(self) -> bool:
+        return self.write == "per_delivery"
+
+    @property
+    def carried_on(self) -> bool:
+        return self.write == "carried_on"
+
+    @property
+    def judged_by_delivery(self) -> bool:
+        """Whether every delivery has a verdict of its own here, instead of all of them together."""
+        return self.write in ("per_delivery", "verdicts")
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def rules(self) -> tuple[Expectation, ...]:
+        """Every row rule: the declared ones, and that the columns which cannot be null are not."""
+        required = [column.name for column in self.columns if not column.nullable]
+        if not required:
+            return self.expectations
+        condition = " AND ".join(f"{name} IS NOT NULL" for name in required)
+        described = f"{', '.join(required)} must not be null"
+        return (
+            *self.expectations,
+            Expectation("required_columns", condition, "fail", described, "a fault of the code"),
+        )
+
+    @property
+    def code_version(self) -> str:
+        """Changes when the function or the contract does."""
+        said = (self.columns, self.key, self.expectations, self.delivery_rules, self.write, self.reads)
+        return hashlib.sha256((_source(self.function) + repr(said)).encode()).hexdigest()[:12]
+
+    def column_sources(self, column: Column) -> list[tuple[str, str]]:
+        """The (table, column) pairs that a column is made from."""
+        if column.sources:
+            return [(source.rsplit(".", 1)[0], source.rsplit(".", 1)[1]) for source in column.sources]
+        return [(name, column.name) for name in self.reads if column.name in TABLES[name].column_names]
+
+
+TABLES: dict[str, Table] = {}
+"""Every table by its name, in the order in which they are declared."""
+
+
+def table(
+    name: str,
+    *,
+    feed: str | None,
+    grain: str,
+    key: Sequence[str],
+    columns: Sequence[Column],
+    reads: Sequence[str],
+    write: Write = "whole",
+    expectations: Sequence[Expectation] = (),
+    provenance: Sequence[str] = (),
+    order: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    delivery_rules: Sequence[DeliveryRule] = (),
+    takes: Sequence[Takes] = (),
+) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
+    """Declare a table. The function below gets the tables that it ``reads``, in that order, as DataFrames.
+
+    ``expectations`` judge rows, ``delivery_rules`` what a delivery's rows come to together.
+    ``provenance`` names columns that say where a row came from and do not make two rows different; ``order`` is
+    the SQL order in which the first of several rows with one key is kept (per_delivery tables).
+    """
+
+    def declare(function: Callable[..., DataFrame]) -> Callable[..., DataFrame]:
+        add_table(
+            Table(
+                name=name,
+                feed=feed,
+                description=inspect.cleandoc(function.__doc__ or ""),
+                grain=grain,
+                key=tuple(key),
+                columns=tuple(columns),
+                reads=tuple(reads),
+                function=function,
+                write=write,
+                expectations=tuple(expectations),
+                provenance=tuple(provenance),
+                order=order,
+                tags=tags or {},
+                delivery_rules=tuple(delivery_rules),
+                takes=tuple(takes),
+            )
+        )
+        return function
+
+    return declare
+
+
+def add_table(declared: Table) -> Table:
+    """Put a table into the registry, after asking whether its contract can be kept at all."""
+    faults = list(_faults(declared))
+    if faults:
+        raise ContractError(f"{declared.name}: " + "; ".join(faults))
+    TABLES[declared.name] = declared
+    return declared
+
+
+def _faults(declared: Table) -> Iterable[str]:
+    names = declared.column_names
+    if declared.name in TABLES:
+        yield "declared twice"
+    if declared.layer not in LAYERS:
+        yield f"the layer is one of {', '.join(LAYERS)}"
+    if not declared.description:
+        yield "the function needs a docstring that says what the table means"
+    if len(set(names)) != len(names):
+        yield "a column is declared twice"
+    if missing := [column for column in declared.key if column not in names]:
+        yield f"the key names columns that are not there: {', '.join(missing)}"
+    if declared.judged_by_delivery and "delivery_date" not in names:
+        yield f"a {declared.write} table has a column delivery_date"
+    rules = [*(rule.name for rule in declared.rules), *(rule.name for rule in declared.delivery_rules)]
+    if twice := sorted({name for name in rules if rules.count(name) > 1}):
+        yield f"two rules are called {', '.join(twice)}"
+    if len(rules) > MOST_RULES:
+        yield f"it has {len(rules)} rules; {MOST_RULES} are possible"
+    for rule in declared.expectations:
+        if rule.references and rule.references[0] not in declared.reads:
+            yield f"the rule {rule.name} asks {rule.references[0]}, which the table does not read"
+    if declared.carried_on and any(read in TABLES and not TABLES[read].per_delivery for read in declared.reads):
+        yield "a carried_on table reads per_delivery tables only"
+    if unknown := [read for read in declared.reads if read not in TABLES]:
+        yield f"it reads tables that are not declared (yet): {', '.join(unknown)}"
+    for takes in declared.takes:
+        if not declared.per_delivery or not {"source_file", "record_number"} <= set(names):
+            yield f"what it takes from {takes.read} is counted by source_file and record_number, delivery by delivery"
+        if takes.read not in declared.reads:
+            yield f"it takes from {takes.read}, which it does not read"
+        elif takes.items and takes.items[0] not in TABLES[takes.read].column_names:
+            yield f"it takes the items of {takes.read}.{takes.items[0]}, which does not exist"
+        if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
+            yield "rows tell where they are from in a column form, and that they were joined in a column repairs"
+    for column in declared.columns:
+        for source in column.sources:
+            read, _, name = source.rpartition(".")
+            if read not in TABLES or name not in TABLES[read].column_names:
+                yield f"column {column.name} comes from {source}, which does not exist"
+
+
+def downstream_of(names: Iterable[str]) -> list[str]:
+    """The tables themselves and all that are built from them, in build order."""
+    reached = set(names)
+    for declared in TABLES.values():
+        if reached.intersection(declared.reads):
+            reached.add(declared.name)
+    return [name for name in TABLES if name in reached]
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return getattr(function, "__qualname__", repr(function))

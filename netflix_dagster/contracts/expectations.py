@@ -1,0 +1,272 @@
+"""Every row judged: which rules it breaks, whether it is a copy, whether it may stay.
+
+``annotate`` adds to what a table's function returned the rules that each row breaks, as bits of one number: twenty
+rules cost little more than one. The annotated rows are staged once; ``settle`` finds copies and clashing keys among
+them, ``tally`` counts everything in one query, one row a delivery; ``kept`` and ``refused`` are the two sides. What
+is not kept is either counted (a copy) or quarantined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from netflix_dagster.contracts.contract import FOUND, Expectation, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+UNIQUE, MOSTLY = "unique_key", "mostly_kept"
+BROKEN, COPY = "_broken", "_copy"
+MOSTLY_REFUSED = 0.5
+"""A delivery of whose rows more than this share would be refused is not a delivery with bad rows but a bad one."""
+MOST_SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one delivery's rows came to. ``broken`` counts the rows that break each rule, ``contested`` the kept
+    rows whose key another kept row has as well: none, once they are settled. ``because`` is what the rows
+    themselves say of a broken rule, ``measured`` what each rule about the delivery has measured."""
+
+    rows: int
+    kept: int
+    copies: int
+    refused: int
+    broken: dict[str, int]
+    contested: int = 0
+    because: dict[str, str] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
+
+
+def unique_key(table: Table) -> Expectation:
+    """The rule that no two rows have the same key: later ones are refused, or in whole tables block the write."""
+    on_fail = "drop" if table.per_delivery else "fail"
+    described = f"no two rows have the same {', '.join(table.key)}"
+    return Expectation(UNIQUE, "", on_fail, described, "two different rows claim one key; mend the file")  # type: ignore[arg-type]
+
+
+def mostly_kept() -> Expectation:
+    """The rule that blocks a delivery of which little would be left: then the file is wrong, not some rows."""
+    described = f"no more than {MOSTLY_REFUSED:.0%} of the rows are refused"
+    return Expectation(MOSTLY, "", "fail", described, "see the quarantine for what the rows have in common")
+
+
+def all_rules(table: Table) -> list[Expectation]:
+    """The row rules of the contract, the uniqueness of its key and, where rows can be refused, that most are not."""
+    rules = [*table.rules, unique_key(table)]
+    return [*rules, mostly_kept()] if any(rule.on_fail == "drop" for rule in rules) else rules
+
+
+def judge(annotated: DataFrame, table: Table) -> tuple[DataFrame, dict[str | None, Tally]]:
+    """The annotated rows with contested keys settled, and their tally. Most deliveries contest no key, and one
+    query is all that it takes."""
+    found = tally(annotated, table)
+    if not table.per_delivery or not any(delivery.contested for delivery in found.values()):
+        return annotated, found
+    settled = settle(annotated, table)
+    return settled, tally(settled, table)
+
+
+def annotate(frame: DataFrame, table: Table, reads: Mapping[str, DataFrame] | None = None) -> DataFrame:
+    """The frame with ``_broken``, the rules that each row breaks, and ``_copy``, marked repeats.
+
+    A function may mark rows that another form of the same delivery already brings, in a column ``is_duplicate``.
+    ``reads`` are the tables in which foreign keys are looked for.
+    """
+    from pyspark.sql import functions as F
+
+    for rule in table.rules:
+        if rule.references:
+            frame = _with_found(frame, rule, (reads or {})[rule.references[0]])
+    bits = [_bit_if_broken(rule, place) for place, rule in enumerate(table.rules)]
+    broken = _sum(bits) if bits else F.lit(0).cast("bigint")
+    brought = F.col("is_duplicate") if "is_duplicate" in frame.columns else F.lit(None).cast("boolean")
+    marked = frame.withColumn(BROKEN, broken).withColumn(COPY, F.coalesce(brought, F.lit(False)))
+    return marked.drop(*(name for name in marked.columns if name.startswith(FOUND)))
+
+
+def _with_found(frame: DataFrame, rule: Expectation, other: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    assert rule.references is not None
+    keys = [
+        F.col(theirs).alias(f"{FOUND}{name}") for name, theirs in zip(rule.foreign_key, rule.references[1], strict=True)
+    ]
+    known = other.select(*keys).distinct().withColumn(f"{FOUND}{rule.name}", F.lit(True))
+    same = [F.col(name) == F.col(f"{FOUND}{name}") for name in rule.foreign_key]
+    joined = frame.join(F.broadcast(known), reduce(lambda one, and_other: one & and_other, same), "left")
+    found = F.coalesce(F.col(f"{FOUND}{rule.name}"), F.lit(False))
+    return joined.drop(*(f"{FOUND}{name}" for name in rule.foreign_key)).withColumn(f"{FOUND}{rule.name}", found)
+
+
+def settle(annotated: DataFrame, table: Table) -> DataFrame:
+    """Of rows that claim one key the first stays; a repeat of it is a copy, a different row breaks ``unique_key``.
+
+    Only rows that a per_delivery table would keep compete. Whole tables have nothing to settle: there a clash of
+    keys is a fault of the code and blocks the write.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    if not table.per_delivery:
+        return annotated
+    names = annotated.columns
+    competing = annotated.where(stays(table))
+    key = list(table.key)
+    claimed_twice = competing.groupBy(*key).count().where("count > 1").drop("count")
+    content = F.xxhash64(*(c for c in table.column_names if c not in table.provenance))
+    order = [F.expr(part.strip()) for part in (table.order or "").split(",") if part.strip()]
+    place = Window.partitionBy(*key).orderBy(*order, content)
+    clashing = (
+        competing.join(claimed_twice, key, "left_semi")
+        .withColumn("_nth", F.row_number().over(place))
+        .withColumn("_repeat", content == F.first(content).over(place))
+    )
+    later = F.col("_nth") > 1
+    settled = clashing.withColumn(COPY, later & F.col("_repeat")).withColumn(
+        BROKEN, F.col(BROKEN) + F.when(later & ~F.col("_repeat"), _bit(table, UNIQUE)).otherwise(0)
+    )
+    others = competing.join(claimed_twice, key, "left_anti").select(*names)
+    return annotated.where(~stays(table)).unionByName(others).unionByName(settled.select(*names))
+
+
+def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
+    """Count the judged rows in one query: a ``Tally`` for every delivery, or under None for a whole table."""
+    from pyspark.sql import functions as F
+
+    rules = [rule for rule in all_rules(table) if rule.name != MOSTLY]
+    counts = [
+        F.count("*").alias("rows"),
+        _count_if(stays(table)).alias("kept"),
+        _count_if(F.col(COPY)).alias("copies"),
+        *(_count_if(breaks(table, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
+    ]
+    # Distinct hashes cost a seventh of distinct keys. Equal keys have equal hashes, so no clash is missed; that two
+    # keys share a hash is settled, or counted again, by the keys themselves.
+    counts.append(F.count_distinct(F.when(stays(table), F.xxhash64(*table.key))).alias("keys"))
+    said = [rule for rule in rules if rule.because]
+    counts += [
+        F.max(F.when(breaks(table, rule.name), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
+    ]
+    counts += [F.expr(rule.measure).alias(f"measured_{rule.name}") for rule in table.delivery_rules]
+    if table.judged_by_delivery:
+        rows = judged.groupBy(F.col("delivery_date").cast("string").alias("day")).agg(*counts).collect()
+    else:
+        rows = judged.agg(F.lit(None).cast("string").alias("day"), *counts).collect()
+    found: dict[str | None, Tally] = {}
+    for row in rows:
+        broken = {rule.name: row[f"rule_{i}"] or 0 for i, rule in enumerate(rules)}
+        kept, copies = row["kept"] or 0, row["copies"] or 0
+        refused, contested = row["rows"] - kept - copies, kept - row["keys"]
+        broken[MOSTLY] = refused if refused > MOSTLY_REFUSED * row["rows"] else 0
+        if not table.per_delivery and contested:
+            contested = row["rows"] - judged.select(*table.key).distinct().count()
+            broken[UNIQUE] = contested
+        because = {rule.name: row[f"said_{rule.name}"] for rule in said if row[f"said_{rule.name}"]}
+        measured = {rule.name: row[f"measured_{rule.name}"] for rule in table.delivery_rules}
+        found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested, because, measured)
+    return found
+
+
+def kept(judged: DataFrame, table: Table) -> DataFrame:
+    """The rows that stay in the table."""
+    return judged.where(stays(table))
+
+
+def refused(judged: DataFrame, table: Table) -> DataFrame:
+    """The rows that go to the quarantine, with the names of all the rules that each breaks in ``_broken``."""
+    from pyspark.sql import functions as F
+
+    rules = [rule.name for rule in all_rules(table) if rule.name != MOSTLY]
+    names = F.array_compact(F.array(*(F.when(breaks(table, name), F.lit(name)) for name in rules)))
+    return judged.where(~stays(table) & ~judged[COPY]).withColumn(BROKEN, names)
+
+
+def samples(judged: DataFrame, table: Table) -> dict[tuple[str | None, str], list[dict[str, Any]]]:
+    """Some of the rows that break each rule, by delivery and rule: the key, and what the rule speaks of."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    rules = {rule.name: rule for rule in all_rules(table) if rule.name != MOSTLY}
+    day = F.col("delivery_date").cast("string") if table.judged_by_delivery else F.lit(None).cast("string")
+    alike = Window.partitionBy("_day", BROKEN).orderBy(*table.key)
+    broken = judged.where(F.col(BROKEN) != 0).withColumn("_day", day)
+    some = broken.withColumn("_nth", F.row_number().over(alike)).where(F.col("_nth") <= MOST_SAMPLES)
+    found: dict[tuple[str | None, str], list[dict[str, Any]]] = {}
+    for row in some.drop("_nth", COPY).toArrow().to_pylist():
+        for place, (name, rule) in enumerate(rules.items()):
+            if row[BROKEN] >> place & 1:
+                listed = found.setdefault((row["_day"], name), [])
+                if len(listed) < MOST_SAMPLES:
+                    listed.append(_shown(row, rule, table))
+    return found
+
+
+def _shown(row: Mapping[str, Any], rule: Expectation, table: Table) -> dict[str, Any]:
+    spoken_of = [
+        name for name in row if not name.startswith("_") and re.search(rf"\b{re.escape(name)}\b", rule.condition)
+    ]
+    where = [name for name in ("source_file", "record_number") if name in row]
+    return {name: row[name] for name in dict.fromkeys((*table.key, *spoken_of, *where))}
+
+
+def blocking_reason(found: Tally, table: Table) -> str | None:
+    """Why a delivery must not be written at all, or None."""
+    for rule in all_rules(table):
+        count = found.broken[rule.name]
+        if rule.blocking and count and rule.name != MOSTLY:
+            if rule.name in found.because:
+                return f"{rule.name}: {found.because[rule.name]}; {rule.hint}"
+            return f"{rule.name}: {count} of {found.rows} rows break it ({rule.description})"
+    if found.broken[MOSTLY]:
+        worst = max((name for name in found.broken if name != MOSTLY), key=found.broken.__getitem__)
+        return f"{found.refused} of {found.rows} rows would be refused, most of them by {worst}"
+    return None
+
+
+def stays(table: Table) -> Column:
+    """Whether a judged row stays in the table."""
+    from pyspark.sql import functions as F
+
+    drops = [rule.name for rule in all_rules(table) if rule.on_fail == "drop"]
+    if not drops:
+        return ~F.col(COPY)
+    return (F.col(BROKEN).bitwiseAND(F.lit(sum(_bit(table, name) for name in drops))) == 0) & ~F.col(COPY)
+
+
+def breaks(table: Table, rule: str) -> Column:
+    """Whether a judged row breaks the rule."""
+    from pyspark.sql import functions as F
+
+    return F.col(BROKEN).bitwiseAND(F.lit(_bit(table, rule))) != 0
+
+
+def _bit(table: Table, rule: str) -> int:
+    """The bit that stands for a rule; that of the unique key is above those of the row rules."""
+    names = [declared.name for declared in table.rules]
+    return 1 << (len(names) if rule == UNIQUE else names.index(rule))
+
+
+def _bit_if_broken(rule: Expectation, place: int) -> Column:
+    from pyspark.sql import functions as F
+
+    kept = F.coalesce(F.expr(rule.condition), F.lit(True))
+    return F.when(kept, F.lit(0).cast("bigint")).otherwise(F.lit(1 << place).cast("bigint"))
+
+
+def _sum(terms: Sequence[Column]) -> Column:
+    """The sum as a tree that is no deeper than it must be: engines refuse expressions that are nested deeply."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return _sum(terms[:half]) + _sum(terms[half:])
+
+
+def _count_if(condition: Column) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.sum(F.when(condition, 1).otherwise(0))

@@ -1,0 +1,91 @@
+"""What building a table came to: rows, checks and verdicts, delivery by delivery."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from netflix_dagster.contracts.delivery_rules import OnFail
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one rule on one delivery (or on a whole table)."""
+
+    name: str
+    on_fail: OnFail
+    description: str
+    broken: int
+    rows: int
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    measured: Any = None
+
+    @property
+    def passed(self) -> bool:
+        return self.broken == 0
+
+    @property
+    def share(self) -> float:
+        """The share of the rows that break the rule; 1 for a delivery that breaks a rule about deliveries."""
+        return self.broken / self.rows if self.rows else float(self.broken > 0)
+
+    @property
+    def blocking(self) -> bool:
+        return self.on_fail == "fail"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one delivery in one table. ``held_back`` is the reason why nothing of it was written."""
+
+    rows: int = 0
+    quarantined: int = 0
+    copies: int = 0
+    held_back: str | None = None
+    delivered: bool = True
+    checks: list[Check] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Report:
+    """What building one table for some deliveries came to. Whole tables have one outcome, under None."""
+
+    table: str
+    deliveries: tuple[str, ...]
+    outcomes: dict[str | None, Outcome]
+    version: int | None = None
+    total_rows: int = 0
+    seconds: float = 0.0
+    preview: list[dict[str, Any]] = field(default_factory=list)
+    built_by: dict[str, Any] = field(default_factory=dict)
+    """What to tell of the machine that built it, when that was another than this one."""
+
+    def outcome(self, delivery: str) -> Outcome:
+        """The outcome that speaks for a delivery."""
+        return self.outcomes.get(delivery) or self.outcomes.get(None) or Outcome(delivered=False)
+
+    @property
+    def held_back(self) -> dict[str, str]:
+        """Deliveries of which nothing was written, and why."""
+        return {day: o.held_back for day, o in self.outcomes.items() if day is not None and o.held_back}
+
+    @property
+    def blocked(self) -> bool:
+        """Whether every delivery that was asked for is held back: what reads the table has nothing to build from."""
+        return all(self.outcome(day).held_back for day in self.deliveries or [""])
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as what JSON can hold; ``from_json`` makes it a report again. Values of rows become text."""
+        said = {**asdict(self), "outcomes": [[day, asdict(outcome)] for day, outcome in self.outcomes.items()]}
+        plain: dict[str, Any] = json.loads(json.dumps(said, default=str))
+        return plain
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Report:
+        """The report that ``as_json`` told of."""
+        return TypeAdapter(cls).validate_python({**said, "outcomes": dict(said["outcomes"])})

@@ -1,0 +1,1 @@
+"""Databricks: the jobs that build tables there, and the far end of Dagster Pipes."""

@@ -1,0 +1,147 @@
+"""Builds tables one after another, wherever the project is installed: in a run of Dagster, on a cluster, by hand.
+
+As a program it is ``netflix-dagster-step``: ::
+
+    netflix-dagster-step --tables bronze.netflix_catalogue,silver.titles --deliveries 2020-01-01
+
+says on stdout, a line of JSON each, what building each table came to (``contracts.report``), as soon as it is done.
+Started by Dagster Pipes it gets its order and sends its reports over a folder, see ``databricks.pipes``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.report import Report
+from netflix_dagster.settings import Settings, get_settings
+
+BuildOne = Callable[[str, Sequence[str]], Report]
+_MEANS_THE_SAME = {
+    f"NETFLIX_{name}" for name in ("ENV", "LANDING", "LAKE", "ACCOUNT", "TENANT", "VAULT", "STORAGE_CREDENTIAL")
+}
+BLOCKED = 3
+"""The exit code of work that is done, of which something was held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to build, for which deliveries, with which settings (environment variables). ``sources`` is the text of
+    a sources.yaml of one's own."""
+
+    tables: Sequence[str]
+    deliveries: Sequence[str]
+    run_id: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    sources: str | None = None
+
+    @classmethod
+    def of(
+        cls, tables: Sequence[str], deliveries: Sequence[str], run_id: str, settings: Settings, engine: str
+    ) -> Order:
+        """An order for another machine: of the settings, those that mean the same there, and no secret."""
+        environment = {name: value for name, value in settings.as_environment().items() if name in _MEANS_THE_SAME}
+        sources = settings.sources.read_text(encoding="utf-8") if settings.sources else None
+        return cls(tables, deliveries, run_id, {**environment, "NETFLIX_ENGINE": engine}, sources)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def settle(self) -> None:
+        """Make this process one that has the settings of the order."""
+        os.environ.update(self.environment)
+        if self.sources is not None:
+            own = Path(tempfile.mkdtemp(prefix="netflix-")) / "sources.yaml"
+            own.write_text(self.sources, encoding="utf-8")
+            os.environ["NETFLIX_SOURCES"] = str(own)
+        get_settings.cache_clear()
+
+
+def left_out(tables: Iterable[str], blocked: Iterable[str]) -> set[str]:
+    """Those of the tables that are not built because they are made from blocked ones, or from others left out."""
+    wanted, stopped = set(tables), set(blocked)
+    for name, table in TABLES.items():
+        if name in wanted and stopped.intersection(table.reads):
+            stopped.add(name)
+    return stopped.difference(blocked)
+
+
+def in_order(tables: Iterable[str], deliveries: Sequence[str], build_one: BuildOne) -> Iterator[Report]:
+    """Build tables, each after those that it reads, and report on each as it is done.
+
+    A table that is held back stops what is made from it, and nothing else. What goes wrong otherwise ends it all.
+    """
+    from netflix_dagster.build.table import Blocked
+
+    wanted, blocked = set(tables), set[str]()
+    for name in [name for name in TABLES if name in wanted]:
+        if name in left_out(wanted, blocked):
+            continue
+        try:
+            report = build_one(name, deliveries if TABLES[name].feed else ())
+        except Blocked as held_back:
+            report = held_back.report
+            blocked.add(name)
+        yield report
+
+
+def carry_out(order: Order) -> Iterator[Report]:
+    """Build what an order asks for, with the settings of this process."""
+    import netflix_dagster.tables  # noqa: F401  declares the tables
+    from netflix_dagster.build.table import build
+
+    if unknown := sorted(set(order.tables) - set(TABLES)):
+        raise ValueError(f"no such table: {', '.join(unknown)}; nothing was built. Is the wheel of another version?")
+    settings = get_settings()
+    yield from in_order(order.tables, order.deliveries, lambda name, days: build(name, days, settings, order.run_id))
+
+
+def main() -> None:
+    """The program. It raises what goes wrong; of what is held back the reports tell, and the exit code by hand."""
+    asked = _arguments()
+    if asked.secrets:
+        from netflix_dagster.databricks.jobs import secrets_of
+
+        os.environ.update(secrets_of(asked.secrets))
+    if asked.dagster_pipes_context:
+        from netflix_dagster.databricks.pipes import serve
+
+        serve()
+        return
+    held_back = False
+    for report in carry_out(Order(asked.tables, asked.deliveries, asked.run_id)):
+        sys.stdout.write(json.dumps(report.as_json()) + "\n")
+        sys.stdout.flush()
+        held_back = held_back or bool(report.blocked or report.held_back)
+    if held_back:
+        sys.exit(BLOCKED)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("netflix-dagster-step", description="Build tables of the lake, in build order.")
+    parser.add_argument("--tables", help="<layer>.<name>, separated by commas", type=_names, default=[])
+    parser.add_argument("--deliveries", help="dates, YYYY-MM-DD, separated by commas", type=_names, default=[])
+    parser.add_argument("--run-id", default="", help="what the book-keeping calls this run")
+    parser.add_argument("--secrets", help="a secret scope of Databricks whose secrets become environment variables")
+    for name in ("context", "messages"):
+        parser.add_argument(f"--dagster-pipes-{name}", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if not asked.tables and not asked.dagster_pipes_context:
+        parser.error("--tables says what to build")
+    return asked
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What runs the PySpark steps: sessions of Sail, Spark and Spark Connect."""

@@ -1,0 +1,150 @@
+"""The engine that runs the PySpark steps, as one session for the process.
+
+``sail`` is embedded: a Spark Connect server in this process, no Java, up in a moment. ``spark`` is Apache Spark with
+delta-spark, on this machine or on the cluster that ``NETFLIX_SPARK_MASTER`` names; a process that a cluster has
+started, such as a job of Databricks, brings its session along. ``remote`` is whatever answers Spark Connect at
+``NETFLIX_SPARK_REMOTE``. Tables only use what Spark Connect offers, so the same functions run on all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from netflix_dagster import storage
+from netflix_dagster.engine.spark import SparkError, as_it_is, classic, open_storage, ship_package
+from netflix_dagster.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SAIL_ENVIRONMENT = {
+    "RUST_LOG": "error",
+    "SPARK_CONNECT_LOG_LEVEL": "CRITICAL",  # else logging that Dagster sets up wakes it: an error at every exit
+    "MIMALLOC_PURGE_DELAY": "0",  # give memory back at once: a third less at the peak, no slower (make bench)
+}
+_NO_ADDRESS = (
+    "the engine remote is a Spark Connect endpoint, and none is named. Nothing was started. Set"
+    " NETFLIX_SPARK_REMOTE=sc://host:port/, with ;token=... behind it if it asks for one"
+)
+_PORT, _ANSWERS_WITHIN = 15002, 10
+"""The port of Spark Connect where none is named, and the seconds in which somebody must be there."""
+Opener = Callable[[Mapping[str, str]], "SparkSession"]
+"""Makes a session of a Spark configuration."""
+
+_lock = threading.Lock()
+_session: SparkSession | None = None
+_engine = ""
+_server: Any = None
+
+
+def _open(config: Mapping[str, str]) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    spark: SparkSession = SparkSession.builder.config(map=dict(config)).getOrCreate()
+    return spark
+
+
+_opener: Opener = _open
+
+
+class EngineError(RuntimeError):
+    """The engine cannot be had here; the message says how to get it."""
+
+
+def open_with(opener: Opener) -> None:
+    """Have the session, once something needs it, made by ``opener``: Dagster has a resource of its own for that."""
+    global _opener
+    _opener = opener
+
+
+def session(engine: str = "sail") -> SparkSession:
+    """The process's Spark session, started on first use.
+
+    A process has one engine: PySpark speaks either to a JVM of its own or to a server.
+    """
+    global _session, _engine
+    with _lock:
+        if _session is None:
+            _session, _engine = _start(engine, _opener), engine
+        elif engine != _engine:
+            raise EngineError(
+                f"this process already runs on {_engine} and cannot change to {engine}; nothing was done. Start another"
+                f" process with NETFLIX_ENGINE={engine}"
+            )
+        return _session
+
+
+def missing(engine: str) -> str | None:
+    """What the engine lacks that it cannot start without, and how to get it; None when nothing is known to lack."""
+    settings = get_settings()
+    if engine == "remote" and settings.spark_remote is None:
+        return _NO_ADDRESS
+    if engine == "spark":
+        try:
+            as_it_is() or classic(settings)
+        except SparkError as error:
+            return str(error)
+    return None
+
+
+def _start(engine: str, opener: Opener) -> SparkSession:
+    settings = get_settings()
+    try:
+        if engine == "sail":
+            spark = opener({"spark.remote": _start_sail()})
+            # The server ends with this process: trying again when it is gone only delays the end of a cancelled run.
+            spark.client.set_retry_policies([])  # type: ignore[operator]
+        elif engine == "remote":
+            spark = _connect(settings, opener)
+        elif as_it_is():
+            spark = opener({})
+        else:
+            spark = opener(classic(settings))
+            open_storage(spark, settings)
+    except SparkError as error:
+        raise EngineError(str(error)) from error
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    return spark
+
+
+def _start_sail() -> str:
+    global _server
+    for name, value in (_SAIL_ENVIRONMENT | storage.engine_environment()).items():
+        os.environ.setdefault(name, value)
+    import pyarrow as pa
+    from pysail.spark import SparkConnectServer
+
+    pa.set_memory_pool(pa.system_memory_pool())
+
+    _server = SparkConnectServer(ip="127.0.0.1", port=0)
+    _server.start(background=True)
+    _, port = _server.listening_address
+    return f"sc://127.0.0.1:{port}"
+
+
+def _connect(settings: Settings, opener: Opener) -> SparkSession:
+    """A session on another machine, or in another process. The address may hold a token: it is never shown."""
+    if settings.spark_remote is None:
+        raise EngineError(_NO_ADDRESS)
+    url = settings.spark_remote.get_secret_value()
+    shown = url.partition(";")[0].rstrip("/")
+    try:
+        address = urlsplit(url)
+        # PySpark tries an address where nobody answers again for ten minutes
+        socket.create_connection((address.hostname or "", address.port or _PORT), timeout=_ANSWERS_WITHIN).close()
+        spark = opener({"spark.remote": url})
+        ship_package(spark)
+    except Exception as error:
+        why = str(error).replace(url, shown).splitlines() or [type(error).__name__]
+        raise EngineError(
+            f"the engine at {shown} does not answer as Spark Connect: {why[0]}. Nothing was built. See that it runs and"
+            f" has Python {sys.version_info[0]}.{sys.version_info[1]} with pyarrow, and that NETFLIX_SPARK_REMOTE names"
+            " it with a valid token"
+        ) from None
+    return spark

@@ -1,0 +1,1 @@
+"""What a delivered file holds: sniffing, csv, tsv, xlsx, unpacking, kinds of values, profiling."""

@@ -1,0 +1,318 @@
+"""An unknown file opened: what it is written in, what separates its fields, where its header stands.
+
+The door (``lake/parsing.py``) guesses nothing; this guesses everything, so that a person can decide once what the
+door is to be told. What it cannot make rows and columns of it says in one sentence.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+MOST_BYTES = 64 * 1024 * 1024
+MOST_COLUMNS = 2_000
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
+_SAMPLE = 500
+"""Records that are looked at to tell the delimiter."""
+_PREAMBLE = 50
+"""Records among which the header is looked for."""
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NOT_TEXT = (
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"PAR1", "a Parquet file", "query it with DuckDB; its schema is in it"),
+    (b"%PDF", "a PDF", "ask for the data behind it"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)", "save it as xlsx or csv"),
+    (b"SQLite format 3", "a SQLite database", "export a table as csv"),
+    (b"\x89PNG", "a picture", "ask for the data behind it"),
+)
+_NUMBER = re.compile(r"[\s.,:/+%-]*\d[\d\s.,:/+%-]*")
+_ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "euc_kr", "euc_jp"]
+"""What files that are not UTF-8 are written in, where people are asked. A free guess over all that there are takes
+a few accents for Greek."""
+
+
+class Unreadable(ValueError):
+    """There are no rows and columns to be had from the file; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The rows of a file as text. ``lines`` are the file lines where they begin; ``whole`` is False when the file
+    is longer than what was looked at. ``header_line`` is None when the first record is data. Of a workbook it is one
+    sheet, and lines are rows of the sheet."""
+
+    path: Path
+    data: bytes
+    size: int
+    whole: bool
+    encoding: str
+    bom: bool
+    delimiter: str
+    line_ending: str
+    header_line: int | None
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    lines: list[int]
+    ragged: tuple[tuple[int, int], ...] = ()
+    broken: tuple[tuple[int, str], ...] = ()
+    sheet: str | None = None
+    more_sheets: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What the file is, in a few words."""
+        if self.sheet is not None:
+            return f"xlsx, sheet {self.sheet!r}"
+        bom = " with a byte order mark" if self.bom else ""
+        return f"{DELIMITERS[self.delimiter]}-separated, {self.encoding}{bom}, lines end in {self.line_ending}"
+
+
+def read(path: Path, most_bytes: int = MOST_BYTES) -> Delivered:
+    """Open a file, whatever it is. Raises ``Unreadable`` when it has no rows and columns."""
+    if not path.exists():
+        raise Unreadable(f"there is no file {path}")
+    if path.is_dir():
+        raise Unreadable(f"{path} is a folder; name one of its files")
+    if not path.is_file():
+        raise Unreadable(f"{path} is not an ordinary file (a pipe, socket or device)")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            data = file.read(most_bytes)
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror or error}") from error
+    whole = len(data) >= size
+    if data.startswith(b"PK\x03\x04"):
+        return _workbook(path, data, size, whole)
+    text, encoding, bom = _decode(path, data, whole)
+    _refuse_documents(path, text)
+    return _table(path, data, size, whole, text, encoding, bom)
+
+
+def _workbook(path: Path, data: bytes, size: int, whole: bool) -> Delivered:
+    """The sheet of a workbook that holds most; columns without a name and a value are left out."""
+    from netflix_dagster.files import xlsx
+    from netflix_dagster.files.unpack import Unfit, unpack
+
+    if not whole:
+        raise Unreadable(
+            f"{path} is a workbook or zip archive of {size:,} bytes; only the first {len(data):,} were read"
+        )
+    try:
+        sheets = list(xlsx.read_sheets(unpack(data)))
+    except Unfit as unfit:
+        _, reason, mend = unfit.told
+        raise Unreadable(f"{path} is no workbook that can be read: {reason}; {mend}") from unfit
+    sheet = max(sheets, key=lambda s: sum(any(row) for row in s.rows), default=None)
+    filled = [(line, row) for line, row in enumerate(sheet.rows, 1) if any(row)] if sheet else []
+    if not sheet or not filled:
+        raise Unreadable(f"{path} is a workbook with nothing in its sheets")
+    width = max(len(row) for _, row in filled)
+    if width > MOST_COLUMNS:
+        raise Unreadable(f"{path} has {width:,} columns; more than {MOST_COLUMNS:,} are not looked at")
+    rows = [(line, row + [""] * (width - len(row))) for line, row in filled]
+    usual = Counter(place for _, row in rows for place, cell in enumerate(row) if cell)
+    used = [place for place in range(width) if usual[place] > 1 or (usual[place] and len(rows) < 3)]
+    rows = [(line, [row[place] for place in used]) for line, row in rows]
+    place = _header_at([row for _, row in rows[:_PREAMBLE]], len(used))
+    line, header = rows[place]
+    below = [(number, row) for number, row in rows[place + 1 :] if any(row)]
+    return Delivered(
+        path=path,
+        data=data,
+        size=size,
+        whole=True,
+        encoding="xlsx",
+        bom=False,
+        delimiter="",
+        line_ending="",
+        header_line=line,
+        header=tuple(" ".join(cell.split()) for cell in header),
+        rows=[tuple(row) for _, row in below],
+        lines=[number for number, _ in below],
+        sheet=sheet.name,
+        more_sheets=tuple(other.name for other in sheets if other is not sheet and any(map(any, other.rows))),
+    )
+
+
+def _decode(path: Path, data: bytes, whole: bool) -> tuple[str, str, bool]:
+    """The text, its encoding, and whether it begins with a byte order mark."""
+    if not data.strip():
+        raise Unreadable(f"{path} is empty")
+    for magic, what, mend in _NOT_TEXT:
+        if data.startswith(magic):
+            raise Unreadable(f"{path} is {what}, not text; {mend}")
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            name = "utf-8-sig" if encoding == "utf-8" else encoding
+            text = _try(data, name, whole)
+            if text is None:
+                raise Unreadable(f"{path} begins as {encoding} and goes on as something else; ask for it again")
+            return text, encoding, True
+    if b"\0" in data:
+        encoding = "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"
+        text = _try(data, encoding, whole) if data.count(0) > len(data) // 5 else None
+        if text is None or "\0" in text:
+            line = data.count(b"\n", 0, data.index(b"\0")) + 1
+            raise Unreadable(f"{path} is binary, or was damaged on its way: there is a NUL byte in line {line}")
+        return text, encoding, False
+    if (utf8 := _try(data, "utf-8", whole)) is not None:
+        return utf8, "utf-8", False
+    western, encoding = _try(data, "cp1252", whole), _guess(data)
+    guessed = _try(data, encoding, whole)
+    if guessed is None or guessed == western:
+        guessed, encoding = western, "cp1252"
+    return (guessed, encoding, False) if guessed is not None else (data.decode("latin-1"), "latin-1", False)
+
+
+def _try(data: bytes, encoding: str, whole: bool) -> str | None:
+    """The text in this encoding, or None. What was cut off in the middle of a character is no fault."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data, final=whole)
+    except UnicodeDecodeError:
+        return None
+    return text if whole else text[: text.rfind("\n") + 1] or text
+
+
+def _guess(data: bytes) -> str:
+    """What is likely, judged by the lines that are not plain ASCII."""
+    from charset_normalizer import from_bytes
+
+    odd = list(islice((line for line in data.splitlines() if not line.isascii()), 300))
+    best = from_bytes(b"\n".join(odd)[:100_000], cp_isolation=_ENCODINGS).best()
+    return best.encoding if best else "cp1252"
+
+
+def _refuse_documents(path: Path, text: str) -> None:
+    """What is text and no table: a page, nothing, JSON."""
+    from netflix_dagster.files.parsing import no_data
+
+    if said := no_data(text):
+        raise Unreadable(f"{path} holds no table: {said.reason}; {said.hint}")
+    if not text.lstrip().startswith(("{", "[")):
+        return
+    for piece in (text, text.lstrip().split("\n", 1)[0]):
+        try:
+            document = json.loads(piece)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(document, (dict, list)):
+            raise Unreadable(f"{path} is JSON, not rows and columns; turn it into csv first")
+
+
+def _table(path: Path, data: bytes, size: int, whole: bool, text: str, encoding: str, bom: bool) -> Delivered:
+    lines = list(io.StringIO(text, newline=""))
+    delimiter = _delimiter(lines)
+    records, broken = _records(lines, delimiter)
+    if not whole and len(records) > 1:
+        records.pop()  # it may go on behind what was looked at
+    widths = Counter(len(cells) for _, cells in records)
+    if not widths:
+        raise Unreadable(f"{path} holds no record: every line is blank or has misplaced quotes")
+    width = max(widths, key=lambda w: (widths[w], w))
+    if width > MOST_COLUMNS:
+        raise Unreadable(f"{path} has {width:,} columns; more than {MOST_COLUMNS:,} are not looked at")
+    place = _header_at([cells for _, cells in records[:_PREAMBLE]], width)
+    line, cells = records[place]
+    below = [record for record in records[place + 1 :] if len(record[1]) == len(cells)]
+    is_header = not _is_data(cells, [row for _, row in below[:_SAMPLE]])
+    if not is_header:
+        below.insert(0, (line, cells))
+    return Delivered(
+        path=path,
+        data=data,
+        size=size,
+        whole=whole,
+        encoding=encoding,
+        bom=bom,
+        delimiter=delimiter,
+        line_ending=_line_ending([lines[start - 2] for start, _ in records[1:]] + lines[-1:]),
+        header_line=line if is_header else None,
+        header=tuple(cell.strip() for cell in cells) if is_header else ("",) * len(cells),
+        rows=[tuple(row) for _, row in below],
+        lines=[number for number, _ in below],
+        ragged=tuple((number, len(row)) for number, row in records[place + 1 :] if len(row) != len(cells)),
+        broken=tuple(broken),
+    )
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The character that cuts most records into equally many fields, and more than one, for the parser that the
+    door uses: a sniffer with rules of its own could see another file."""
+    found = {}
+    for delimiter in DELIMITERS:
+        widths = Counter(len(cells) for _, cells in _records(lines, delimiter, _SAMPLE)[0])
+        several = {width: count for width, count in widths.items() if width > 1}
+        if several:
+            width = max(several, key=lambda w: (several[w], w))
+            found[delimiter] = (round(several[width] / widths.total(), 1), width)
+    return max(found, key=lambda delimiter: found[delimiter], default=",")
+
+
+def _records(
+    lines: Iterable[str], delimiter: str, most: int | None = None
+) -> tuple[list[tuple[int, list[str]]], list[tuple[int, str]]]:
+    """The records with the line where each begins, and the lines at which there is none to be had."""
+    import netflix_dagster.files.parsing  # noqa: F401  lifts the limit on the length of a field
+
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    records: list[tuple[int, list[str]]] = []
+    broken: list[tuple[int, str]] = []
+    while most is None or len(records) + len(broken) < most:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            broken.append((line, str(error)))
+            continue
+        if cells:
+            records.append((line, cells))
+    return records, broken
+
+
+def _header_at(records: Sequence[list[str]], width: int) -> int:
+    """Place of the first record that names most columns; what stands before it is a preamble.
+
+    Names are no numbers and no days, unless every record has some: then years are names.
+    """
+    wide = [place for place, cells in enumerate(records) if len(cells) == width] or [0]
+    full = [place for place in wide if sum(map(bool, records[place])) * 2 > width] or wide
+    return next((place for place in full if not any(map(_NUMBER.fullmatch, records[place]))), full[0])
+
+
+def _is_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a record is one of many and no header: a number or day of it stands above numbers or days."""
+    for cell, column in zip(cells, zip(*below, strict=True), strict=False):
+        filled = [value for value in column if value.strip()]
+        if re.search(r"\d", cell) and filled and _shape(cell) in {_shape(value) for value in filled}:
+            return True
+    return False
+
+
+def _shape(value: str) -> str:
+    """A number or day without its digits; of anything else its very words, as a header says them only once."""
+    return re.sub(r"\d+", "9", value.strip()) if _NUMBER.fullmatch(value) else value
+
+
+def _line_ending(ends: Iterable[str]) -> str:
+    """How the last lines of the records end; line breaks inside of values do not count."""
+    found = {
+        "CRLF" if end.endswith("\r\n") else "LF" if end.endswith("\n") else "CR" for end in ends if end[-1:] in "\r\n"
+    }
+    return " and ".join(sorted(found)) or "nothing"
