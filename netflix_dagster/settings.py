@@ -8,18 +8,18 @@ may be relative and is then taken from the working directory, or an ``abfss://``
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import Field, PlainValidator, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from netflix_dagster import storage
 from netflix_dagster.storage import ZONE, AzureFolder, Place, at
 
-APlace = Annotated[Place, NoDecode, BeforeValidator(at)]
+APlace = Annotated[Place, NoDecode, PlainValidator(at)]
 
 
 class Settings(BaseSettings):
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
             if "lake" not in self.model_fields_set:
                 self.lake = AzureFolder(str(self.account), ZONE)
         self.landing, self.lake = at(self.landing), at(self.lake)
-        if self.landing_events and isinstance(self.landing, Path):
+        if self.landing_events and not storage.has_events(self.landing):
             raise ValueError(
                 f"NETFLIX_LANDING_EVENTS is set, but NETFLIX_LANDING is the folder {self.landing}: only a landing"
                 " folder in ADLS has events. Unset it, or set NETFLIX_LANDING to an abfss:// URL"
@@ -85,10 +85,9 @@ class Settings(BaseSettings):
         home = os.environ.get("DAGSTER_HOME")
         if home:
             return Path(home).absolute()
-        if isinstance(self.lake, Path):
+        if storage.is_local(self.lake):
             return self.lake / ".dagster"
-        said = f"{self.lake.account}/{self.lake.container}/{self.lake.path}"
-        return Path("data/.dagster").absolute() / re.sub(r"\W+", "-", said).strip("-")
+        return Path("data/.dagster").absolute() / storage.as_name(self.lake)
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for processes started from this one."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from netflix_dagster.settings import get_settings
-
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
     from azure.identity import DefaultAzureCredential
@@ -31,12 +29,15 @@ def credential() -> DefaultAzureCredential:
     return DefaultAzureCredential()
 
 
-def token(scope: str) -> AccessToken:
-    """A token for a service, such as ``https://storage.azure.com/.default``, good for some minutes at least."""
+def token(scope: str, tenant: str | None = None) -> AccessToken:
+    """A token for a service, such as ``https://storage.azure.com/.default``, good for some minutes at least.
+
+    ``tenant`` is the one that gives it; None is the identity's own.
+    """
     from azure.core.exceptions import ClientAuthenticationError
 
     try:
-        return credential().get_token(scope, tenant_id=get_settings().tenant)
+        return credential().get_token(scope, tenant_id=tenant)
     except ClientAuthenticationError as error:
         raise IdentityError(
             f"This process has no identity in Azure that gets a token for {scope}. Nothing was written. On a laptop:"

@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from netflix_dagster.azure import access
-from netflix_dagster.storage import StorageError, in_short
+from netflix_dagster.storage import StorageError, adls, in_short
 
 T = TypeVar("T")
 log = logging.getLogger("netflix_dagster.build")
@@ -50,7 +49,7 @@ def outlast(work: Callable[[], T], what: str) -> T:
             return work()
         except Exception as error:
             why = in_short(error)
-            if access.refused(error):
+            if adls.refused(error):
                 if refused:
                     raise StorageError(
                         f"{what}: the storage account refuses access, with a fresh token or secret as well: {why}."

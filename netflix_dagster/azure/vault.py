@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.azure.identity import credential
 from netflix_dagster.azure.redaction import hide, redact
-from netflix_dagster.settings import get_settings
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError, HttpResponseError
@@ -111,17 +110,25 @@ def is_reference(text: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def of(name: str) -> Vault:
+def of(name: str | None) -> Vault:
     """The one of a Key Vault in this process, so that what it keeps is kept once."""
+    if not name:
+        raise SecretError("A secret is asked for and there is no Key Vault: set NETFLIX_VAULT to its name.")
     return Vault(name)
 
 
+_platform: str | None = None
+
+
+def use(name: str | None) -> None:
+    """Say which Key Vault is the platform's: once, where the process begins (``access.connect``)."""
+    global _platform
+    _platform = name
+
+
 def vault() -> Vault:
-    """The platform's Key Vault, as the settings name it."""
-    name = get_settings().vault
-    if not name:
-        raise SecretError("A secret is asked for and there is no Key Vault: set NETFLIX_VAULT to its name.")
-    return of(name)
+    """The platform's Key Vault."""
+    return of(_platform)
 
 
 def resolve(reference: str) -> str:

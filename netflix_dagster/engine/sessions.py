@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 
 from netflix_dagster import storage
 from netflix_dagster.engine.spark import SparkError, as_it_is, classic, open_storage, ship_package
-from netflix_dagster.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from netflix_dagster.settings import Settings
 
 _SAIL_ENVIRONMENT = {
     "RUST_LOG": "error",
@@ -63,29 +64,28 @@ def open_with(opener: Opener) -> None:
     _opener = opener
 
 
-def session(engine: str = "sail") -> SparkSession:
-    """The process's Spark session, started on first use.
+def session(settings: Settings) -> SparkSession:
+    """The process's Spark session, started on first use as the settings say.
 
     A process has one engine: PySpark speaks either to a JVM of its own or to a server.
     """
     global _session, _engine
     with _lock:
         if _session is None:
-            _session, _engine = _start(engine, _opener), engine
-        elif engine != _engine:
+            _session, _engine = _start(settings, _opener), settings.engine
+        elif settings.engine != _engine:
             raise EngineError(
-                f"this process already runs on {_engine} and cannot change to {engine}; nothing was done. Start another"
-                f" process with NETFLIX_ENGINE={engine}"
+                f"this process already runs on {_engine} and cannot change to {settings.engine}; nothing was done."
+                f" Start another process with NETFLIX_ENGINE={settings.engine}"
             )
         return _session
 
 
-def missing(engine: str) -> str | None:
+def missing(settings: Settings) -> str | None:
     """What the engine lacks that it cannot start without, and how to get it; None when nothing is known to lack."""
-    settings = get_settings()
-    if engine == "remote" and settings.spark_remote is None:
+    if settings.engine == "remote" and settings.spark_remote is None:
         return _NO_ADDRESS
-    if engine == "spark":
+    if settings.engine == "spark":
         try:
             as_it_is() or classic(settings)
         except SparkError as error:
@@ -93,14 +93,14 @@ def missing(engine: str) -> str | None:
     return None
 
 
-def _start(engine: str, opener: Opener) -> SparkSession:
-    settings = get_settings()
+def _start(settings: Settings, opener: Opener) -> SparkSession:
     try:
-        if engine == "sail":
-            spark = opener({"spark.remote": _start_sail()})
+        if settings.engine == "sail":
+            spark = opener({"spark.remote": _start_sail(settings)})
+            _without_call_sites()
             # The server ends with this process: trying again when it is gone only delays the end of a cancelled run.
             spark.client.set_retry_policies([])  # type: ignore[operator]
-        elif engine == "remote":
+        elif settings.engine == "remote":
             spark = _connect(settings, opener)
         elif as_it_is():
             spark = opener({})
@@ -113,9 +113,17 @@ def _start(engine: str, opener: Opener) -> SparkSession:
     return spark
 
 
-def _start_sail() -> str:
+def _without_call_sites() -> None:
+    """PySpark notes for every expression where it was written, for errors of Spark that quote it; Sail's do not. It
+    asks its session whether to, and takes a tenth of the time of a small build."""
+    from pyspark.errors import utils
+
+    utils._enable_debugging_cache = False  # type: ignore[assignment]
+
+
+def _start_sail(settings: Settings) -> str:
     global _server
-    for name, value in (_SAIL_ENVIRONMENT | storage.engine_environment()).items():
+    for name, value in (_SAIL_ENVIRONMENT | storage.engine_environment(settings.landing, settings.lake)).items():
         os.environ.setdefault(name, value)
     import pyarrow as pa
     from pysail.spark import SparkConnectServer

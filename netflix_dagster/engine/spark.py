@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import netflix_dagster
 from netflix_dagster import storage
@@ -24,8 +23,6 @@ from netflix_dagster.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
-
-    from netflix_dagster.azure.access import Principal
 
 _STARTED_BY_A_CLUSTER = ("DATABRICKS_RUNTIME_VERSION", "PYSPARK_GATEWAY_PORT")
 """Variables in processes that Databricks or ``spark-submit`` has started."""
@@ -89,64 +86,13 @@ def _local() -> dict[str, str]:
 
 
 def open_storage(spark: SparkSession, settings: Settings) -> None:
-    """Let the session open the storage accounts of the lake and of the landing folder.
+    """Let the session open the storage of the lake and of the landing folder.
 
     What opens them is told to the session and not at its start, where it would stand on a command line.
     """
     for place in (settings.landing, settings.lake):
-        if isinstance(place, storage.AzureFolder):
-            for name, value in azure(place.account).items():
-                spark.conf.set(name, value)
-
-
-def azure(account: str) -> dict[str, str]:
-    """What Spark's driver of ``abfss://`` takes to open a storage account as this process opens it."""
-    from netflix_dagster.azure import access
-
-    host = f"{account}.dfs.core.windows.net"
-    found = access.granted()
-    if isinstance(found, access.Key):
-        config = {f"fs.azure.account.key.{host}": found.value}
-    elif isinstance(found, access.Signature):
-        config = {f"fs.azure.account.auth.type.{host}": "SAS", f"fs.azure.sas.fixed.token.{host}": found.value}
-    else:
-        config = {f"fs.azure.account.{name}.{host}": value for name, value in _oauth(found).items()}
-    if url := storage.endpoint(account):
-        config |= {
-            "fs.azure.abfs.endpoint": urlsplit(url).netloc,  # the driver puts the account behind it itself
-            "fs.azure.always.use.https": str(url.startswith("https://")).lower(),
-            # an emulator speaks the protocol of blobs only, and knows no folders
-            "fs.azure.account.hns.enabled": "false",
-            "fs.azure.fns.account.service.type": "BLOB",
-            "fs.azure.ingress.service.type": "BLOB",
-            "fs.azure.networking.library": "JDK_HTTP_URL_CONNECTION",
-        }
-    return config
-
-
-def _oauth(principal: Principal | None) -> dict[str, str]:
-    """A service principal, or the identity that the host of this process gives it."""
-    provider = "org.apache.hadoop.fs.azurebfs.oauth2."
-    authority = os.environ.get("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com").rstrip("/")
-    if principal:
-        said = {
-            "oauth.provider.type": f"{provider}ClientCredsTokenProvider",
-            "oauth2.client.id": principal.client,
-            "oauth2.client.secret": principal.password,
-            "oauth2.client.endpoint": f"{authority}/{principal.tenant}/oauth2/token",
-        }
-    elif file := os.environ.get("AZURE_FEDERATED_TOKEN_FILE"):
-        said = {
-            "oauth.provider.type": f"{provider}WorkloadIdentityTokenProvider",
-            "oauth2.client.id": os.environ.get("AZURE_CLIENT_ID", ""),
-            "oauth2.msi.tenant": os.environ.get("AZURE_TENANT_ID", ""),
-            "oauth2.token.file": file,
-        }
-    else:
-        said = {"oauth.provider.type": f"{provider}MsiTokenProvider"}
-        if client := os.environ.get("AZURE_CLIENT_ID"):
-            said["oauth2.client.id"] = client
-    return {"auth.type": "OAuth", **said}
+        for name, value in storage.spark_options(place).items():
+            spark.conf.set(name, value)
 
 
 def properties(path: Path | None) -> dict[str, str]:

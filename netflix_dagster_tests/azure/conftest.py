@@ -49,10 +49,15 @@ def inside(azure: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 def _forget() -> None:
-    from netflix_dagster import storage
-
-    for kept in (get_settings, identity.credential, vault.of, access._of, storage._store):
+    for kept in (identity.credential, vault.of, access._of):
         kept.cache_clear()
+    connect_anew()
+
+
+def connect_anew() -> None:
+    """Take up what the environment says now, as the edge of a process does."""
+    get_settings.cache_clear()
+    access.connect(get_settings())
 
 
 def environment(azure: Cloud, **more: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 from netflix_dagster import storage
 from netflix_dagster.azure import access, vault
 from netflix_dagster.settings import get_settings
-from netflix_dagster_tests.azure.conftest import python
+from netflix_dagster_tests.azure.conftest import connect_anew, python
 from netflix_dagster_tests.emulators.azurite import ACCOUNT, KEY
 from netflix_dagster_tests.emulators.cloud import Cloud
 from netflix_dagster_tests.emulators.entra import TENANT
@@ -27,17 +27,20 @@ import sys, time
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from netflix_dagster import storage
-from netflix_dagster.lake import engines
+from netflix_dagster.azure import access
+from netflix_dagster.engine import sessions
 from netflix_dagster.settings import get_settings
 
-lake = get_settings().lake
+settings = get_settings()
+access.connect(settings)
+lake = settings.lake
 
 def all_three(name):
     storage.write(lake / "bronze" / name, b"by obstore")
     assert storage.read(lake / "bronze" / name) == b"by obstore"
     table = lake / "silver" / name
     write_deltalake(str(table), pa.table({"a": [1, 2]}), storage_options=storage.delta_options(table))
-    spark = engines.session()
+    spark = sessions.session(settings)
     assert spark.read.format("delta").load(str(table)).count() == 2
     spark.range(5).write.format("delta").save(str(lake / "gold" / name))
     written = DeltaTable(str(lake / "gold" / name), storage_options=storage.delta_options(lake / "gold" / name))
@@ -122,7 +125,7 @@ def test_an_expired_token_is_told_of(inside: Cloud) -> None:
 def test_a_rotated_signature_is_taken_up_after_the_refusal(inside: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     place = get_settings().lake / "bronze" / "rotated"
     monkeypatch.setenv("NETFLIX_STORAGE_CREDENTIAL", "secret://storage")
-    get_settings.cache_clear()
+    connect_anew()
     inside.vault.put("storage", account_sas(hours=-1))
     with pytest.raises(storage.StorageError, match="No file was harmed") as refused:
         storage.write(place, b"x")
@@ -134,7 +137,7 @@ def test_a_rotated_signature_is_taken_up_after_the_refusal(inside: Cloud, monkey
 
 def test_a_missing_secret_is_said_as_such(inside: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETFLIX_STORAGE_CREDENTIAL", "secret://nosuch")
-    get_settings.cache_clear()
+    connect_anew()
     with pytest.raises(storage.StorageError, match=r"abfss://bronze@\S+/f: secret://nosuch cannot be had"):
         storage.read(get_settings().lake / "bronze" / "f")
 
@@ -149,7 +152,7 @@ def test_nobody_is_told_how_to_become_somebody(inside: Cloud) -> None:
 def test_half_a_service_principal_is_refused_and_not_repeated(inside: Cloud, held: str) -> None:
     inside.vault.put("storage", held)
     with pytest.raises(vault.SecretError, match="`az ad sp create-for-rbac`") as refused:
-        access._recognised("secret://storage", held)
+        access.recognised("secret://storage", held)
     assert "planted" not in str(refused.value)
 
 
@@ -167,10 +170,10 @@ def test_a_lake_on_this_machine_asks_nobody(inside: Cloud, monkeypatch: pytest.M
         monkeypatch.setenv(f"NETFLIX_{name}", value)
     monkeypatch.setenv("NETFLIX_STORAGE_CREDENTIAL", "secret://nosuch")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "dev")
-    get_settings.cache_clear()
-    assert access.engine_environment() == {}
+    connect_anew()
+    assert storage.engine_environment(get_settings().landing, get_settings().lake) == {}
 
 
 def test_azures_libraries_load_only_where_they_are_used(azure: Cloud, tmp_path: Path) -> None:
-    code = "import sys, netflix_dagster.build.table, netflix_dagster.azure.access; print('azure.core' in sys.modules)"
+    code = "import sys, netflix_dagster.build.runner, netflix_dagster.azure.access; print('azure.core' in sys.modules)"
     assert python(azure, code, tmp_path).stdout.split() == ["False"]

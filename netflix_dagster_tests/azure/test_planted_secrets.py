@@ -21,9 +21,9 @@ WRONG_KEY = KEY.replace("Eby8", "Abc0")
 SOURCE = ("--source", "engagement")
 LEAKS = """
 import os, sys, requests
-from netflix_dagster.compute import ingest
-def refused(*_): requests.get(os.environ["SIGNED"]).raise_for_status()
-ingest.ingest = refused
+from netflix_dagster.build.door import Door
+def refused(*_, **__): requests.get(os.environ["SIGNED"]).raise_for_status()
+Door.receive = refused
 from netflix_dagster.cli import app
 app(sys.argv[1:])
 """

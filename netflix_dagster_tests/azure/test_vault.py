@@ -6,7 +6,7 @@ import pytest
 from netflix_dagster.azure import vault
 from netflix_dagster.azure.vault import KEPT_SECONDS, SecretError, Vault
 from netflix_dagster.defs.secrets import Vault as VaultResource
-from netflix_dagster.settings import get_settings
+from netflix_dagster_tests.azure.conftest import connect_anew
 from netflix_dagster_tests.emulators.cloud import Cloud
 
 PLANTED = "planted-5f1a9c-value"
@@ -80,7 +80,7 @@ def test_a_vault_that_does_not_answer_is_named(inside: Cloud) -> None:
 def test_without_a_vault_nothing_is_resolved(inside: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETFLIX_ENV", "local")
     monkeypatch.delenv("NETFLIX_VAULT")
-    get_settings.cache_clear()
+    connect_anew()
     with pytest.raises(SecretError, match="set NETFLIX_VAULT"):
         vault.resolve("secret://key")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from netflix_dagster import settings, storage
+from netflix_dagster.azure import access
 from netflix_dagster_tests.emulators.azurite import ACCOUNT, KEY, Azurite, azurite, missing
 from netflix_dagster_tests.emulators.counting import Counter, counting
 
@@ -40,8 +41,8 @@ def in_use(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def _forget() -> None:
-    storage._store.cache_clear()
     settings.get_settings.cache_clear()
+    access.connect(settings.get_settings())
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from netflix_dagster import storage
-from netflix_dagster.deliveries import ledger
+from netflix_dagster.deliveries import life
 from netflix_dagster.lake import store
-from netflix_dagster_tests.cli.shell import DIFFERS
+from netflix_dagster_tests.lakehouse import DIFFERS
 
 LANDED = "abfss://landing@devstoreaccount1.dfs.core.windows.net"
 LAKE = "abfss://{zone}@devstoreaccount1.dfs.core.windows.net"
@@ -16,10 +16,10 @@ PLACES = ("--landing", LANDED, "--lake", LAKE)
 
 
 def contents(lake: storage.Place) -> dict[str, list[str]]:
-    """Every row of every table as text, in a fixed order. Not of the ledger: it tells files by when they landed."""
+    """Every row of every table as text, in a fixed order. Not of the deliveries: their marks tell when files landed."""
     found = {}
     for name in (f"{layer}.{short}" for layer in store.LAYERS for short in store.tables(lake, layer)):
-        if name != ledger.NAME and (held := store.read_arrow(lake, name)):
+        if name != life.NAME and (held := store.read_arrow(lake, name)):
             kept = held.drop_columns([column for column in held.column_names if column in DIFFERS])
             found[name] = sorted(
                 json.dumps(row, default=str, ensure_ascii=False, sort_keys=True) for row in kept.to_pylist()

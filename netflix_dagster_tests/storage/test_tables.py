@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -16,14 +17,18 @@ import pytest
 from deltalake import write_deltalake
 
 from netflix_dagster import storage
-from netflix_dagster.deliveries import ledger
+from netflix_dagster.build import door
+from netflix_dagster.build.door import Door, FileChanged
+from netflix_dagster.deliveries import attempts, life
+from netflix_dagster.deliveries.life import Event, Life, Status
 from netflix_dagster.files.parsing import parse_file
 from netflix_dagster.lake import maintenance, store
 from netflix_dagster.lake.query import QueryError, connect, query
+from netflix_dagster.landing.deliveries import LandedFile
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.sample import sample_files
+from netflix_dagster.settings import Settings
 from netflix_dagster.storage import AzureFolder, StorageError
-from netflix_dagster.tables.bronze import FileChanged, _batches
 from netflix_dagster_tests.emulators.account import requests_counted
 from netflix_dagster_tests.emulators.azurite import ACCOUNT, Azurite
 
@@ -40,7 +45,7 @@ def numbers(lake: storage.Place) -> list[int]:
 
 
 def data_files(lake: AzureFolder, name: str = NAME) -> list[str]:
-    found = (file.path for file in storage.stored(store.folder(lake, name)))  # type: ignore[arg-type]
+    found = (file.path for file in storage.stored(store.folder(lake, name)))
     return [path for path in found if path.endswith(".parquet") and "_delta_log" not in path]
 
 
@@ -61,7 +66,7 @@ def test_a_table_that_was_never_written(lake: AzureFolder) -> None:
     assert not store.exists(lake, NAME)
     assert store.standing(lake, NAME) == (None, 0)
     assert store.delta(lake, NAME) is store.read_arrow(lake, NAME) is store.last_note(lake, NAME) is None
-    assert (store.tables(lake, "quality"), store.delivery_files(lake, NAME), ledger.latest(lake)) == ([], {}, {})
+    assert (store.tables(lake, "quality"), store.delivery_files(lake, NAME), Life.read(lake).deliveries) == ([], {}, {})
     store.write_arrow(lake, NAME, things(0, 0))
     store.write_arrow(lake, NAME, things(0, 0), replace="number = 1")
     assert not store.exists(lake, NAME)
@@ -98,14 +103,13 @@ def test_writers_at_the_same_moment_lose_nothing(lake: AzureFolder) -> None:
     assert numbers(lake) == list(range(12))
 
 
-def test_the_ledger_of_a_lake_in_adls(lake: AzureFolder) -> None:
-    entry = ledger.Entry("charts", "top10_global", "2026-01-06", "f", "accepted", None, 1, 10, 3, "run")
-    ledger.record(lake, [entry])
-    ledger.judge(lake, "charts", "silver.top10_global", {"2026-01-06": "too few"}, "later")
-    (found,) = ledger.latest(lake).values()
-    assert (found.status, found.reason, found.attempt) == ("blocked", "silver.top10_global: too few", 2)
-    ledger.reopen(lake, [found])
-    assert ledger.latest(lake)["top10_global", "2026-01-06"].fingerprint == ledger.REOPENED
+def test_the_life_of_deliveries_of_a_lake_in_adls(lake: AzureFolder) -> None:
+    about: dict[str, Any] = {"feed": "charts", "key": "2026-01-06", "source": "top10_global", "fingerprint": "f"}
+    life.record(lake, [Event(Status.ACCEPTED, records=3, run_id="run", **about)])
+    life.record(lake, [Event(Status.HELD, table_name="silver.top10_global", rule="few", reason="too few", **about)])
+    (found,) = Life.read(lake).deliveries.values()
+    assert (found.status, found.newest.why, found.newest.records) == ("held", "silver.top10_global: too few", 3)
+    assert (Life.read(lake).version, found.standing) == (store.version(lake, life.NAME), None)
 
 
 def test_only_files_that_can_hold_the_rows_are_fetched(lake: AzureFolder, account: Azurite) -> None:
@@ -197,28 +201,43 @@ def test_a_container_that_is_not_there_is_no_empty_table(account: Azurite) -> No
             ask(nowhere, NAME)
 
 
-def test_a_delivered_file_is_read_where_it_lies_and_not_when_it_was_replaced(lake: AzureFolder) -> None:
-    source = load_sources().sources["top10_global"]
+def test_a_delivered_file_is_read_where_it_lies_and_not_when_it_was_replaced(
+    lake: AzureFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources, landing = load_sources(), AzureFolder(ACCOUNT, "landing", lake.path)
     data = next(data for name, data in sample_files().items() if name.startswith("top10_global/"))
-    file = AzureFolder(ACCOUNT, "landing", f"{lake.path}/the charts #1 100% ü.tsv")
+    file = landing / "top10_global" / "2026-01-06" / "the charts #1 100% ü.tsv"
     storage.write(file, data)
-    parsed = parse_file(str(file), source)
+    parsed = parse_file(str(file), sources.sources["top10_global"])
     assert (parsed.refusals, parsed.records > 100) == ((), True)
-    handed = {"path": str(file), "delivery_date": date(2026, 1, 6), "loaded_at": None, "run_id": None}
-    batches = list(_batches(source, list(source.columns), {**handed, "file_hash": parsed.hash}))
-    assert sum(batch.num_rows for batch in batches) == parsed.records
-    assert set(batches[0].column("source_file").to_pylist()) == {"the charts #1 100% ü.tsv"}
-    storage.write(file, data.replace(b"\n", b"\n\n", 1))
+
+    place, settings = ("top10_global", "2026-01-06"), Settings(landing=landing, lake=lake)
+    (event,) = Door(settings, sources, "run").receive(Life(), [place])
+    assert (event.status, event.records, event.files) == (Status.ACCEPTED, parsed.records, 1)
+    assert event.fingerprint and attempts.is_kept(lake, *place, event.fingerprint)
+
+    def then_replaced(landed: LandedFile) -> str:
+        found = hashed(landed)
+        storage.write(file, data.replace(b"\n", b"\n\n", 1))
+        return found
+
+    hashed = door._hash
+    monkeypatch.setattr(door, "_hash", then_replaced)
     with pytest.raises(FileChanged, match="was replaced"):
-        list(_batches(source, list(source.columns), {**handed, "file_hash": parsed.hash}))
-    storage.remove(AzureFolder(ACCOUNT, "landing", lake.path))
-    assert [refusal.reason for refusal in parse_file(str(file), source).refusals] == ["cannot be read: it is gone"]
+        Door(settings, sources, "run").receive(Life(), [place])
+    storage.remove(landing)
+    assert [refusal.reason for refusal in parse_file(str(file), sources.sources["top10_global"]).refusals] == [
+        "cannot be read: it is gone"
+    ]
 
 
 ENDS = """
 import sys
 from netflix_dagster import storage
+from netflix_dagster.azure import access
 from netflix_dagster.lake import query, store
+from netflix_dagster.settings import get_settings
+access.connect(get_settings())
 lake = storage.at(sys.argv[1])
 print(store.read_arrow(lake, "quality.things", first=2).num_rows, end=" ")
 print(query.query(lake, "SELECT * FROM things LIMIT 3").num_rows, end=" ")

@@ -23,28 +23,23 @@ print(server.listening_address[1], flush=True)
 sys.stdin.read()
 """
 BUILD = """
-import json, sys
 from pathlib import Path
-from netflix_dagster.compute.build import build
-from netflix_dagster.landing.sample import write_sample
-from netflix_dagster.settings import get_settings
-settings = get_settings()
-write_sample(settings.landing)
-days = sorted(folder.name for folder in (settings.landing / "netflix_catalogue").iterdir())
-print(json.dumps(build("bronze.netflix_catalogue", days, settings).total_rows))
+from netflix_dagster_tests.lakehouse import Lakehouse, title
+house = Lakehouse(Path("."))
+house.release("2020-01-01", title(1), title(2))
+print(house.build("2020-01-01", only=["bronze.netflix_catalogue"])["bronze.netflix_catalogue"].total_rows)
 """
 
 
-def chosen(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
-    """Have the module see other settings."""
-    settings = get_settings().model_copy(update=values)
-    monkeypatch.setattr(sessions, "get_settings", lambda: settings)
+def chosen(engine: str, **values: Any) -> Settings:
+    """The settings of this process with another engine."""
+    return get_settings().model_copy(update={"engine": engine, **values})
 
 
 def test_a_process_keeps_its_engine(spark: Any) -> None:
     other = "remote" if get_settings().engine != "remote" else "sail"
     with pytest.raises(sessions.EngineError, match=f"cannot change to {other}; nothing was done"):
-        sessions.session(other)
+        sessions.session(chosen(other))
 
 
 def test_jars_that_are_not_there_are_named_with_how_to_get_them(
@@ -52,8 +47,7 @@ def test_jars_that_are_not_there_are_named_with_how_to_get_them(
 ) -> None:
     monkeypatch.setattr(jars, "java", lambda: "java")
     monkeypatch.setattr(sessions, "as_it_is", lambda: False)  # other tests may have started the engine
-    chosen(monkeypatch, spark_jars=tmp_path)
-    said = sessions.missing("spark") or ""
+    said = sessions.missing(chosen("spark", spark_jars=tmp_path)) or ""
     assert f"delta-spark_4.1_2.13-{metadata.version('delta-spark')}.jar in {tmp_path}" in said
     assert "netflix-dagster jars" in said
 
@@ -75,8 +69,8 @@ def test_java_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_sail_lacks_nothing_and_remote_wants_an_address() -> None:
-    assert sessions.missing("sail") is None
-    assert "NETFLIX_SPARK_REMOTE=sc://" in (sessions.missing("remote") or "")
+    assert sessions.missing(chosen("sail")) is None
+    assert "NETFLIX_SPARK_REMOTE=sc://" in (sessions.missing(chosen("remote", spark_remote=None)) or "")
 
 
 def test_a_file_of_properties_is_read_and_a_line_that_is_none_is_named(tmp_path: Path) -> None:
@@ -93,7 +87,8 @@ def test_a_file_of_properties_is_read_and_a_line_that_is_none_is_named(tmp_path:
 def test_the_token_of_an_endpoint_is_never_shown(tmp_path: Path) -> None:
     url = "sc://127.0.0.1:9/;token=opensesame"
     assert "opensesame" not in repr(Settings(spark_remote=url))  # type: ignore[arg-type]
-    done = process(tmp_path, "from netflix_dagster.lake import engines; sessions.session('remote')", url)
+    code = "from netflix_dagster.engine import sessions; from netflix_dagster.settings import get_settings"
+    done = process(tmp_path, f"{code}; sessions.session(get_settings())", url)
     assert done.returncode and "engine at sc://127.0.0.1:9 does not answer" in done.stderr
     assert "opensesame" not in done.stderr + done.stdout
 
@@ -108,7 +103,7 @@ def test_the_engine_of_another_process_builds_a_table(tmp_path: Path) -> None:
             server.stdin.close()
             server.terminate()
     assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout) == store.row_count(tmp_path / "lake", "bronze.netflix_catalogue") > 0
+    assert int(done.stdout) == store.row_count(tmp_path / "lake", "bronze.netflix_catalogue") == 2
 
 
 def process(folder: Path, code: str, url: str) -> subprocess.CompletedProcess[str]:
@@ -122,4 +117,6 @@ def process(folder: Path, code: str, url: str) -> subprocess.CompletedProcess[st
         "NETFLIX_LANDING": str(folder / "landing"),
         "NETFLIX_LAKE": str(folder / "lake"),
     }
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=folder
+    )
