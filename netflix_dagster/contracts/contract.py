@@ -21,11 +21,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
+from netflix_dagster.landing import keys
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-Write = Literal["per_delivery", "whole", "carried_on", "verdicts"]
+    from netflix_dagster.landing.sources import Source
+
+Write = Literal["per_delivery", "whole", "incremental", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
 MOST_RULES = 60
@@ -146,39 +149,14 @@ class Takes:
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table of the lake and everything that is promised of it.
-
-    ``write`` is how the table follows its deliveries:
-
-    - ``per_delivery``: it holds every delivery, each in a partition ``delivery_date`` of its own, and rebuilding a
-      delivery costs what the delivery costs.
-    - ``whole``: a function of all deliveries, built anew each time.
-    - ``carried_on``: a function of all deliveries as well, but deliveries newer than all others are added to what
-      stands. Its function gets the table as it stands first, then what it reads, of the new deliveries only; from
-      an empty table and all deliveries it must come to the same rows.
-    - ``verdicts``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and holds its
-      delivery back from what lies downstream. Its function gets people's decisions about deliveries last.
-
-    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone. ``takes`` says how
-    the rows of a per_delivery table are counted in bronze; where it is said, no row vanishes and none appears.
-    """
+class Contract:
+    """What any table of the lake promises its readers: what one row is, what makes it one, what its columns mean."""
 
     name: str
-    feed: str | None
     description: str
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    reads: tuple[str, ...]
-    function: Callable[..., DataFrame]
-    write: Write
-    expectations: tuple[Expectation, ...] = ()
-    provenance: tuple[str, ...] = ()
-    order: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    delivery_rules: tuple[DeliveryRule, ...] = ()
-    takes: tuple[Takes, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -189,21 +167,73 @@ class Table:
         return self.name.split(".")[1]
 
     @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def delivery_columns(self) -> tuple[str, ...]:
+        """The columns that say which delivery a row is of: the day, and the hour where the feed delivers by the hour.
+        A per_delivery table is partitioned by them."""
+        return tuple(name for name in keys.COLUMNS if name in self.column_names)
+
+    @property
+    def delivery_key(self) -> str:
+        """The key of the delivery that a row is of, as SQL that gives a text."""
+        day = "CAST(delivery_date AS STRING)"
+        if len(self.delivery_columns) == 1:
+            return day
+        return f"concat({day}, 'T', lpad(CAST(delivery_hour AS STRING), 2, '0'))"
+
+
+@dataclass(frozen=True)
+class Table(Contract):
+    """One table of the lake and everything that is promised of it.
+
+    ``write`` is how the table follows its deliveries:
+
+    - ``per_delivery``: it holds every delivery, each in a partition ``delivery_date`` of its own (of feeds that deliver
+      by the hour ``delivery_date`` and ``delivery_hour``), and rebuilding a delivery costs what the delivery costs.
+    - ``whole``: a function of all deliveries, built anew each time.
+    - ``incremental``: a function of all deliveries as well, but deliveries newer than all others are added to what
+      stands. Its function gets the table as it stands first, then what it reads, of the new deliveries only; from
+      an empty table and all deliveries it must come to the same rows.
+    - ``gate``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and holds its
+      delivery back from what lies downstream. Its function gets people's decisions about deliveries last.
+
+    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone. ``takes`` says how
+    the rows of a per_delivery table are counted in bronze; where it is said, no row vanishes and none appears.
+    ``source`` is what a bronze table keeps as delivered; every other table has none.
+
+    ``identify`` says which rows are which among each other: it gets the rows that are kept (and, marked ``_copy``,
+    the repeats of them) when every rule about rows has been judged, and fills columns that its contract declares and
+    its function does not make. It may mark further copies in ``is_duplicate``. A refused row never reaches it.
+    """
+
+    feed: str | None
+    reads: tuple[str, ...]
+    function: Callable[..., DataFrame]
+    write: Write
+    expectations: tuple[Expectation, ...] = ()
+    provenance: tuple[str, ...] = ()
+    order: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    delivery_rules: tuple[DeliveryRule, ...] = ()
+    takes: tuple[Takes, ...] = ()
+    source: Source | None = None
+    identify: Callable[[DataFrame], DataFrame] | None = None
+
+    @property
     def per_delivery(self) -> bool:
         return self.write == "per_delivery"
 
     @property
-    def carried_on(self) -> bool:
-        return self.write == "carried_on"
+    def is_incremental(self) -> bool:
+        return self.write == "incremental"
 
     @property
     def judged_by_delivery(self) -> bool:
         """Whether every delivery has a verdict of its own here, instead of all of them together."""
-        return self.write in ("per_delivery", "verdicts")
-
-    @property
-    def column_names(self) -> list[str]:
-        return [column.name for column in self.columns]
+        return self.write in ("per_delivery", "gate")
 
     @property
     def rules(self) -> tuple[Expectation, ...]:
@@ -222,7 +252,8 @@ class Table:
     def code_version(self) -> str:
         """Changes when the function or the contract does."""
         said = (self.columns, self.key, self.expectations, self.delivery_rules, self.write, self.reads)
-        return hashlib.sha256((_source(self.function) + repr(said)).encode()).hexdigest()[:12]
+        functions = _source(self.function) + (_source(self.identify) if self.identify else "")
+        return hashlib.sha256((functions + repr(said)).encode()).hexdigest()[:12]
 
     def column_sources(self, column: Column) -> list[tuple[str, str]]:
         """The (table, column) pairs that a column is made from."""
@@ -250,6 +281,7 @@ def table(
     tags: Mapping[str, str] | None = None,
     delivery_rules: Sequence[DeliveryRule] = (),
     takes: Sequence[Takes] = (),
+    identify: Callable[[DataFrame], DataFrame] | None = None,
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
     """Declare a table. The function below gets the tables that it ``reads``, in that order, as DataFrames.
 
@@ -276,6 +308,7 @@ def table(
                 tags=tags or {},
                 delivery_rules=tuple(delivery_rules),
                 takes=tuple(takes),
+                identify=identify,
             )
         )
         return function
@@ -284,7 +317,10 @@ def table(
 
 
 def add_table(declared: Table) -> Table:
-    """Put a table into the registry, after asking whether its contract can be kept at all."""
+    """Put a table into the registry, after asking whether its contract can be kept at all.
+
+    What it says of other tables is judged when all are declared, see ``graph.check``.
+    """
     faults = list(_faults(declared))
     if faults:
         raise ContractError(f"{declared.name}: " + "; ".join(faults))
@@ -314,33 +350,15 @@ def _faults(declared: Table) -> Iterable[str]:
     for rule in declared.expectations:
         if rule.references and rule.references[0] not in declared.reads:
             yield f"the rule {rule.name} asks {rule.references[0]}, which the table does not read"
-    if declared.carried_on and any(read in TABLES and not TABLES[read].per_delivery for read in declared.reads):
-        yield "a carried_on table reads per_delivery tables only"
-    if unknown := [read for read in declared.reads if read not in TABLES]:
-        yield f"it reads tables that are not declared (yet): {', '.join(unknown)}"
     for takes in declared.takes:
         if not declared.per_delivery or not {"source_file", "record_number"} <= set(names):
             yield f"what it takes from {takes.read} is counted by source_file and record_number, delivery by delivery"
         if takes.read not in declared.reads:
             yield f"it takes from {takes.read}, which it does not read"
-        elif takes.items and takes.items[0] not in TABLES[takes.read].column_names:
-            yield f"it takes the items of {takes.read}.{takes.items[0]}, which does not exist"
         if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
             yield "rows tell where they are from in a column form, and that they were joined in a column repairs"
-    for column in declared.columns:
-        for source in column.sources:
-            read, _, name = source.rpartition(".")
-            if read not in TABLES or name not in TABLES[read].column_names:
-                yield f"column {column.name} comes from {source}, which does not exist"
-
-
-def downstream_of(names: Iterable[str]) -> list[str]:
-    """The tables themselves and all that are built from them, in build order."""
-    reached = set(names)
-    for declared in TABLES.values():
-        if reached.intersection(declared.reads):
-            reached.add(declared.name)
-    return [name for name in TABLES if name in reached]
+    if declared.identify and not declared.per_delivery:
+        yield "rows are identified among those of a delivery: the table is per_delivery"
 
 
 def _source(function: Callable[..., Any]) -> str:

@@ -2,8 +2,8 @@
 
 ``annotate`` adds to what a table's function returned the rules that each row breaks, as bits of one number: twenty
 rules cost little more than one. The annotated rows are staged once; ``settle`` finds copies and clashing keys among
-them, ``tally`` counts everything in one query, one row a delivery; ``kept`` and ``refused`` are the two sides. What
-is not kept is either counted (a copy) or quarantined.
+them and lets the table say which rows are which, of those that stay; ``tally`` counts everything in one query, one
+row a delivery; ``kept`` and ``refused`` are the two sides. What is not kept is either counted (a copy) or quarantined.
 """
 
 from __future__ import annotations
@@ -62,23 +62,29 @@ def all_rules(table: Table) -> list[Expectation]:
 
 
 def judge(annotated: DataFrame, table: Table) -> tuple[DataFrame, dict[str | None, Tally]]:
-    """The annotated rows with contested keys settled, and their tally. Most deliveries contest no key, and one
-    query is all that it takes."""
+    """The annotated rows, settled and identified, and their tally. Most deliveries contest no key, and most tables
+    tell their rows apart by it: then one query is all that it takes."""
     found = tally(annotated, table)
-    if not table.per_delivery or not any(delivery.contested for delivery in found.values()):
+    if table.per_delivery and any(delivery.contested for delivery in found.values()):
+        judged = settle(annotated, table)
+    elif table.identify:
+        judged = _identified(annotated, table)
+    else:
         return annotated, found
-    settled = settle(annotated, table)
-    return settled, tally(settled, table)
+    return judged, tally(judged, table)
 
 
 def annotate(frame: DataFrame, table: Table, reads: Mapping[str, DataFrame] | None = None) -> DataFrame:
     """The frame with ``_broken``, the rules that each row breaks, and ``_copy``, marked repeats.
 
     A function may mark rows that another form of the same delivery already brings, in a column ``is_duplicate``.
-    ``reads`` are the tables in which foreign keys are looked for.
+    ``reads`` are the tables in which foreign keys are looked for. What ``identify`` says later is null until then.
     """
     from pyspark.sql import functions as F
 
+    if table.identify:
+        later = [column for column in table.columns if column.name not in frame.columns]
+        frame = frame.withColumns({column.name: F.lit(None).cast(column.type) for column in later})
     for rule in table.rules:
         if rule.references:
             frame = _with_found(frame, rule, (reads or {})[rule.references[0]])
@@ -105,24 +111,48 @@ def _with_found(frame: DataFrame, rule: Expectation, other: DataFrame) -> DataFr
 
 def settle(annotated: DataFrame, table: Table) -> DataFrame:
     """Of rows that claim one key the first stays; a repeat of it is a copy, a different row breaks ``unique_key``.
+    Then the table identifies what is kept.
 
     Only rows that a per_delivery table would keep compete. Whole tables have nothing to settle: there a clash of
     keys is a fault of the code and blocks the write.
     """
+    if not table.per_delivery:
+        return annotated
+    settled = _settled(annotated, table)
+    return _identified(settled, table) if table.identify else settled
+
+
+def _identified(settled: DataFrame, table: Table) -> DataFrame:
+    """The settled rows with what ``identify`` says of those that are not refused."""
+    from pyspark.sql import functions as F
+
+    assert table.identify is not None
+    names = settled.columns
+    known = table.identify(settled.where(stays(table) | F.col(COPY)))
+    if "is_duplicate" in known.columns:
+        known = known.withColumn(COPY, F.col(COPY) | F.coalesce("is_duplicate", F.lit(False)))
+    return settled.where(~stays(table) & ~F.col(COPY)).unionByName(known.select(*names))
+
+
+def _settled(annotated: DataFrame, table: Table) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    if not table.per_delivery:
-        return annotated
     names = annotated.columns
     competing = annotated.where(stays(table))
     key = list(table.key)
-    claimed_twice = competing.groupBy(*key).count().where("count > 1").drop("count")
+    claims = [f"_claims_{name}" for name in key]
+    same = reduce(
+        lambda one, and_other: one & and_other,
+        (F.col(name).eqNullSafe(F.col(claim)) for name, claim in zip(key, claims, strict=True)),
+    )
+    claimed = competing.select(*(F.col(name).alias(claim) for name, claim in zip(key, claims, strict=True)))
+    claimed_twice = claimed.groupBy(*claims).count().where("count > 1").drop("count")
     content = F.xxhash64(*(c for c in table.column_names if c not in table.provenance))
     order = [F.expr(part.strip()) for part in (table.order or "").split(",") if part.strip()]
     place = Window.partitionBy(*key).orderBy(*order, content)
     clashing = (
-        competing.join(claimed_twice, key, "left_semi")
+        competing.join(claimed_twice, same, "left_semi")
         .withColumn("_nth", F.row_number().over(place))
         .withColumn("_repeat", content == F.first(content).over(place))
     )
@@ -130,7 +160,7 @@ def settle(annotated: DataFrame, table: Table) -> DataFrame:
     settled = clashing.withColumn(COPY, later & F.col("_repeat")).withColumn(
         BROKEN, F.col(BROKEN) + F.when(later & ~F.col("_repeat"), _bit(table, UNIQUE)).otherwise(0)
     )
-    others = competing.join(claimed_twice, key, "left_anti").select(*names)
+    others = competing.join(claimed_twice, same, "left_anti").select(*names)
     return annotated.where(~stays(table)).unionByName(others).unionByName(settled.select(*names))
 
 
@@ -154,7 +184,7 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
     ]
     counts += [F.expr(rule.measure).alias(f"measured_{rule.name}") for rule in table.delivery_rules]
     if table.judged_by_delivery:
-        rows = judged.groupBy(F.col("delivery_date").cast("string").alias("day")).agg(*counts).collect()
+        rows = judged.groupBy(F.expr(table.delivery_key).alias("day")).agg(*counts).collect()
     else:
         rows = judged.agg(F.lit(None).cast("string").alias("day"), *counts).collect()
     found: dict[str | None, Tally] = {}
@@ -192,7 +222,7 @@ def samples(judged: DataFrame, table: Table) -> dict[tuple[str | None, str], lis
     from pyspark.sql import functions as F
 
     rules = {rule.name: rule for rule in all_rules(table) if rule.name != MOSTLY}
-    day = F.col("delivery_date").cast("string") if table.judged_by_delivery else F.lit(None).cast("string")
+    day = F.expr(table.delivery_key) if table.judged_by_delivery else F.lit(None).cast("string")
     alike = Window.partitionBy("_day", BROKEN).orderBy(*table.key)
     broken = judged.where(F.col(BROKEN) != 0).withColumn("_day", day)
     some = broken.withColumn("_nth", F.row_number().over(alike)).where(F.col("_nth") <= MOST_SAMPLES)

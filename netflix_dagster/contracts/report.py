@@ -41,14 +41,27 @@ class Check:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one delivery in one table. ``held_back`` is the reason why nothing of it was written."""
+    """What became of one delivery in one table.
+
+    ``held_back`` is the reason why this table holds it, ``behind`` the table that holds it when that is another one.
+    Nothing of it was written in both cases; what stood before still stands. ``written``: its rows were written now.
+    """
 
     rows: int = 0
     quarantined: int = 0
     copies: int = 0
     held_back: str | None = None
     delivered: bool = True
+    behind: str | None = None
+    written: bool = False
     checks: list[Check] = field(default_factory=list)
+
+    @property
+    def rule(self) -> str | None:
+        """The rule by which this table holds the delivery."""
+        if not self.held_back:
+            return None
+        return next((check.name for check in self.checks if check.blocking and not check.passed), None)
 
 
 @dataclass(slots=True)
@@ -62,6 +75,9 @@ class Report:
     total_rows: int = 0
     seconds: float = 0.0
     preview: list[dict[str, Any]] = field(default_factory=list)
+    run_id: str = ""
+    idle: bool = False
+    """Whether every table of the run stays as it is, since all that was asked for is refused or held."""
     built_by: dict[str, Any] = field(default_factory=dict)
     """What to tell of the machine that built it, when that was another than this one."""
 
@@ -76,8 +92,10 @@ class Report:
 
     @property
     def blocked(self) -> bool:
-        """Whether every delivery that was asked for is held back: what reads the table has nothing to build from."""
-        return all(self.outcome(day).held_back for day in self.deliveries or [""])
+        """Whether nothing was written because everything that was asked for is held, here or at another table."""
+        if any(outcome.written for outcome in self.outcomes.values()):
+            return False
+        return all(self.outcome(day).held_back or self.outcome(day).behind for day in self.deliveries or [""])
 
     def as_json(self) -> dict[str, Any]:
         """The report as what JSON can hold; ``from_json`` makes it a report again. Values of rows become text."""

@@ -11,21 +11,24 @@ from pathlib import Path
 
 import netflix_dagster
 import netflix_dagster.tables
-from netflix_dagster.contracts.contract import LAYERS, TABLES, Column, Table
+from netflix_dagster.contracts import bookkeeping
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
+from netflix_dagster.contracts.contract import LAYERS, TABLES, Column, Contract, Table
 from netflix_dagster.contracts.expectations import all_rules
-from netflix_dagster.landing.sources import Sources, load_sources
-from netflix_dagster.settings import get_settings
+from netflix_dagster.landing.sources import Sources
 
 OPENING = """\
 # Data dictionary
 
 Every table of the lakehouse: what one row is, what its columns mean, and what is promised of it. This file is made
-from the contracts in `netflix_dagster/tables/`; change those and run `make docs`.
+from the contracts in `netflix_dagster/tables/` and `netflix_dagster/contracts/bookkeeping.py`; change those and run
+`make docs`.
 
 ## How to read it
 
 - **Start with gold.** Gold tables answer questions; silver tables hold what was delivered, typed and cleaned; bronze
-  tables hold it as it came, every column as text, to find out what exactly a file said.
+  tables hold it as it came, every column as text, to find out what exactly a file said. Quality tables are the
+  platform's own books: what became of each delivery, which rows were refused and why.
 - **One row is** says the grain. Count rows only after reading it.
 - **Key** columns together name one row; no two rows share them.
 - A **delivery** is what arrived from one source on one date; `delivery_date` is that date. A **feed** is a family of
@@ -50,23 +53,26 @@ ABOUT = {
     " and figures (`kpi_`).",
     "silver": "What was delivered, typed, cleaned and judged, every delivery beside the others.",
     "bronze": "What was delivered, as it was delivered: every column is text, nothing is corrected.",
+    "quality": "The book-keeping of the platform: what became of the deliveries. No function builds these tables;"
+    " they are written as deliveries come in. Every lake has them, empty at first.",
 }
 WRITTEN = {
     "per_delivery": "it holds every delivery, and building one again replaces only that one",
     "whole": "it is built anew from all deliveries",
-    "carried_on": "newer deliveries are added to what stands; it comes to the same rows as building it anew",
-    "verdicts": "it has a row for every delivery; one that breaks a `fail` rule stays and holds its delivery back",
+    "incremental": "newer deliveries are added to what stands; it comes to the same rows as building it anew",
+    "gate": "it has a row for every delivery; one that breaks a `fail` rule stays and holds its delivery back",
 }
 HAPPENS = {"warn": "stays, and is counted", "drop": "goes to the quarantine", "fail": "holds the delivery back"}
 
 
-def render() -> str:
+def render(sources: Sources) -> str:
     """The whole dictionary as Markdown. The same contracts give the same text."""
-    sources = load_sources(get_settings().sources)
     parts = [OPENING, _feeds(sources), _contents()]
     for layer in reversed(LAYERS):
         parts.append(f"## {layer.capitalize()}\n\n{ABOUT[layer]}\n")
-        parts += [_table(table, sources) for table in TABLES.values() if table.layer == layer]
+        parts += [_table(table, sources) for table in _of(layer)]
+    parts.append(f"## Quality\n\n{ABOUT['quality']}\n")
+    parts += [_book(book) for book in BOOKKEEPING.values()]
     return "\n".join(parts)
 
 
@@ -86,7 +92,8 @@ def _feeds(sources: Sources) -> str:
 
 
 def _contents() -> str:
-    rows = [(_link(table.name), table.grain) for layer in reversed(LAYERS) for table in _of(layer)]
+    listed = [*(table for layer in reversed(LAYERS) for table in _of(layer)), *BOOKKEEPING.values()]
+    rows = [(_link(table.name), table.grain) for table in listed]
     return "## Tables\n\n" + _grid(("table", "one row is"), rows)
 
 
@@ -98,15 +105,27 @@ def _table(table: Table, sources: Sources) -> str:
     """One table: what it means, its facts, its columns, its rules."""
     feed = f"`{table.feed}`" if table.feed else "none alone: it serves all that it reads from"
     facts = [
-        f"- **One row is** {table.grain}",
-        f"- **Key**: {', '.join(f'`{column}`' for column in table.key)}",
+        *_one_row(table),
         f"- **Feed**: {feed}",
         f"- **Reads**: {', '.join(_link(read) for read in table.reads) or _delivered(table, sources)}",
         f"- **How it is kept**: {WRITTEN[table.write]}",
-        f"- **Code**: {_code(table)}",
+        f"- **Code**: {_code(table.function.__module__)}",
     ]
     parts = [f"### {table.name}\n", table.description + "\n", "\n".join(facts) + "\n", _columns(table), _rules(table)]
     return "\n".join(parts)
+
+
+def _book(book: Contract) -> str:
+    """One book-keeping table: what it means, its facts, its columns."""
+    facts = [*_one_row(book), f"- **Code**: {_code(bookkeeping.__name__)}"]
+    rows = [_column(column) for column in book.columns]
+    columns = _grid(("column", "type", "null", "meaning"), rows)
+    return "\n".join([f"### {book.name}\n", book.description + "\n", "\n".join(facts) + "\n", columns])
+
+
+def _one_row(contract: Contract) -> tuple[str, str]:
+    key = ", ".join(f"`{column}`" for column in contract.key)
+    return f"- **One row is** {contract.grain}", f"- **Key**: {key}"
 
 
 def _delivered(table: Table, sources: Sources) -> str:
@@ -115,17 +134,12 @@ def _delivered(table: Table, sources: Sources) -> str:
 
 
 def _columns(table: Table) -> str:
-    rows = [
-        (
-            f"`{column.name}`",
-            f"`{column.type}`",
-            "yes" if column.nullable else "no",
-            column.description,
-            _made_from(table, column),
-        )
-        for column in table.columns
-    ]
+    rows = [(*_column(column), _made_from(table, column)) for column in table.columns]
     return _grid(("column", "type", "null", "meaning", "made from"), rows)
+
+
+def _column(column: Column) -> tuple[str, str, str, str]:
+    return f"`{column.name}`", f"`{column.type}`", "yes" if column.nullable else "no", column.description
 
 
 def _made_from(table: Table, column: Column) -> str:
@@ -148,10 +162,10 @@ def _rules(table: Table) -> str:
     return "What is checked:\n\n" + _grid(("rule", "what must be so", "a row that breaks it", "what to do"), rows)
 
 
-def _code(table: Table) -> str:
-    """A link to the module that declares the table, from the folder ``docs``."""
+def _code(declared_in: str) -> str:
+    """A link to the module that declares a table, from the folder ``docs``."""
     package = Path(netflix_dagster.__file__).parent
-    module = table.function.__module__.split(".")[1:]
+    module = declared_in.split(".")[1:]
     path = package.joinpath(*module)
     file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
     place = file.relative_to(package.parent).as_posix()

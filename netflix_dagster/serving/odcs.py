@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.contracts.contract import TABLES, Column, Expectation, Table
+from netflix_dagster import storage
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
+from netflix_dagster.contracts.contract import TABLES, Column, Contract, Expectation, Table
 from netflix_dagster.contracts.delivery_rules import DeliveryRule
 from netflix_dagster.contracts.expectations import UNIQUE, all_rules
 from netflix_dagster.lake import store
-from netflix_dagster.landing.sources import Sources, load_sources
-from netflix_dagster.settings import get_settings
+from netflix_dagster.landing.sources import Sources
 from netflix_dagster.storage import Place, at
 
 API_VERSION = "v3.2.0"
@@ -35,6 +36,7 @@ USAGE = {
     "bronze": "To find out what exactly a file said; every column is text.",
     "silver": "Typed and judged rows of every delivery, to build upon and to look into.",
     "gold": "Star schema and figures, for analysis and reports.",
+    "quality": "What became of the deliveries, to look into and to alert on.",
 }
 DIMENSIONS = (
     ("_not_null", "completeness"),
@@ -44,7 +46,7 @@ DIMENSIONS = (
     ("_readable", "conformity"),
     ("_plausible", "accuracy"),
 )
-"""The dimension of quality that a rule speaks of, by how the helpers of ``lake/contract.py`` name it."""
+"""The dimension of quality that a rule speaks of, by how the helpers of ``contracts/contract.py`` name it."""
 _LOGICAL = {
     "string": "string",
     "boolean": "boolean",
@@ -61,30 +63,31 @@ _LOGICAL = {
 }
 
 
-def export(tables: Sequence[str], folder: Path, lake: Place, azure: str) -> list[Path]:
+def export(tables: Sequence[str], folder: Path, sources: Sources, lake: Place, azure: str) -> list[Path]:
     """Write the documents of some tables (of all when none is named) and return where they went.
 
     Raises ``LookupError`` before anything is written when there is no such table.
     """
-    unknown = [name for name in tables if name not in TABLES]
+    known: dict[str, Contract] = {**TABLES, **BOOKKEEPING}
+    unknown = [name for name in tables if name not in known]
     if unknown:
-        raise LookupError(f"there is no table {', '.join(unknown)}; the tables are {', '.join(TABLES)}")
-    sources = load_sources(get_settings().sources)
+        raise LookupError(f"there is no table {', '.join(unknown)}; the tables are {', '.join(known)}")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name in tables or TABLES:
+    for name in tables or known:
         path = folder / f"{name}.odcs.yaml"
         said = yaml.safe_dump(
-            contract(TABLES[name], sources, lake, azure), sort_keys=False, allow_unicode=True, width=120
+            contract(known[name], sources, lake, azure), sort_keys=False, allow_unicode=True, width=120
         )
         path.write_text(said, encoding="utf-8", newline="\n")
         written.append(path)
     return written
 
 
-def contract(table: Table, sources: Sources, lake: Place, azure: str) -> dict[str, Any]:
+def contract(table: Contract, sources: Sources, lake: Place, azure: str) -> dict[str, Any]:
     """The contract of one table as the standard has it."""
-    feed = sources.feeds.get(table.feed) if table.feed else None
+    of_feed = _feed(table)
+    feed = sources.feeds.get(of_feed) if of_feed else None
     owners = [owner.removeprefix("team:") for owner in feed.owners] if feed else [PLATFORM]
     document: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -93,7 +96,7 @@ def contract(table: Table, sources: Sources, lake: Place, azure: str) -> dict[st
         "name": table.name,
         "version": metadata.version("netflix-dagster"),
         "status": "active",
-        "domain": table.feed or PLATFORM,
+        "domain": of_feed or PLATFORM,
         "description": {"purpose": table.description, "usage": USAGE[table.layer]},
         "tags": _tags(table),
         "schema": [_schema(table)],
@@ -105,24 +108,28 @@ def contract(table: Table, sources: Sources, lake: Place, azure: str) -> dict[st
     }
     if feed:
         document["slaProperties"] = list(_service_levels(table, feed.expected_every_days))
-    document["customProperties"] = [
-        {"property": name, "value": value}
-        for name, value in (
-            ("grain", table.grain),
+    said: list[tuple[str, Any]] = [("grain", table.grain)]
+    if isinstance(table, Table):
+        said += [
             ("feed", table.feed),
             ("writeMode", table.write),
             ("reads", list(table.reads)),
             ("provenance", list(table.provenance)),
             ("codeVersion", table.code_version),
-        )
-        if value not in (None, [])
+        ]
+    document["customProperties"] = [
+        {"property": name, "value": value} for name, value in said if value not in (None, [])
     ]
     return document
 
 
-def _servers(table: Table, lake: Place, azure: Place) -> Iterator[dict[str, Any]]:
+def _feed(table: Contract) -> str | None:
+    return table.feed if isinstance(table, Table) else None
+
+
+def _servers(table: Contract, lake: Place, azure: Place) -> Iterator[dict[str, Any]]:
     """Where the table lies: in the lake that is set, and in ADLS if that is another."""
-    if isinstance(lake, Path):
+    if storage.is_local(lake):
         yield _server("local", {"type": "local", "path": store.location(lake, table.name)})
     else:
         azure = lake
@@ -133,12 +140,13 @@ def _server(environment: str, where: dict[str, str]) -> dict[str, str]:
     return {"server": environment, "environment": environment, **where, "format": "delta"}
 
 
-def _tags(table: Table) -> list[str]:
-    feed = [f"feed:{table.feed}"] if table.feed else []
-    return [f"layer:{table.layer}", *feed, *(f"{name}:{value}" for name, value in sorted(table.tags.items()))]
+def _tags(table: Contract) -> list[str]:
+    feed = [f"feed:{of_feed}"] if (of_feed := _feed(table)) else []
+    own = table.tags if isinstance(table, Table) else {}
+    return [f"layer:{table.layer}", *feed, *(f"{name}:{value}" for name, value in sorted(own.items()))]
 
 
-def _service_levels(table: Table, days: int) -> Iterator[dict[str, Any]]:
+def _service_levels(table: Contract, days: int) -> Iterator[dict[str, Any]]:
     """The feed is due every so many days; a table that says which delivery a row is of can be asked how old it is."""
     said = f"a delivery of the feed is expected at least every {days} days"
     yield {"property": "frequency", "value": days, "unit": "d", "driver": "operational", "description": said}
@@ -147,7 +155,9 @@ def _service_levels(table: Table, days: int) -> Iterator[dict[str, Any]]:
         yield {"property": "freshness", "value": days, "unit": "d", "element": element, "driver": "operational"}
 
 
-def _schema(table: Table) -> dict[str, Any]:
+def _schema(table: Contract) -> dict[str, Any]:
+    if not isinstance(table, Table):
+        return _described(table, [_property(table, column) for column in table.columns], [])
     required = [column.name for column in table.columns if not column.nullable]
     rules = [rule for rule in all_rules(table) if rule.name != "required_columns"]
     of_column = {rule.name: name for rule in rules if (name := _must_be_filled(rule, table)) is not None}
@@ -157,6 +167,14 @@ def _schema(table: Table) -> dict[str, Any]:
         if column.name in required:
             quality.append(_filled(Expectation(f"{column.name}_required", "", "fail", "the value is always there")))
         properties.append(_property(table, column, quality))
+    quality = [
+        *(_quality(rule, table) for rule in rules if rule.name not in of_column),
+        *(_about_deliveries(rule, table) for rule in table.delivery_rules),
+    ]
+    return _described(table, properties, quality)
+
+
+def _described(table: Contract, properties: list[dict[str, Any]], quality: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": table.name.replace(".", "_"),
         "name": table.short_name,
@@ -167,14 +185,11 @@ def _schema(table: Table) -> dict[str, Any]:
         "dataGranularityDescription": table.grain,
         "tags": _tags(table),
         "properties": properties,
-        "quality": [
-            *(_quality(rule, table) for rule in rules if rule.name not in of_column),
-            *(_about_deliveries(rule, table) for rule in table.delivery_rules),
-        ],
+        **({"quality": quality} if quality else {}),
     }
 
 
-def _property(table: Table, column: Column, quality: list[dict[str, Any]]) -> dict[str, Any]:
+def _property(table: Contract, column: Column, quality: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     said: dict[str, Any] = {
         "id": column.name,
         "name": column.name,
@@ -186,13 +201,13 @@ def _property(table: Table, column: Column, quality: list[dict[str, Any]]) -> di
         said |= {"primaryKey": True, "primaryKeyPosition": table.key.index(column.name) + 1}
         if table.key == (column.name,):
             said["unique"] = True
-    if table.per_delivery and column.name == "delivery_date":
-        said |= {"partitioned": True, "partitionKeyPosition": 1}
-    sources = [f"{name}.{source}" for name, source in table.column_sources(column)]
-    if sources:
-        said["transformSourceObjects"] = sources
+    if isinstance(table, Table):
+        if table.per_delivery and column.name in (by := table.delivery_columns):
+            said |= {"partitioned": True, "partitionKeyPosition": by.index(column.name) + 1}
+        if sources := [f"{name}.{source}" for name, source in table.column_sources(column)]:
+            said["transformSourceObjects"] = sources
     if quality:
-        said["quality"] = quality
+        said["quality"] = list(quality)
     return said
 
 
@@ -278,7 +293,7 @@ def _about_deliveries(rule: DeliveryRule, table: Table) -> dict[str, Any]:
     if rule.compares:
         compared = {"measure": rule.measure, "limit": rule.limit, "comparedWith": "the delivery before"}
         return {**said, "type": "custom", "engine": "netflix-dagster", "implementation": compared}
-    measured = f"SELECT {rule.measure} AS measured FROM {table.name} GROUP BY delivery_date"
+    measured = f"SELECT {rule.measure} AS measured FROM {table.name} GROUP BY {', '.join(table.delivery_columns)}"
     query = f"SELECT count(*) FROM ({measured}) WHERE measured > {rule.limit}"
     dialect = [{"property": "dialect", "value": "spark"}]
     own = [*said["customProperties"], *dialect]

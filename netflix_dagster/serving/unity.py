@@ -15,11 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import netflix_dagster.tables  # noqa: F401  declares the tables
+import netflix_dagster.tables
+from netflix_dagster.azure import access
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.deliveries import begun, columns, decisions, ledger, quarantine, results
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import Place
 
@@ -27,16 +29,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 log = logging.getLogger("netflix_dagster.unity")
-
-BOOKS = {
-    ledger.NAME: "What became of every delivery, each time it was taken up",
-    results.NAME: "How every rule fared, each time a table was built",
-    quarantine.NAME: "Every row and file that was refused, with all the reasons and how to mend it",
-    columns.NAME: "What the columns of every delivery looked like",
-    decisions.NAME: "What people decided about deliveries that a rule held back",
-    begun.NAME: "What was begun without Dagster, and whether it came to its end",
-}
-"""The tables of our own book-keeping, which have no contract."""
 
 
 class NotRegisteredError(RuntimeError):
@@ -75,13 +67,11 @@ class Entry:
 
 
 def entries(catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> Iterator[Entry]:
-    """Every table, in build order, then our book-keeping. ``schemas`` says where a layer has another name."""
-    for table in TABLES.values():
+    """Every table, in build order, then the book-keeping. ``schemas`` says where a layer has another name."""
+    for table in (*TABLES.values(), *BOOKKEEPING.values()):
         said = f"{table.description}\n\nGrain: {table.grain}. Key: {', '.join(table.key)}."
         meaning = {column.name: column.description for column in table.columns}
         yield Entry(table.name, _named(catalog, table.name, schemas), store.location(lake, table.name), said, meaning)
-    for book, said in BOOKS.items():
-        yield Entry(book, _named(catalog, book, schemas), store.location(lake, book), said, {})
 
 
 def statements(catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> list[str]:
@@ -142,7 +132,9 @@ def main(said: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
     settings = Settings(**({"lake": given.lake} if given.lake else {}))
-    ran = register(sessions.session(settings.engine), given.catalog, settings.lake, given.schemas)
+    access.connect(settings)
+    netflix_dagster.tables.declare(load_sources(settings.sources))
+    ran = register(sessions.session(settings), given.catalog, settings.lake, given.schemas)
     for statement in ran:
         log.info("%s", statement)
     log.info("%d statements", len(ran))
@@ -156,7 +148,7 @@ def schemas_of(text: str) -> dict[str, str]:
     return {layer: schema for layer, _, schema in pairs}
 
 
-LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in (*TABLES, *BOOKS)))
+LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in (*TABLES, *BOOKKEEPING)))
 
 
 def _named(catalog: str, table: str, schemas: Mapping[str, str] | None) -> str:

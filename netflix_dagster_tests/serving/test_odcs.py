@@ -12,7 +12,8 @@ import yaml
 from jsonschema import Draft201909Validator
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
+from netflix_dagster.contracts.contract import TABLES, Contract
 from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import odcs
@@ -20,13 +21,14 @@ from netflix_dagster.serving import odcs
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+EVERY: dict[str, Contract] = {**TABLES, **BOOKKEEPING}
 AZURE = "abfss://lake@account.dfs.core.windows.net/netflix/"
 PUBLISHED = json.loads((resources.files("open_data_contract_standard") / "schema.json").read_text(encoding="utf-8"))
 """The standard's own JSON schema, as its package carries it."""
 
 
 def contract(name: str) -> dict[str, Any]:
-    return odcs.contract(TABLES[name], load_sources(), Path("/lake"), AZURE)
+    return odcs.contract(EVERY[name], load_sources(), Path("/lake"), AZURE)
 
 
 def faults(document: dict[str, Any]) -> list[str]:
@@ -52,13 +54,13 @@ def test_the_published_schema_is_that_of_our_version_and_refuses_what_is_wrong()
     assert faults(wrong) and faults({**contract("silver.titles"), "owner": "me"})
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_contract_is_a_document_of_the_standard(name: str) -> None:
     document = contract(name)
     assert faults(document) == []
     read = OpenDataContractStandard.model_validate(yaml.safe_load(yaml.safe_dump(document)))
     assert read.id == f"netflix-dagster.{name}" and read.schema_ is not None
-    assert [column.name for column in read.schema_[0].properties or ()] == TABLES[name].column_names
+    assert [column.name for column in read.schema_[0].properties or ()] == EVERY[name].column_names
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -82,7 +84,7 @@ def test_a_table_with_a_key_a_partition_and_a_feed() -> None:
         "catalogue",
     )
     positions = {name: column["primaryKeyPosition"] for name, column in said.items() if column.get("primaryKey")}
-    assert positions == {"delivery_date": 1, "show_id": 2}
+    assert positions == {"delivery_date": 1, "form": 2, "show_id": 3}
     assert said["delivery_date"]["partitioned"] and not said["show_id"].get("unique")
     assert said["repairs"]["items"] == {"logicalType": "string", "physicalType": "string"}
     assert said["type_flag"]["transformSourceObjects"] == [
@@ -97,6 +99,18 @@ def test_a_table_with_a_key_a_partition_and_a_feed() -> None:
     assert service == {"frequency": (days, "d"), "freshness": (days, "d")}
 
 
+def test_a_book_keeping_table_has_a_key_and_nobody_builds_it() -> None:
+    document = contract("quality.deliveries")
+    assert {"layer:quality"} == set(document["tags"]) and document["team"]["name"] == odcs.PLATFORM
+    assert [own["property"] for own in document["customProperties"]] == ["grain"]
+    positions = {name: c["primaryKeyPosition"] for name, c in columns(document).items() if c.get("primaryKey")}
+    assert positions == {"recorded_at": 1, "nth": 2} and "quality" not in document["schema"][0]
+    assert columns(document)["tables"]["items"] == {"logicalType": "string", "physicalType": "string"}
+    assert columns(document)["status"]["required"] and not columns(document)["source"]["required"]
+    (_, azure) = document["servers"]
+    assert azure["location"] == f"{AZURE}quality/deliveries"
+
+
 def test_a_table_of_no_feed_promises_no_freshness() -> None:
     document = contract("gold.dim_date")
     assert "slaProperties" not in document and document["team"]["name"] == odcs.PLATFORM
@@ -107,7 +121,7 @@ def test_each_kind_of_rule_is_said_in_its_own_words() -> None:
     said = rules(contract("silver.titles"))
     assert {"type": "library", "metric": "nullValues", "mustBe": 0}.items() <= said["title_not_null"].items()
     assert said["unique_key"]["metric"] == "duplicateValues"
-    assert said["unique_key"]["arguments"] == {"properties": ["delivery_date", "show_id"]}
+    assert said["unique_key"]["arguments"] == {"properties": ["delivery_date", "form", "show_id"]}
     assert (said["rating_known"]["type"], said["rating_known"]["dimension"]) == ("sql", "conformity")
     assert said["mostly_kept"]["type"] == "text"
     readable = said["date_added_readable"]
@@ -148,15 +162,17 @@ def test_a_type_inside_a_type_is_said_too(physical: str, logical: str) -> None:
 
 
 def test_documents_are_written_for_the_tables_named(tmp_path: Path) -> None:
-    written = odcs.export(["gold.dim_title", "silver.titles"], tmp_path / "new" / "folder", Path("/lake"), AZURE)
+    written = odcs.export(
+        ["gold.dim_title", "silver.titles"], tmp_path / "new" / "folder", load_sources(), Path("/lake"), AZURE
+    )
     assert [path.name for path in written] == ["gold.dim_title.odcs.yaml", "silver.titles.odcs.yaml"]
     assert yaml.safe_load(written[1].read_text(encoding="utf-8")) == contract("silver.titles")
     before = [path.read_bytes() for path in written]
-    odcs.export(["gold.dim_title", "silver.titles"], tmp_path / "new" / "folder", Path("/lake"), AZURE)
+    odcs.export(["gold.dim_title", "silver.titles"], tmp_path / "new" / "folder", load_sources(), Path("/lake"), AZURE)
     assert [path.read_bytes() for path in written] == before
 
 
 def test_a_table_that_there_is_none_of_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match=r"no table gold\.nope; the tables are bronze\.netflix_catalogue"):
-        odcs.export(["gold.dim_title", "gold.nope"], tmp_path / "folder", Path("/lake"), AZURE)
+        odcs.export(["gold.dim_title", "gold.nope"], tmp_path / "folder", load_sources(), Path("/lake"), AZURE)
     assert not (tmp_path / "folder").exists()

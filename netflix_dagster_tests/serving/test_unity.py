@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netflix_dagster.build.pending_work import build_pending
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.engine.jars import JarsError, java
 from netflix_dagster.lake import incremental, store
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.sample import write_sample
 from netflix_dagster.serving import unity
 from netflix_dagster.settings import Settings
@@ -29,12 +31,13 @@ AZURE = at("abfss://{zone}@account.dfs.core.windows.net")
 SOURCE = "top10_global"
 PROGRAM = """
 import json, sys
-from netflix_dagster.lake import engines
+from netflix_dagster.engine import sessions
 from netflix_dagster.serving import unity
+from netflix_dagster.settings import Settings
 from netflix_dagster.storage import at
 
 lake = at(sys.argv[1])
-spark = engines.session("spark")
+spark = sessions.session(Settings(engine="spark"))
 for layer in unity.LAYERS:
     spark.sql(f"CREATE SCHEMA our_{layer}")
 schemas = {layer: f"our_{layer}" for layer in unity.LAYERS}
@@ -73,7 +76,11 @@ def test_every_table_is_said_with_its_place_and_meaning() -> None:
     )
     (columns,) = [text for text in said if text.startswith("ALTER TABLE `netflix`.`gold`.`fact_top10_global_weekly`")]
     assert all(f"`{column.name}` COMMENT" in columns for column in fact.columns)
-    assert sum(text.startswith("CREATE") for text in said) == len(TABLES) + len(unity.BOOKS)
+    assert sum(text.startswith("CREATE") for text in said) == len(TABLES) + len(BOOKKEEPING)
+    for name, book in BOOKKEEPING.items():
+        (entry,) = [entry for entry in unity.entries("netflix", AZURE) if entry.table == name]
+        assert entry.columns == {column.name: column.description for column in book.columns}
+        assert entry.describe in said and entry.describe_columns() in said and book.grain in entry.comment
     assert "'abfss://quarantine@account.dfs.core.windows.net/quarantine'" in " ".join(said)
 
 
@@ -100,7 +107,7 @@ def test_a_real_spark_takes_it_and_the_tables_go_on(tmp_path: Path) -> None:
     for day in days[:-1]:
         shutil.copytree(everything / SOURCE / day, landing / SOURCE / day)
     settings = Settings(landing=landing, lake=lake)
-    assert build_pending(settings).exit_code == 0
+    assert build_pending(settings, load_sources()).exit_code == 0
     for folder in (lake / "gold").iterdir():  # a few tables show it as well; the others are built again below
         if not folder.name.startswith("fact_"):
             shutil.rmtree(folder)
@@ -117,7 +124,7 @@ def test_a_real_spark_takes_it_and_the_tables_go_on(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     said = json.loads(done.stdout.splitlines()[-1])
     (fact,) = [e for e in unity.entries("netflix", lake) if e.table == "gold.fact_top10_global_weekly"]
-    existing = [name for name in (*TABLES, *unity.BOOKS) if store.exists(lake, name)]
+    existing = [name for name in (*TABLES, *BOOKKEEPING) if store.exists(lake, name)]
     assert sum(text.startswith("CREATE TABLE") for text in said["ran"]) == len(existing) > 5
     assert said["again"] == []
     assert (said["comment"], said["columns"]) == (fact.comment, fact.columns)
@@ -128,8 +135,8 @@ def test_a_real_spark_takes_it_and_the_tables_go_on(tmp_path: Path) -> None:
     history = TABLES["silver.top10_global_history"]
     assert not incremental.plan(lake, history).anew  # what columns say does not make the table another
     shutil.copytree(everything / SOURCE / days[-1], landing / SOURCE / days[-1])
-    assert build_pending(settings).exit_code == 0
+    assert build_pending(settings, load_sources()).exit_code == 0
     alone = Settings(landing=landing, lake=tmp_path / "alone")
-    assert build_pending(alone).exit_code == 0
+    assert build_pending(alone, load_sources()).exit_code == 0
     for name in (history.name, "bronze.top10_global", fact.table):
         assert store.row_count(lake, name) == store.row_count(alone.lake, name) > 0

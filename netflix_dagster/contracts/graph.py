@@ -1,0 +1,137 @@
+"""The graph of tables: which table is built from which, and in what order.
+
+An edge is one entry of a contract's ``reads``. Every runner, job and sensor asks here; nobody walks ``TABLES`` itself.
+The build order is topological. Among tables that could come next the earlier layer comes first (bronze, silver, gold),
+then the table that was declared first; so the order does not depend on the order of imports wherever one
+table reads another, and tables may be declared in any order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+
+from netflix_dagster.contracts.contract import LAYERS, TABLES, ContractError, Table
+
+
+def build_order(names: Iterable[str] | None = None, tables: Mapping[str, Table] = TABLES) -> list[str]:
+    """The tables (all of them by default), each after every table that it reads, also through others.
+
+    A name that is not declared is passed over. Raises ``ContractError`` when tables read each other in a circle.
+    """
+    wanted = None if names is None else set(names)
+    return [name for name in _sorted(tables) if wanted is None or name in wanted]
+
+
+def downstream_of(names: Iterable[str]) -> list[str]:
+    """The tables themselves and all that are built from them, in build order."""
+    reached = set(names)
+    order = build_order()
+    for name in order:
+        if reached.intersection(TABLES[name].reads):
+            reached.add(name)
+    return [name for name in order if name in reached]
+
+
+def upstream_of(names: Iterable[str]) -> list[str]:
+    """The tables themselves and all that they are built from, in build order."""
+    reached = set(names)
+    order = build_order()
+    for name in reversed(order):
+        if name in reached:
+            reached.update(TABLES[name].reads)
+    return [name for name in order if name in reached]
+
+
+def touched_tables(feed: str, sources: Iterable[str]) -> list[str]:
+    """What deliveries of these sources change, in build order: their bronze tables, and all that is built from them
+    in the feed's own chain and in tables of no feed alone."""
+    return _of_feed(feed, downstream_of(f"bronze.{source}" for source in sources))
+
+
+def feed_tables(feed: str) -> list[str]:
+    """What a feed's deliveries can change, in build order: the feed's own tables, and the tables of no feed alone that
+    are built from them."""
+    return _of_feed(feed, downstream_of(name for name, table in TABLES.items() if table.feed == feed))
+
+
+def left_out(tables: Iterable[str], blocked: Iterable[str]) -> set[str]:
+    """Those of the tables that cannot be built because they read a blocked one, or another that is left out.
+
+    A table that is not among ``tables`` stands as it is and hands nothing on.
+    """
+    held = set(blocked)
+    stopped = set(held)
+    for name in build_order(tables):
+        if stopped.intersection(TABLES[name].reads):
+            stopped.add(name)
+    return stopped - held
+
+
+def check(tables: Mapping[str, Table] = TABLES) -> None:
+    """Raise ``ContractError``, with every fault, when a contract says of another table what is not so.
+
+    A table reads what is not declared, a column or a count comes from a column that does not exist, tables read each
+    other in a circle, or an incremental table reads one that has no deliveries.
+    """
+    faults = [f"{name}: {fault}" for name, table in tables.items() for fault in _faults(table, tables)]
+    if faults:
+        raise ContractError("; ".join(faults))
+    build_order(tables=tables)
+
+
+def _faults(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
+    def there(read: str, column: str) -> bool:
+        return read in tables and column in tables[read].column_names
+
+    if unknown := [read for read in table.reads if read not in tables]:
+        yield f"it reads tables that are not declared: {', '.join(unknown)}"
+    if table.is_incremental and any(read in tables and not tables[read].per_delivery for read in table.reads):
+        yield "an incremental table reads per_delivery tables only"
+    judged = [read for read in table.reads if read in tables and tables[read].judged_by_delivery]
+    if table.judged_by_delivery and any(tables[r].delivery_columns != table.delivery_columns for r in judged):
+        said = {r: " and ".join(tables[r].delivery_columns) for r in judged}
+        yield (
+            f"a row is of a delivery by {' and '.join(table.delivery_columns)}, and in what it reads by "
+            + ", ".join(f"{columns} ({read})" for read, columns in said.items())
+        )
+    for takes in table.takes:
+        if takes.items and not there(takes.read, takes.items[0]):
+            yield f"it takes the items of {takes.read}.{takes.items[0]}, which does not exist"
+    for column in table.columns:
+        for source in column.sources:
+            read, _, name = source.rpartition(".")
+            if not there(read, name):
+                yield f"column {column.name} comes from {source}, which does not exist"
+
+
+def _of_feed(feed: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if TABLES[name].feed in (feed, None)]
+
+
+def _sorted(tables: Mapping[str, Table]) -> list[str]:
+    """All tables, topologically sorted: of those whose reads are all placed, the smallest rank comes next."""
+    rank = {name: (_layer(table), place) for place, (name, table) in enumerate(tables.items())}
+    missing = {name: {read for read in table.reads if read in tables} for name, table in tables.items()}
+    readers: dict[str, list[str]] = {name: [] for name in tables}
+    for name, reads in missing.items():
+        for read in reads:
+            readers[read].append(name)
+    ready = [(rank[name], name) for name, reads in missing.items() if not reads]
+    heapq.heapify(ready)
+    order: list[str] = []
+    while ready:
+        _, name = heapq.heappop(ready)
+        order.append(name)
+        for reader in readers[name]:
+            missing[reader].discard(name)
+            if not missing[reader]:
+                heapq.heappush(ready, (rank[reader], reader))
+    if len(order) < len(tables):
+        stuck = ", ".join(sorted(set(tables) - set(order)))
+        raise ContractError(f"some of these tables read each other in a circle, so none can be built first: {stuck}")
+    return order
+
+
+def _layer(table: Table) -> int:
+    return LAYERS.index(table.layer) if table.layer in LAYERS else len(LAYERS)
