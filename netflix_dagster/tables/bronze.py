@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, Table, add_table
-from netflix_dagster.files.parsing import ParsedFile, parse_file
-from netflix_dagster.landing.sources import Source, load_sources
-from netflix_dagster.settings import get_settings
+from netflix_dagster.contracts.contract import Column, Table
+from netflix_dagster.landing.keys import as_columns
+from netflix_dagster.landing.sources import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,89 +25,54 @@ ARRIVAL = (
     Column("loaded_at", "timestamp", "When this row was written (UTC)"),
     Column("run_id", "string", "Dagster run that wrote this row"),
 )
-FILES = "path string, delivery_date date, file_hash string, loaded_at timestamp, run_id string"
-"""What a bronze function gets: the accepted files of the deliveries being built."""
-
-
-class FileChanged(RuntimeError):
-    """A file was replaced between being judged and being read; the delivery is to be built again."""
 
 
 def bronze_table(source: Source) -> Table:
     """The bronze table of a source: one row a record, every delivery in a partition of its own."""
-    schema = ", ".join(f"`{c.name}` {c.type}" for c in _columns(source))
 
-    def records(files: DataFrame) -> DataFrame:
-        return files.mapInArrow(_reader(source), schema)
+    def records(attempts: DataFrame) -> DataFrame:
+        return attempts
 
     return Table(
         name=source.bronze,
         feed=source.feed,
         description=f"{source.description}. As delivered: every column is text.",
         grain="one record of a delivered file",
-        key=("delivery_date", "source_file", "record_number"),
+        key=(*(column.name for column in _delivery(source)), "source_file", "record_number"),
         columns=_columns(source),
         reads=(),
         function=records,
         write="per_delivery",
+        source=source,
     )
 
 
 def _columns(source: Source) -> tuple[Column, ...]:
     delivered = (Column(name, "string", column.description) for name, column in source.columns.items())
-    return (Column("delivery_date", "date", "Date of the delivery"), *delivered, *ARRIVAL)
+    return (*_delivery(source), *delivered, *ARRIVAL)
 
 
-def _reader(source: Source) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    names = list(source.columns)
-
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for file in batch.to_pylist():
-                yield from _batches(source, names, file)
-
-    return read
+def _delivery(source: Source) -> tuple[Column, ...]:
+    day = Column("delivery_date", "date", "Date of the delivery")
+    hour = Column("delivery_hour", "int", "Hour of the delivery, 0 to 23 (UTC)")
+    return (day, hour) if source.every == "hour" else (day,)
 
 
-def _batches(source: Source, names: list[str], file: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-    path = str(file["path"])
-    parsed = parse_file(path, source)
-    if parsed.hash != file["file_hash"]:
-        raise FileChanged(f"{path} was replaced while it was being read; nothing was written, run it again")
-    yield from rows_of(parsed, names, file["delivery_date"], file["loaded_at"], file["run_id"])
-
-
-def rows_of(
-    parsed: ParsedFile, names: list[str], day: date, loaded_at: datetime, run_id: str | None
-) -> Iterator[pa.RecordBatch]:
-    """The rows of bronze that a file comes to; ``names`` are the columns of its source."""
-    import os
-
+def completed(
+    batch: pa.RecordBatch, key: str, file_hash: str, loaded_at: datetime, run_id: str | None
+) -> pa.RecordBatch:
+    """A batch of records as rows of bronze: with the delivery, the hash of the file, when and by which run."""
     import pyarrow as pa
 
-    size = len(parsed.rows)
-    values = zip(*(row.values for row in parsed.rows), strict=True)
-    text = pa.string()
-
     def constant(value: object, kind: pa.DataType) -> pa.Array:
-        return pa.repeat(pa.scalar(value, kind), size)
+        return pa.repeat(pa.scalar(value, kind), batch.num_rows)
 
-    table = pa.table(
-        {
-            "delivery_date": constant(day, pa.date32()),
-            **{name: pa.array(column, text) for name, column in zip(names, values, strict=True)},
-            "rescued_data": pa.array([row.rescued for row in parsed.rows], text),
-            "source_file": constant(os.path.basename(parsed.path), text),
-            "source_header": constant(parsed.header_line, text),
-            "record_number": pa.array([row.number for row in parsed.rows], pa.int64()),
-            "line_number": pa.array([row.line for row in parsed.rows], pa.int64()),
-            "file_hash": constant(parsed.hash, text),
-            "loaded_at": constant(loaded_at, pa.timestamp("us", "UTC")),
-            "run_id": constant(run_id, text),
-        }
-    )
-    yield from table.to_batches(max_chunksize=50_000)
-
-
-for _source in load_sources(get_settings().sources).sources.values():
-    add_table(bronze_table(_source))
+    kinds = {"delivery_date": pa.date32(), "delivery_hour": pa.int32()}
+    columns = {
+        **{name: constant(value, kinds[name]) for name, value in as_columns(key).items() if value is not None},
+        **dict(zip(batch.schema.names, batch.columns, strict=True)),
+        "file_hash": constant(file_hash, pa.string()),
+        "loaded_at": constant(loaded_at, pa.timestamp("us", "UTC")),
+        "run_id": constant(run_id, pa.string()),
+    }
+    return pa.RecordBatch.from_pydict(columns)

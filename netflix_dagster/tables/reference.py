@@ -22,7 +22,8 @@ RATINGS: tuple[tuple[str, str, str, str, int | None], ...] = (
     ("UR", "Unrated version", "Unrated", "Not rated", None),
 )
 
-_COUNTRIES_BY_OTHER_NAMES = {
+_NAMES_OF_EVERY_DAY = {
+    # name -> alpha-2 of a country that ISO 3166-1 calls otherwise
     "bolivia": "BO",
     "brunei": "BN",
     "cape verde": "CV",
@@ -39,17 +40,15 @@ _COUNTRIES_BY_OTHER_NAMES = {
     "russia": "RU",
     "south korea": "KR",
     "north korea": "KP",
-    "swaziland": "SZ",
     "syria": "SY",
     "taiwan": "TW",
     "tanzania": "TZ",
     "turkey": "TR",
-    "uk": "GB",
-    "usa": "US",
     "vatican city": "VA",
     "venezuela": "VE",
     "vietnam": "VN",
 }
+_FURTHER_NAMES = {"uk": "GB", "usa": "US", "holland": "NL", "burma": "MM", "swaziland": "SZ"}
 FORMER_COUNTRIES = {
     # name -> (ISO 3166-3 alpha-2 as it was, successor)
     "soviet union": ("SU", "RU"),
@@ -74,8 +73,29 @@ def countries() -> dict[str, tuple[str, str | None, bool]]:
             name = getattr(country, attribute, None)
             if name:
                 known[name.lower()] = (country.alpha_2, country.alpha_3, True)
-    for name, code in _COUNTRIES_BY_OTHER_NAMES.items():
+    for name, code in (*_FURTHER_NAMES.items(), *_NAMES_OF_EVERY_DAY.items()):
         known[name] = (code, by_code.get(code, "XKX" if code == "XK" else None), True)
     for name, (code, _successor) in FORMER_COUNTRIES.items():
         known[name] = (code, by_code.get(code) if code in by_code else None, False)
     return known
+
+
+@lru_cache(maxsize=1)
+def country_keys() -> dict[str, str]:
+    """Every name of a country in lower case -> the one by which it is compared: the name of every day.
+
+    A country that is renamed stays the same country. Former countries are countries of their own.
+    """
+    import pycountry
+
+    every_day = {code: name for name, code in _NAMES_OF_EVERY_DAY.items()}
+    for country in pycountry.countries:
+        every_day.setdefault(country.alpha_2, getattr(country, "common_name", country.name).lower())
+    return {name: every_day[code] if exists else name for name, (code, _, exists) in countries().items()}
+
+
+@lru_cache(maxsize=1)
+def country_codes() -> dict[str, str]:
+    """ISO 3166-1 alpha-2 code -> the key of the country that has it today."""
+    keys = country_keys()
+    return {code: keys[name] for name, (code, _, exists) in countries().items() if exists}

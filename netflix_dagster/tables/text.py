@@ -11,14 +11,35 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame
 
-INVISIBLE = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
+INVISIBLE = r"[\x{00AD}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FE0E}\x{FE0F}\x{FEFF}]"
+"""What nobody sees and nothing means: soft hyphens, marks of direction, how an emoji is to be drawn."""
+JOINERS = r"[\x{200C}\x{200D}]"
+"""Zero-width (non-)joiners. They spell words in Persian and in the scripts of India and make one emoji of several;
+beside any other character they are dirt."""
 SPACE = r"[\s\x{000B}\x{0085}\x{00A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]+"
-LISTED_ITEM = f"[^,]*[^,{INVISIBLE[1:-1]}{SPACE[1:-2]}][^,]*"
+_NOTHING_JOINS = (
+    rf"[\x{{0000}}-\x{{036F}}\p{{Latin}}\p{{Greek}}\p{{Cyrillic}}\p{{Han}}\p{{Hangul}}\p{{Hiragana}}\p{{Katakana}}"
+    rf"\x{{3099}}\x{{309A}}{SPACE[1:-2]}]"
+)
+_ACCENTS = (
+    r"[\x{0300}-\x{036F}\x{0591}-\x{05C7}\x{064B}-\x{065F}\x{0670}\x{1AB0}-\x{1AFF}\x{1DC0}-\x{1DFF}"
+    r"\x{20D0}-\x{20FF}\x{FE20}-\x{FE2F}]"
+)
+"""Marks without which a word is the same word: accents, the points of Hebrew and Arabic. Vowel signs are no accents."""
+_WORD = r"\p{L}\p{M}\p{N}"
+LISTED_ITEM = f"[^,]*[^,{INVISIBLE[1:-1]}{JOINERS[1:-1]}{SPACE[1:-2]}][^,]*"
 """What one item of a comma-separated list looks like before it is tidied: something else than commas and nothing."""
 
 
+VERBATIM = frozenset(("source_file", "rescued_data", "file_hash", "run_id"))
+"""Text that says where a row came from. By it the record is found again, so it stays as it is, letter by letter."""
+
+
 def tidy(frame: DataFrame) -> DataFrame:
-    """Every text column in NFC, without invisible characters, white space folded to single spaces, empty as null."""
+    """Every text column in NFC, without invisible characters, white space folded to single spaces, empty as null.
+
+    What is ``VERBATIM`` is not touched.
+    """
     schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
     return frame.mapInArrow(_tidy_batches, schema)
 
@@ -30,6 +51,10 @@ def tidy_array(values: pa.Array) -> pa.Array:
 
     values = pc.replace_substring_regex(values.cast(pa.string()), INVISIBLE, "")
     values = pc.utf8_normalize(values, "NFC")
+    if pc.any(pc.match_substring_regex(values, JOINERS)).as_py():
+        values = pc.replace_substring_regex(values, f"(^|{_NOTHING_JOINS}){JOINERS}+", r"\1")
+        values = pc.replace_substring_regex(values, f"{JOINERS}+($|{_NOTHING_JOINS})", r"\1")
+        values = pc.utf8_normalize(values, "NFC")
     values = pc.utf8_trim(pc.replace_substring_regex(values, SPACE, " "), " ")
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
 
@@ -39,15 +64,23 @@ def _tidy_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
 
     for batch in batches:
         columns = [
-            tidy_array(column) if pa.types.is_string(field.type) or pa.types.is_large_string(field.type) else column
+            tidy_array(column) if _is_text(field.type) and field.name not in VERBATIM else column
             for column, field in zip(batch.columns, batch.schema, strict=True)
         ]
         yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
 def folded(frame: DataFrame, column: str) -> DataFrame:
-    """The frame with a column ``folded``: letters and digits of ``column`` alone, in lower case, without accents:
-    "Pokémon: The Movie & More" becomes "pokemonthemovieandmore".
+    """The frame with a column ``folded``: what of ``column`` makes it this title and no other, in lower case.
+
+    Letters with their vowel signs, digits, and ``+`` and ``#`` behind them; no accents, no punctuation: "Pokémon:
+    The Movie & More" becomes "pokemonthemovieandmore", "#Alive" becomes "alive", "C++" stays another title than "C".
     """
     fields = [f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields]
 
@@ -67,7 +100,9 @@ def fold_array(values: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
     values = pc.utf8_lower(pc.utf8_normalize(values.cast(pa.string()), "NFKD"))
-    return pc.replace_substring_regex(pc.replace_substring(values, "&", "and"), r"[^\p{L}\p{N}]+", "")
+    values = pc.replace_substring_regex(pc.replace_substring(values, "&", "and"), _ACCENTS, "")
+    values = pc.replace_substring_regex(values, rf"(^|[^{_WORD}+#])[+#]+", r"\1")
+    return pc.replace_substring_regex(values, f"[^{_WORD}+#]+", "")
 
 
 def title_words(title: Column) -> Column:

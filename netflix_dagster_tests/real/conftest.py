@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import pytest
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.build.table import Blocked, build
+from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.contract import LAYERS, TABLES
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.lake import store
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.real.oracle import RELEASES, Catalogue
 
@@ -37,6 +38,16 @@ def found(landing: Path, environment: Mapping[str, str]) -> Path:
     pytest.skip(said)
 
 
+def built_by_the_runner(
+    settings: Settings, tables: Iterable[str], deliveries: Mapping[str, Sequence[str]]
+) -> dict[str, Report]:
+    """The reports of some tables, built in one session; that one raises fails the test."""
+    with Session(settings, load_sources(), "real", tables, deliveries) as session:
+        reports = {report.table: report for report in session.run()}
+        assert not session.failed, session.failed
+    return reports
+
+
 class Lake:
     """A lake of its own, built in this process from a landing folder."""
 
@@ -48,21 +59,9 @@ class Lake:
         return self.settings.lake
 
     def deliver(self, *days: date, layers: Iterable[str] = LAYERS) -> dict[str, Report]:
-        """Build the catalogue's tables for some deliveries; behind one that holds them all back nothing is built."""
-        reports: dict[str, Report] = {}
-        held_back: set[str] = set()
-        for name, table in TABLES.items():
-            if table.feed not in ("catalogue", None) or table.layer not in layers:
-                continue
-            if held_back.intersection(table.reads):
-                held_back.add(name)
-                continue
-            try:
-                reports[name] = build(name, [str(day) for day in days], self.settings)
-            except Blocked as blocked:
-                held_back.add(name)
-                reports[name] = blocked.report
-        return reports
+        """Have the runner build the catalogue's tables for some deliveries."""
+        names = [name for name, table in TABLES.items() if table.feed in ("catalogue", None) and table.layer in layers]
+        return built_by_the_runner(self.settings, names, {"catalogue": [str(day) for day in days]})
 
     def arrow(self, table: str, columns: Iterable[str] | None = None) -> pa.Table:
         return DeltaTable(store.location(self.root, table)).to_pyarrow_table(columns=columns and list(columns))

@@ -86,10 +86,10 @@ def mended(text: str) -> str:
 
 
 def tidy(text: str | None) -> str | None:
-    """Without format characters, white space folded, composed; nothing is None."""
+    """Without format characters and marks for emoji, white space folded, composed; nothing is None."""
     if not text:
         return None
-    seen = text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Cf")
+    seen = text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Cf" and c != "\ufe0f")
     return unicodedata.normalize("NFC", " ".join(seen.split())) or None
 
 
@@ -166,11 +166,11 @@ class Title:
 
 
 def listed(said: Iterable[tuple[int, str | None]]) -> list[Listed]:
-    """The members that (record, comma-separated text) name, each once."""
+    """The members that (record, comma-separated text) name, each once, in whatever case."""
     everything = [(name, record) for record, text in said for part in (text or "").split(",") if (name := tidy(part))]
     found: dict[str, Listed] = {}
     for place, (name, record) in enumerate(everything, 1):
-        found.setdefault(name, Listed(name, place, record))
+        found.setdefault(name.lower(), Listed(name, place, record))
     return list(found.values())
 
 

@@ -19,7 +19,7 @@ import dagster as dg
 from netflix_dagster.definitions import by_events, defs, landing
 from netflix_dagster.defs.landing_events import Cursor
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.deliveries import ledger
+from netflix_dagster.deliveries.life import Life
 from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.defs.house import QUIET
 from netflix_dagster_tests.storage.likeness import contents
@@ -70,11 +70,11 @@ def main(answer: Path) -> None:
                 busy = busy or bool(requests)
     lake = get_settings().lake
     said = {
-        f"{source} {day}": {k: v for k, v in asdict(entry).items() if k not in ("run_id", "fingerprint")}
-        for (source, day), entry in ledger.latest(lake).items()
+        f"{source} {day}": {k: v for k, v in asdict(delivery.newest).items() if k not in ("run_id", "mark", "at")}
+        for (source, day), delivery in Life.read(lake).deliveries.items()
     }
     tables = {name: (len(rows), _digest(rows)) for name, rows in contents(lake).items()}
-    answer.write_text(json.dumps({"runs": runs, "ledger": said, "tables": tables}))
+    answer.write_text(json.dumps({"runs": runs, "deliveries": said, "tables": tables}))
 
 
 def _digest(rows: list[str]) -> str:

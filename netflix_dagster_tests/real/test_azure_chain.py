@@ -87,8 +87,8 @@ def test_what_arrives_in_azure_ends_in_the_same_gold_as_in_a_folder(
         record_testsuite_property(f"seconds in {where}", sum(run["seconds"] for run in found["runs"]))
         assert [run["errors"] for run in found["runs"] if run["errors"]] == []
     assert sorted(run["job"] for run in built["runs"]) == sorted(run["job"] for run in expected["runs"])
-    assert sum(entry["files"] for entry in built["ledger"].values()) == arrived
-    assert built["ledger"] == expected["ledger"]
+    assert sum(entry["files"] for entry in built["deliveries"].values()) == arrived
+    assert built["deliveries"] == expected["deliveries"]
     assert built["tables"].keys() == expected["tables"].keys()
     assert [name for name, rows in expected["tables"].items() if rows != built["tables"][name]] == []
     assert built["tables"]["gold.dim_title"][0] > 5000

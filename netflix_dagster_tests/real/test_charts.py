@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.build.table import Blocked, build
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.report import Report
-from netflix_dagster.deliveries import ledger, quarantine
+from netflix_dagster.deliveries import quarantine
+from netflix_dagster.deliveries.life import Life, Status
 from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.real.charts_oracle import Charts, Row, landed
+from netflix_dagster_tests.real.conftest import built_by_the_runner
 
 pytestmark = pytest.mark.real
 
@@ -71,13 +72,8 @@ def built(landing: Path, days: list[str], tmp_path_factory: pytest.TempPathFacto
 
 def build_all(days: Sequence[str], settings: Settings) -> dict[str, Report]:
     """Build every table of the charts for some deliveries. What is refused stays away, the others go on."""
-    reports: dict[str, Report] = {}
-    for name in [name for name, table in TABLES.items() if table.feed == "charts"]:
-        try:
-            reports[name] = build(name, days, settings)
-        except Blocked as blocked:
-            reports[name] = blocked.report
-    return reports
+    names = [name for name, table in TABLES.items() if table.feed == "charts"]
+    return built_by_the_runner(settings, names, {"charts": days})
 
 
 def rows(lake: Path, table: str, columns: list[str] | None = None) -> list[Row]:
@@ -164,16 +160,16 @@ def test_bronze_and_silver_hold_every_record_of_every_readable_delivery(
         assert Counter(row["delivery_date"] for row in held) == delivered
 
 
-def test_garbage_is_in_the_quarantine_and_in_the_ledger_and_nowhere_else(
+def test_garbage_is_in_the_quarantine_and_among_the_deliveries_and_nowhere_else(
     built: tuple[Path, dict[str, Report]],
 ) -> None:
     lake, reports = built
     refused = rows(lake, quarantine.NAME, ["table_name", "delivery_date", "reasons"])
     found = {(row["table_name"].removeprefix("bronze."), str(row["delivery_date"])) for row in refused}
     assert found == GARBAGE and len(refused) == len(GARBAGE)
-    status = {place: entry.status for place, entry in ledger.latest(lake).items()}
-    assert {place for place, said in status.items() if said == "refused"} == GARBAGE
-    assert {said for place, said in status.items() if place not in GARBAGE} == {"accepted"}
+    status = {place: delivery.status for place, delivery in Life.read(lake).deliveries.items()}
+    assert {place for place, said in status.items() if said is Status.REFUSED} == GARBAGE
+    assert {said for place, said in status.items() if place not in GARBAGE} == {Status.STANDING}
     for source, day in GARBAGE:
         for layer in ("bronze", "silver"):
             held = rows(lake, f"{layer}.{source}", ["delivery_date"])

@@ -114,7 +114,66 @@ def test_quoted_details_are_one_value() -> None:
     assert told(file.encode())[0]["episode_launch_details"] == '[{"a":1}]'
 
 
-def test_a_place_that_a_newer_delivery_lacks_stays_and_comes_back_unchanged() -> None:
+def listed(titles: str, week: str = "2026-01-04", more: str = "") -> list[str]:
+    """A chart, a letter a title; a point for a place that is not stated."""
+    place = f"week={week} category=TV_(English)"
+    return [f"{place} weekly_rank={n} show_title={t} {more}" for n, t in enumerate(titles, 1) if t != "."]
+
+
+def test_a_chart_that_is_stated_again_is_stated_whole_and_the_place_that_ends_is_told() -> None:
+    again = tsv(*listed("ABC", more="views=7"))
+    chart = global_chart([(JAN, tsv(*listed("ABC", more="views=5"))), (FEB, tsv(*listed("AB"))), (MAR, again)])
+    told = [r for r in chart.restatements if r["field"] == "show_title"]
+    assert [
+        (r["weekly_rank"], r["said_before"], r["said_now"], r["delivery_date"], r["said_before_on"]) for r in told
+    ] == [
+        (3, "C", None, FEB, JAN),
+        (3, None, "C", MAR, FEB),
+    ]
+    assert [(f["first_stated"], f["last_changed"]) for f in chart.facts if f["weekly_rank"] == 3] == [(JAN, MAR)]
+    assert [r["weekly_rank"] for r in chart.restatements if r["field"] == "weekly_views"] == [1, 2]
+
+
+def test_a_delivery_in_which_many_charts_lost_places_is_held_and_says_nothing() -> None:
+    weeks = ["2025-12-21", "2025-12-28", "2026-01-04"]
+    whole, cut = (tsv(*(place for week in weeks for place in listed(titles, week))) for titles in ("ABC", "AX"))
+    chart = global_chart([(JAN, whole), (FEB, cut)])
+    assert chart.held == {FEB: "3 charts have lost 3 places"}
+    assert chart.facts == global_chart([(JAN, whole)]).facts
+    assert global_chart([(JAN, whole), (FEB, tsv(*listed("AX")))]).held == {}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *("weekly_hours_viewed=12,34", "weekly_hours_viewed=1.5", f"weekly_hours_viewed={2**63 - 1}"),
+        *("runtime=1,97", "runtime=-1", "runtime=1001", "cumulative_weeks_in_top_10=0", "views=-1"),
+    ],
+)
+def test_a_record_that_cannot_be_understood_says_nothing(more: str) -> None:
+    column = more.split("=")[0]
+    records = [*listed("AB", more=f"{column}=1"), *listed("..C", more=more)]
+    assert sorted(fact["show_title"] for fact in global_chart([(JAN, tsv(*records))]).facts) == ["A", "B"]
+
+
+def test_a_file_of_both_windows_has_each_under_its_own_days() -> None:
+    both = "hours_viewed_first_28_days={} hours_viewed_first_91_days={}"
+    rows = most_popular(
+        [
+            (
+                JAN,
+                tsv(
+                    f"category=TV_(English) rank=1 show_title=A {both.format(28, '')}",
+                    f"category=TV_(English) rank=2 show_title=B {both.format(28, 91)}",
+                    f"category=TV_(English) rank=3 show_title=C {both.format('', '')}",
+                ),
+            )
+        ]
+    )
+    assert [(row["window_days"], row["hours_viewed"]) for row in rows] == [(28, 28), (91, 91), (91, None)]
+
+
+def test_a_chart_that_a_newer_delivery_lacks_stays_and_comes_back_unchanged() -> None:
     other = one("Blue", place=PLACE.replace("01-04", "02-01"))
     chart = global_chart([(JAN, one("Red")), (FEB, other), (MAR, one("Red"))])
     assert sorted(fact["show_title"] for fact in chart.facts) == ["Blue", "Red"]

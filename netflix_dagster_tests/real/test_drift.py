@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.build.door import NO_DRIFT, ingest
-from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.build.door import Door
+from netflix_dagster.deliveries.life import Life
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 
 pytestmark = pytest.mark.real
@@ -30,6 +31,8 @@ TOLD = {
 @pytest.mark.parametrize("source", TOLD)
 def test_the_real_drift_of_a_source_is_told_and_no_other(landing: Path, tmp_path: Path, source: str) -> None:
     days = sorted(folder.name for folder in (landing / source).iterdir())
-    outcomes = ingest(TABLES[f"bronze.{source}"], days, Settings(landing=landing, lake=tmp_path), "run")
-    checks = {day: check for day, outcome in outcomes.items() for check in outcome.checks if check.name == NO_DRIFT}
+    door = Door(Settings(landing=landing, lake=tmp_path), load_sources(), "run")
+    door.receive(Life(), [(source, day) for day in days])
+    checks = {day: found.drift for (_, day), found in door.received.items() if found.drift}
+    assert checks.keys() == set(days)
     assert {day: check.message for day, check in checks.items() if not check.passed} == TOLD[source]

@@ -14,12 +14,12 @@ import pytest
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.build.table import build
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.real.conftest import built_by_the_runner
 from netflix_dagster_tests.real.oracle import tidy
 
 pytestmark = pytest.mark.real
@@ -66,7 +66,7 @@ def built(
 ) -> tuple[Path, dict[str, Report]]:
     settings = Settings(landing=landing, lake=tmp_path_factory.mktemp("engagement") / "lake", engine="sail")
     names = [name for name, table in TABLES.items() if table.feed == "engagement"]
-    return settings.lake, {name: build(name, list(DAYS), settings) for name in names}
+    return settings.lake, built_by_the_runner(settings, names, {"engagement": list(DAYS)})
 
 
 @pytest.fixture(scope="module")

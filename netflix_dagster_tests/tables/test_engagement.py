@@ -11,10 +11,11 @@ import pytest
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.build.table import build
+from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts import expectations
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.sample.engagement import FIRST_DAY, SECOND_DAY, engagement_files
 from netflix_dagster.settings import Settings
 
@@ -61,6 +62,8 @@ def test_a_row_is_typed_and_its_title_taken_apart(spark: SparkSession) -> None:
         "period_end": date(2023, 12, 31),
         "kind": "tv",
         "title_delivered": "Sea Song: Season 1 // Lied der See: Staffel 1",
+        "title_words": "sea song: season 1 // lied der see: staffel 1",
+        "work": "2023-08-31|454",
         "title": "Sea Song: Season 1",
         "native_title": "Lied der See: Staffel 1",
         "show_title": "Sea Song",
@@ -196,6 +199,52 @@ def test_a_title_that_a_report_repeats_counts_once_and_one_that_contradicts_itse
     assert [(row["record_number"], row[expectations.BROKEN]) for row in refused] == [(3, [expectations.UNIQUE])]
 
 
+def test_a_title_spelled_in_two_cases_counts_once(spark: SparkSession) -> None:
+    found = judged(
+        spark, {"title": "Red Song"}, {"title": "RED SONG"}, {"title": "red song", "hours_viewed": "7", "views": None}
+    )
+    assert [row["title"] for row in expectations.kept(found, TABLES["silver.engagement"]).collect()] == ["Red Song"]
+    refused = expectations.refused(found, TABLES["silver.engagement"]).collect()
+    assert [(row["record_number"], row[expectations.BROKEN]) for row in refused] == [(3, [expectations.UNIQUE])]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("one_period", {"preamble": "Views from July to December 2023, and from January to June 2023"}),
+        ("one_period", {"preamble": None, "source_file": "2023H2 or 2023H1.xlsx"}),
+        ("hours_viewed_not_null", {"hours_viewed": "12,34"}),
+        ("hours_plausible", {"hours_viewed": str(2**63 - 1), "views": None}),
+        ("views_plausible", {"views": str(2**63 - 1), "runtime": None}),
+        ("views_readable", {"views": "12,34"}),
+        ("runtime_readable", {"runtime": "1,97"}),
+        ("release_date_readable", {"release_date": "soon"}),
+    ],
+)
+def test_a_row_that_cannot_be_understood_is_refused_by_a_rule_that_says_so(
+    spark: SparkSession, rule: str, said: Row
+) -> None:
+    refused = expectations.refused(judged(spark, said, {"title": "Sound"}), TABLES["silver.engagement"]).collect()
+    assert [(row["record_number"], row[expectations.BROKEN]) for row in refused] == [(1, [rule])]
+
+
+def test_two_forms_of_one_period_are_one(spark: SparkSession) -> None:
+    (row,) = silver(spark, {"preamble": "Views in H2 2023, July to December 2023 (2023H2)"})
+    assert row["period"] == "2023H2"
+
+
+def test_a_hidden_sheet_gives_way_to_one_that_can_be_seen(spark: SparkSession) -> None:
+    hidden = {"sheet_state": "hidden", "hours_viewed": "7", "runtime": "1:00", "views": None}
+    found = judged(spark, hidden, {**hidden, "title": "Withdrawn"}, {})
+    assert [row["record_number"] for row in expectations.kept(found, TABLES["silver.engagement"]).collect()] == [3]
+    refused = expectations.refused(found, TABLES["silver.engagement"]).collect()
+    assert {(row["record_number"], *row[expectations.BROKEN]) for row in refused} == {
+        (1, "sheet_visible"),
+        (2, "sheet_visible"),
+    }
+    assert len(silver(spark, hidden)) == 1, "a workbook that hides all of it says what it says"
+
+
 # Which report gold believes
 
 
@@ -275,6 +324,58 @@ def test_a_report_that_tells_kinds_apart_replaces_one_that_does_not_and_the_othe
     assert gold(spark, report(newer, "Engagement", "C", 9), *apart) == {("2023H1", "any", "C"): (9, newer)}
 
 
+def test_a_workbook_that_tells_kinds_apart_and_does_not_counts_what_is_told(spark: SparkSession) -> None:
+    rows = [report(LATE, "Engagement", "C", 9), report(LATE, "TV", "C", 1)]
+    for said in (rows, rows[::-1]):
+        assert gold(spark, *said) == {("2023H1", "tv", "C"): (1, LATE)}
+
+
+def test_a_title_that_a_newer_report_spells_in_another_case_is_replaced(spark: SparkSession) -> None:
+    found = gold(spark, report(EARLY, "TV", "Red Song", 1), report(LATE, "TV", "RED SONG", 2))
+    assert found == {("2023H1", "tv", "RED SONG"): (2, LATE)}
+
+
+def works(spark: SparkSession, *rows: Row) -> list[tuple[str, str, str, int, date]]:
+    """(period, work, chart_title_key, hours, first stated), in order."""
+    kept = expectations.kept(judged(spark, *rows), TABLES["silver.engagement"])
+    fact = TABLES["gold.fact_engagement"]
+    annotated = expectations.annotate(fact.function(kept.select(*TABLES["silver.engagement"].column_names)), fact)
+    assert expectations.tally(annotated, fact)[None].broken[expectations.UNIQUE] == 0
+    names = ("period", "work", "chart_title_key", "hours_viewed", "first_stated")
+    return sorted(tuple(row[name] for name in names) for row in annotated.collect())
+
+
+def film(day: date, title: str, hours: int, released: str | None, runtime: str, half: str = "H2 2024") -> Row:
+    return {**report(day, "Film", title, hours, half), "release_date": released, "runtime": runtime}
+
+
+def test_works_of_one_name_are_told_apart_in_every_period_and_by_no_more_than_is_needed(spark: SparkSession) -> None:
+    rows = [
+        film(LATE, "Maria", 5, "2019-05-01", "1:30", "H1 2024"),
+        film(LATE, "Maria", 3, "2019-05-01", "1:30"),
+        film(LATE, "MARIA", 4, "2024-12-11", "2:04"),
+        film(LATE, "Monster", 1, None, "1:00"),
+        film(LATE, "Monster", 2, None, "2:00"),
+        film(LATE, "Alone", 6, "2020-01-01", "1:10"),
+        film(LATE, "Alone", 7, "2020-01-02", "1:11", "H1 2024"),
+    ]
+    found = [(period, work, key, hours) for period, work, key, hours, _ in works(spark, *rows)]
+    assert found == [
+        ("2024H1", "", "film|alone", 7),
+        ("2024H1", "2019-05-01", "film|maria|2019-05-01", 5),
+        ("2024H2", "", "film|alone", 6),
+        ("2024H2", "2019-05-01", "film|maria|2019-05-01", 3),
+        ("2024H2", "2024-12-11", "film|maria|2024-12-11", 4),
+        ("2024H2", "undated|120", "film|monster|undated|120", 2),
+        ("2024H2", "undated|60", "film|monster|undated|60", 1),
+    ]
+
+
+def test_a_newer_report_that_corrects_a_length_brings_no_second_work(spark: SparkSession) -> None:
+    rows = [film(EARLY, "Maria", 3, "2019-05-01", "1:30"), film(LATE, "Maria", 4, "2019-05-02", "1:31")]
+    assert works(spark, *rows) == [("2024H2", "", "film|maria", 4, EARLY)]
+
+
 # The sample reports
 
 
@@ -291,9 +392,10 @@ def deliver(landing: Path, lake: Path, days: list[str]) -> list[Row]:
     """Build the tables, one delivery after the other, and return gold's rows in order."""
     settings = Settings(landing=landing, lake=lake)
     for day in days:
-        for name in ("bronze.engagement", "silver.engagement", "gold.fact_engagement"):
-            report = build(name, [day], settings)
-            assert all(not outcome.held_back and not outcome.quarantined for outcome in report.outcomes.values())
+        names = ("bronze.engagement", "silver.engagement", "gold.fact_engagement")
+        with Session(settings, load_sources(), "test", names, {"engagement": [day]}) as session:
+            for report in map(session.build, session.tables):
+                assert all(not outcome.held_back and not outcome.quarantined for outcome in report.outcomes.values())
     held = DeltaTable(store.location(lake, "gold.fact_engagement")).to_pyarrow_table()
     return sorted(held.to_pylist(), key=lambda row: tuple(row[c] for c in TABLES["gold.fact_engagement"].key))
 

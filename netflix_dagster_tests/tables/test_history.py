@@ -14,7 +14,8 @@ from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
 from netflix_dagster.tables.gold.bridges import _bridge
 from netflix_dagster.tables.gold.catalogue_change import fact_catalogue_change
-from netflix_dagster.tables.silver.title_history import ATTRIBUTES, LISTS, title_history
+from netflix_dagster.tables.silver.title_history import ATTRIBUTES, title_history
+from netflix_dagster.tables.silver.title_lists import LISTS
 from netflix_dagster_tests.examples import examples
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netflix_dagster.tables.text import MONTHS, day, items, tidy, tidy_array, title_words
+from netflix_dagster.tables.text import MONTHS, day, fold_array, items, tidy, tidy_array, title_words
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
@@ -45,6 +45,13 @@ def told(spark: SparkSession, function: Callable[[Column], Column], *texts: str 
         ("left\u200eto\u202aright\u202c", "lefttoright"),
         ("soft\u00adhyphen", "softhyphen"),
         ("word\u2060joiner", "wordjoiner"),
+        ("\u2066isolated\u2069 by\u2068 direction\u2069", "isolated by direction"),
+        ("\u2764\ufe0f and \u2764", "\u2764 and \u2764"),
+        ("joined\u200dup", "joinedup"),
+        ("cafe\u200d\u0301 \u200c noir\u200c", "café noir"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),
+        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
         (" \u200b between \u200b ", "between"),
         ("cafe\u0301", "café"),
         ("cafe\u200b\u0301", "café"),
@@ -57,7 +64,7 @@ def test_text_is_tidied_and_otherwise_left_alone(text: str, tidy_text: str) -> N
     assert tidied(text) == [tidy_text]
 
 
-@pytest.mark.parametrize("text", ["", " ", "\u00a0\t", "\u200b", "\ufeff \u2060", None])
+@pytest.mark.parametrize("text", ["", " ", "\u00a0\t", "\u200b", "\ufeff \u2060", "\u200d", " \u200c\u200d ", None])
 def test_what_has_no_visible_character_is_null(text: str | None) -> None:
     assert tidied(text) == [None]
 
@@ -74,7 +81,15 @@ def test_every_kind_of_arrow_text_is_tidied_to_plain_text(kind: pa.DataType) -> 
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from(" \u00a0\u200b\u0301\n"), max_size=12)))
+@given(
+    st.lists(
+        st.text(
+            st.characters(codec="utf-8")
+            | st.sampled_from(" \u00a0\u200b\u200d\u200c\u0301\u0338\u0915\u094d\u3099か\u037e\n"),
+            max_size=12,
+        )
+    )
+)
 def test_tidy_text_is_normal_and_tidying_it_again_changes_nothing(texts: list[str]) -> None:
     once = tidied(*texts)
     assert tidied(*once) == once
@@ -89,6 +104,38 @@ def test_a_frame_is_tidied_in_its_text_columns_only(spark: SparkSession) -> None
     found = tidy(frame)
     assert found.columns == frame.columns
     assert [tuple(row) for row in found.collect()] == [(1, "A b", None, date(2020, 1, 2), [" x "])]
+
+
+# Folding
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Pokémon: The Movie & More", "pokemon the movie and more"),
+        ("#Alive", "ALIVE"),
+        ("Rhythm + Flow", "Rhythm, Flow"),
+        ("Café", "Cafe"),
+    ],
+)
+def test_spellings_of_one_title_fold_to_the_same(one: str, other: str) -> None:
+    first, second = fold_array(pa.array([one, other])).to_pylist()
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("\u0926\u093f\u0932", "\u0926\u0932", id="a vowel sign is no accent"),
+        pytest.param("\u304c", "\u304b", id="a voiced sound is no accent"),
+        ("C++", "C"),
+        ("C#", "C"),
+        ("A+", "A"),
+    ],
+)
+def test_two_titles_do_not_fold_to_one(one: str, other: str) -> None:
+    first, second = fold_array(pa.array([one, other])).to_pylist()
+    assert first != second
 
 
 # Lists

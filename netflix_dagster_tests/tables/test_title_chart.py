@@ -45,9 +45,7 @@ def bridge(
     """The bridge of charts that name these (kind, title), by chart_title_key."""
     from pyspark.sql import functions as F
 
-    world = spark.createDataFrame(
-        [(*pair, seen) for pair in named], "kind string, show_title string, first_stated date"
-    )
+    world = spark.createDataFrame([(*pair, seen) for pair in named], "kind string, show_title string, valid_from date")
     world = world.withColumn("chart_title_key", chart_title_key(F.col("kind"), F.col("show_title")))
     others = [frame(spark, name, []) for name in TABLES["gold.bridge_title_chart"].reads[2:]]
     made = bridge_title_chart(frame(spark, "silver.title_history", catalogue), world, *others)
@@ -102,9 +100,43 @@ def test_what_the_catalogue_lacks_is_inferred_until_a_release_brings_it(spark: S
 def test_a_report_that_does_not_tell_kinds_matches_either(spark: SparkSession) -> None:
     from pyspark.sql import functions as F
 
-    reports = frame(spark, "gold.fact_engagement", [{"show_title": "Other", "stated_on": DAY, "kind": "any"}])
+    reports = frame(spark, "gold.fact_engagement", [{"show_title": "Other", "first_stated": DAY, "kind": "any"}])
     reports = reports.withColumn("chart_title_key", chart_title_key(F.col("kind"), F.col("show_title")))
     charts = [frame(spark, name, []) for name in TABLES["gold.bridge_title_chart"].reads[1:-1]]
     history = frame(spark, "silver.title_history", [known("Other", "TV Show")])
     (said,) = bridge_title_chart(history, *charts, reports).collect()
     assert (said["chart_title_key"], said["title_key"]) == ("any|other", "tv show|other|2020")
+
+
+def test_a_title_is_seen_since_it_was_first_named_and_stays_when_it_is_named_no_more(spark: SparkSession) -> None:
+    """``A`` was at a place before ``B`` took it; ``B`` had another place earlier."""
+    statements = [
+        {"chart_title_key": "film|a", "show_title": "A", "valid_from": DAY, "valid_to": LATER, "is_current": False},
+        {"chart_title_key": "film|b", "show_title": "B", "valid_from": LATER, "is_current": True},
+    ]
+    charts = [frame(spark, "silver.top10_global_history", statements)]
+    charts += [frame(spark, name, []) for name in TABLES["gold.bridge_title_chart"].reads[2:]]
+    rows = bridge_title_chart(frame(spark, "silver.title_history", []), *charts).collect()
+    assert {row["chart_title_key"]: row["first_seen"] for row in rows} == {"film|a": DAY, "film|b": LATER}
+
+
+def test_works_of_one_name_mean_the_titles_of_their_time(spark: SparkSession) -> None:
+    def work(released: date | None, key: str) -> dict[str, Any]:
+        told = {"chart_title_key": f"film|maria|{key}", "work": key, "show_title": "Maria", "first_stated": LATER}
+        return {**told, "kind": "film", "release_date": released}
+
+    reports = [
+        work(date(2019, 5, 1), "2019-05-01"),
+        work(date(2021, 7, 1), "2021-07-01"),
+        work(date(2014, 1, 1), "2014-01-01"),
+        work(None, "undated"),
+    ]
+    named = [frame(spark, name, []) for name in TABLES["gold.bridge_title_chart"].reads[1:-1]]
+    history = frame(spark, "silver.title_history", [known("Maria", year=year) for year in (2003, 2019, 2021)])
+    rows = bridge_title_chart(history, *named, frame(spark, "gold.fact_engagement", reports)).collect()
+    assert {row["chart_title_key"]: row["title_key"] for row in rows} == {
+        "film|maria|2019-05-01": "movie|maria|2019",
+        "film|maria|2021-07-01": "movie|maria|2021",
+        "film|maria|2014-01-01": "inferred|film|maria|2014-01-01",
+        "film|maria|undated": "movie|maria|2003",
+    }

@@ -50,7 +50,7 @@ def _columns(history: str, place: Sequence[str], carried: Sequence[str]) -> list
 )
 def fact_top10_global_weekly(history: DataFrame) -> DataFrame:
     """The weekly Top 10 of the world: hours, views and weeks of every place, as the newest delivery that states the
-    place has it. A place that newer deliveries no longer list stays.
+    chart has it. A place that this delivery does not list any more is gone; a chart that newer deliveries omit stays.
 
     Ranked by hours until the week of 2023-06-11, by views since.
     """
@@ -67,8 +67,8 @@ def fact_top10_global_weekly(history: DataFrame) -> DataFrame:
     expectations=[holds("kind_known", "kind IS NOT NULL", "every category is known", hint="see tables/viewing.py")],
 )
 def fact_top10_country_weekly(history: DataFrame) -> DataFrame:
-    """The weekly Top 10 of each country: titles and weeks of every place, as the newest delivery has it. Netflix
-    states no hours by country.
+    """The weekly Top 10 of each country: titles and weeks of every place, as the newest delivery that states the
+    chart has it. Netflix states no hours by country.
     """
     return _current(history, COUNTRY_PLACE)
 
@@ -84,7 +84,13 @@ def fact_top10_country_weekly(history: DataFrame) -> DataFrame:
         Column("week", "date", "Sunday on which the week ends", nullable=False),
         Column("category", "string", "Category under the name that it has now", nullable=False),
         Column("weekly_rank", "int", "Place in the chart", nullable=False),
-        Column("delivery_date", "date", "The delivery that says it now", False, (f"{_GLOBAL}.valid_from",)),
+        Column(
+            "delivery_date",
+            "date",
+            "The delivery that says it now",
+            False,
+            (f"{_GLOBAL}.valid_from", f"{_GLOBAL}.valid_to"),
+        ),
         Column("field", "string", "What was restated, such as weekly_hours_viewed", False, (f"{_GLOBAL}.show_title",)),
         Column("said_before", "string", "What was said before, as text; null: not stated", sources=_FIELDS),
         Column("said_now", "string", "What is said now, as text; null: not stated", sources=_FIELDS),
@@ -92,7 +98,8 @@ def fact_top10_country_weekly(history: DataFrame) -> DataFrame:
     ],
 )
 def fact_top10_restatement(world: DataFrame, countries: DataFrame) -> DataFrame:
-    """What the charts have taken back: each field that a delivery states otherwise than the one before it.
+    """What the charts have taken back: each field that a delivery states otherwise than the one before it. Of a place
+    that a delivery ends, or that comes back, that is its title: stated before and not now, or the other way round.
 
     A number that an earlier generation of the files did not have yet is an addition, not a restatement.
     """
@@ -207,9 +214,12 @@ def _restated(history: DataFrame, carried: Sequence[str]) -> DataFrame:
     from pyspark.sql import functions as F
 
     fields = (*TITLE, *carried)
+    told = ("scope", "week", "category", "weekly_rank", "delivery_date", "said_before_on", "restated")
     in_order = Window.partitionBy("scope", "week", "category", "weekly_rank").orderBy("valid_from")
     before = F.lag(F.struct(F.col("valid_from").alias("said_on"), *fields)).over(in_order)
-    pairs = history.withColumn("before", before).where("before IS NOT NULL")
+    since, until = F.lag("valid_to").over(in_order), F.lead("valid_from").over(in_order)
+    placed = history.withColumns({"before": before, "ended_on": since, "until": until})
+    pairs = placed.where("before IS NOT NULL AND ended_on = valid_from")
     other_title = ~F.col("show_title").eqNullSafe(F.col("before.show_title"))
     compared = [
         F.when(
@@ -223,16 +233,30 @@ def _restated(history: DataFrame, carried: Sequence[str]) -> DataFrame:
         )
         for name in fields
     ]
-    told = pairs.select(
-        "scope",
-        "week",
-        "category",
-        "weekly_rank",
-        F.col("valid_from").alias("delivery_date"),
-        F.col("before.said_on").alias("said_before_on"),
-        F.explode(F.array_compact(F.array(*compared))).alias("restated"),
+    restated = pairs.withColumns({"delivery_date": F.col("valid_from"), "said_before_on": F.col("before.said_on")})
+    restated = restated.withColumn("restated", F.explode(F.array_compact(F.array(*compared))))
+    ended = placed.where("valid_to IS NOT NULL AND (until IS NULL OR until > valid_to)").withColumns(
+        {
+            "delivery_date": F.col("valid_to"),
+            "said_before_on": F.col("valid_from"),
+            "restated": _of_title(F.col("show_title"), F.lit(None).cast("string")),
+        }
     )
-    return told.select("*", "restated.field", "restated.said_before", "restated.said_now").drop("restated")
+    back = placed.where("ended_on < valid_from").withColumns(
+        {
+            "delivery_date": F.col("valid_from"),
+            "said_before_on": F.col("ended_on"),
+            "restated": _of_title(F.lit(None).cast("string"), F.col("show_title")),
+        }
+    )
+    every = restated.select(*told).unionByName(ended.select(*told)).unionByName(back.select(*told))
+    return every.select("*", "restated.field", "restated.said_before", "restated.said_now").drop("restated")
+
+
+def _of_title(before: Expression, now: Expression) -> Expression:
+    from pyspark.sql import functions as F
+
+    return F.struct(F.lit("show_title").alias("field"), before.alias("said_before"), now.alias("said_now"))
 
 
 def _key(day: Expression) -> Expression:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, holds, table
-from netflix_dagster.tables.reference import RATINGS, countries
+from netflix_dagster.tables.reference import RATINGS, countries, country_codes, country_keys
 from netflix_dagster.tables.silver.releases import accepted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""The years that ``dim_date`` may hold. No day that a rule lets stand lies outside; a calendar must end somewhere."""
 _COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_weekly.country_name")
 
 
@@ -71,17 +73,23 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
 @table(
     "gold.dim_country",
     feed=None,
-    grain="one country, as releases of the catalogue or charts name it",
+    grain="one country, whatever releases of the catalogue and charts call it",
     key=("country_sk",),
     reads=("silver.releases", "silver.title_countries", "gold.fact_top10_country_weekly"),
     columns=[
         Column("country_sk", "bigint", "Surrogate key: hash of country_key", False, _COUNTRY_NAMES),
-        Column("country_key", "string", "The name in lower case", False, _COUNTRY_NAMES),
-        Column("country", "string", "The name as written", False, _COUNTRY_NAMES),
+        Column(
+            "country_key",
+            "string",
+            "The name of every day in lower case; of a code that ISO does not know the code",
+            False,
+            (*_COUNTRY_NAMES, "gold.fact_top10_country_weekly.country_iso2"),
+        ),
+        Column("country", "string", "The name as the newest release or chart writes it", False, _COUNTRY_NAMES),
         Column(
             "iso_alpha2",
             "string",
-            "ISO 3166-1 alpha-2 code, as charts state it or by name; of former countries the code they had",
+            "ISO 3166-1 alpha-2 code by name, else as charts state it; of former countries the code they had",
             sources=(*_COUNTRY_NAMES, "gold.fact_top10_country_weekly.country_iso2"),
         ),
         Column("iso_alpha3", "string", "ISO 3166-1 alpha-3 code", sources=_COUNTRY_NAMES),
@@ -101,31 +109,55 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
     ],
 )
 def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFrame) -> DataFrame:
-    """Every country that a release or a chart names, with its ISO code: a conformed dimension."""
+    """Every country that a release or a chart names, with its ISO code: a conformed dimension.
+
+    Charts know a country by its code: renamed it stays one, and two that share a name stay two. Releases know it by
+    its name, which tables/reference.py leads to the same.
+    """
     from pyspark.sql import functions as F
 
-    codes = title_countries.sparkSession.createDataFrame(
-        [(name, alpha2, alpha3, exists) for name, (alpha2, alpha3, exists) in countries().items()],
-        "country_key string, iso_alpha2 string, iso_alpha3 string, exists_today boolean",
-    )
+    spark = title_countries.sparkSession
     produced = accepted(title_countries, releases).select(
-        "country_key", "country", F.lit(None).cast("string").alias("code")
+        "country_key",
+        "country",
+        F.lit(None).cast("string").alias("code"),
+        F.col("delivery_date").alias("seen"),
+        F.lit(False).alias("charted"),
     )
-    charted = charts.select(
-        F.lower("country_name").alias("country_key"), F.col("country_name").alias("country"), "country_iso2"
+    by_code = spark.createDataFrame(list(country_codes().items()), "country_iso2 string, of_code string")
+    by_name = spark.createDataFrame(list(country_keys().items()), "name string, of_name string")
+    charted = charts.withColumn("name", F.lower("country_name")).join(F.broadcast(by_code), "country_iso2", "left")
+    charted = charted.join(F.broadcast(by_name), "name", "left").select(
+        F.coalesce("of_code", "of_name", F.lower("country_iso2"), "name").alias("country_key"),
+        F.col("country_name").alias("country"),
+        F.col("country_iso2").alias("code"),
+        F.col("last_changed").alias("seen"),
+        F.lit(True).alias("charted"),
     )
-    seen = produced.withColumn("charted", F.lit(False)).union(charted.distinct().withColumn("charted", F.lit(True)))
-    named = seen.groupBy("country_key").agg(
-        F.max("country").alias("country"),
+    spellings = produced.unionByName(charted).where("country IS NOT NULL").groupBy("country_key", "country")
+    named = spellings.agg(
+        F.max("seen").alias("seen"),
+        F.count("*").alias("times"),
         F.max("code").alias("code"),
         F.max(~F.col("charted")).alias("in_catalogue"),
         F.max("charted").alias("in_charts"),
     )
-    found = named.where("country_key IS NOT NULL").join(F.broadcast(codes), "country_key", "left")
+    every = named.groupBy("country_key").agg(
+        F.max_by("country", F.struct("seen", "times", "country")).alias("country"),
+        F.max("code").alias("code"),
+        F.max("in_catalogue").alias("in_catalogue"),
+        F.max("in_charts").alias("in_charts"),
+    )
+    known = countries()
+    codes = spark.createDataFrame(
+        [(name, *known[name]) for name in sorted(set(country_keys().values()))],
+        "country_key string, iso_alpha2 string, iso_alpha3 string, exists_today boolean",
+    )
+    found = every.where("country_key IS NOT NULL").join(F.broadcast(codes), "country_key", "left")
     return found.withColumns(
         {
             "country_sk": F.xxhash64("country_key"),
-            "iso_alpha2": F.coalesce("code", "iso_alpha2"),
+            "iso_alpha2": F.coalesce("iso_alpha2", "code"),
             "exists_today": F.when(F.col("in_charts"), F.lit(True)).otherwise(F.col("exists_today")),
         }
     )
@@ -148,8 +180,8 @@ def dim_genre(releases: DataFrame, title_genres: DataFrame, titles: DataFrame) -
     """The genres (Netflix's "listed in") and the kinds of title that they list."""
     from pyspark.sql import functions as F
 
-    kinds = accepted(titles, releases).select("delivery_date", "show_id", "type")
-    seen = title_genres.join(kinds, ["delivery_date", "show_id"]).groupBy("genre_key")
+    kinds = accepted(titles, releases).select("delivery_date", "title_key", "type")
+    seen = title_genres.join(kinds, ["delivery_date", "title_key"]).groupBy("genre_key")
     found = seen.agg(F.max("genre").alias("genre"), F.min("type").alias("first"), F.max("type").alias("last"))
     return found.select(
         F.xxhash64("genre_key").alias("genre_sk"),
@@ -228,13 +260,16 @@ def dim_rating(releases: DataFrame, titles: DataFrame) -> DataFrame:
     ],
 )
 def dim_date(releases: DataFrame, titles: DataFrame) -> DataFrame:
-    """Every day of the years in which a title was added or a release delivered: a conformed dimension."""
+    """Every day from the first year to the last in which a title was added or a release delivered: a conformed
+    dimension.
+    """
     from pyspark.sql import functions as F
 
     titles = accepted(titles, releases)
     added = titles.select(F.col("date_added").alias("day"))
     delivered = titles.select(F.col("delivery_date").alias("day")).distinct()
-    bounds = added.union(delivered).agg(F.min("day").alias("low"), F.max("day").alias("high")).where("low IS NOT NULL")
+    known = added.union(delivered).where(F.year("day").between(FIRST_YEAR, LAST_YEAR))
+    bounds = known.agg(F.min("day").alias("low"), F.max("day").alias("high")).where("low IS NOT NULL")
     first = F.make_date(F.year("low"), F.lit(1), F.lit(1))
     last = F.make_date(F.year("high"), F.lit(12), F.lit(31))
     days = bounds.select(F.explode(F.sequence(first, last)).alias("date"))

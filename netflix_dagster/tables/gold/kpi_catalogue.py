@@ -73,6 +73,7 @@ def kpi_catalogue(
     titles, title_cast, title_directors, title_countries, title_genres = (
         accepted(frame, releases) for frame in (titles, title_cast, title_directors, title_countries, title_genres)
     )
+    title_countries, title_genres = _spelled(title_countries, "country"), _spelled(title_genres, "genre")
     figures = [
         *_sizes(titles),
         *_members(title_countries, title_genres),
@@ -88,6 +89,15 @@ def kpi_catalogue(
     cut = F.col("kpi").isin("top_cast", "top_directors", "longest_movies", "co_production_pairs")
     numbered = everything.withColumn("rank", F.dense_rank().over(ranked)).withColumn("place", F.rank().over(ranked))
     return numbered.where(~cut | (F.col("place") <= TOP))
+
+
+def _spelled(listed: DataFrame, item: str) -> DataFrame:
+    """The rows with every item in the spelling that is used most: "france" is no other country than "France"."""
+    from pyspark.sql import functions as F
+
+    used = listed.groupBy(f"{item}_key", item).agg(F.count("*").alias("times"))
+    names = used.groupBy(f"{item}_key").agg(F.max_by(item, F.struct("times", item)).alias(item))
+    return listed.drop(item).join(F.broadcast(names), f"{item}_key")
 
 
 def _figure(frame: DataFrame, kpi: str, member: Expression, value: Expression, unit: str) -> DataFrame:

@@ -52,6 +52,9 @@ def kpi_top10(world: DataFrame, countries: DataFrame) -> DataFrame:
     ``concentration`` (Herfindahl index of the hours: 0.1 evenly spread, 1 all on one), ``leader_share``; by kind
     ``non_english_share`` of the hours. Of the charts of countries: ``country_reach``, the countries whose Top 10 has
     the title, for the widest ten of each kind, and ``country_reach_mean``.
+
+    A figure that cannot be known is absent, never 0: when one of its places does not state what it is made of, and a
+    share of nothing (a chart whose hours sum to 0).
     """
     figures = [*_sums(world), *_shares(world), _retention(world), *_languages(world), *_reach(countries)]
     everything = reduce(lambda one, other: one.unionByName(other), figures)
@@ -65,17 +68,40 @@ def _figure(frame: DataFrame, kpi: str, member: Expression, value: Expression, u
     return found.select("week", "week_key", F.lit(kpi).alias("kpi"), "member", "value", F.lit(unit).alias("unit"))
 
 
+def _sum(column: str | Expression) -> Expression:
+    """The sum of whole numbers, if every row states one. As decimals: no sum of them overflows, and it is the same in
+    every order."""
+    from pyspark.sql import functions as F
+
+    stated = F.col(column) if isinstance(column, str) else column
+    whole = F.sum(stated.cast("decimal(20,0)"))
+    return F.when(F.count(stated) == F.count("*"), whole.cast("double"))
+
+
+def _mean(column: str | Expression) -> Expression:
+    from pyspark.sql import functions as F
+
+    return _share(_sum(column), F.count("*"))
+
+
+def _share(part: Expression, whole: Expression) -> Expression:
+    """A part of a whole; of nothing there is no share."""
+    from pyspark.sql import functions as F
+
+    return part / F.nullif(whole.cast("double"), F.lit(0.0))
+
+
 def _sums(world: DataFrame) -> list[DataFrame]:
     from pyspark.sql import functions as F
 
     category, everyone = F.col("category"), F.lit("all")
-    hours, views = F.sum("weekly_hours_viewed"), F.sum("weekly_views")
-    debut = F.sum(F.when(F.col("cumulative_weeks_in_top_10") == 1, 1).otherwise(0))
+    hours, views = _sum("weekly_hours_viewed"), _sum("weekly_views")
+    debut = _sum((F.col("cumulative_weeks_in_top_10") == 1).cast("int"))
     return [
         *(_figure(world, "hours", member, hours, "hours") for member in (category, everyone)),
         *(_figure(world, "views", member, views, "views") for member in (category, everyone)),
-        _figure(world, "views_per_title", category, F.avg("weekly_views"), "views"),
-        _figure(world, "weeks_in_top10", category, F.avg("cumulative_weeks_in_top_10"), "weeks"),
+        _figure(world, "views_per_title", category, _mean("weekly_views"), "views"),
+        _figure(world, "weeks_in_top10", category, _mean("cumulative_weeks_in_top_10"), "weeks"),
         *(_figure(world, "debuts", member, debut, "titles") for member in (category, everyone)),
     ]
 
@@ -85,15 +111,15 @@ def _shares(world: DataFrame) -> list[DataFrame]:
     from pyspark.sql import functions as F
 
     chart = Window.partitionBy("week", "category")
-    share = F.col("weekly_hours_viewed") / F.sum("weekly_hours_viewed").over(chart)
+    evergreen = (F.col("cumulative_weeks_in_top_10") >= EVERGREEN_WEEKS).cast("int")
+    hours = F.col("weekly_hours_viewed").cast("decimal(20,0)")
+    total = F.when(F.count("weekly_hours_viewed").over(chart) == F.count("*").over(chart), F.sum(hours).over(chart))
+    share = _share(F.col("weekly_hours_viewed").cast("double"), total)
     shared = world.withColumn("share", share)
-    hours = F.col("weekly_hours_viewed").cast("decimal(19,0)")  # whole numbers: a sum of fractions depends on its order
-    total = F.sum(hours).cast("double")
-    concentration = F.sum(hours * hours).cast("double") / F.nullif(total * total, F.lit(0.0))
-    evergreen = F.when(F.col("cumulative_weeks_in_top_10") >= EVERGREEN_WEEKS, 1.0).otherwise(0.0)
+    square = (F.col("share") * F.col("share")).try_cast("decimal(16,15)")  # in any order, on any engine the same
     return [
-        _figure(world, "evergreen_share", F.col("category"), F.avg(evergreen), "share"),
-        _figure(world, "concentration", F.col("category"), concentration, "index"),
+        _figure(world, "evergreen_share", F.col("category"), _mean(evergreen), "share"),
+        _figure(shared, "concentration", F.col("category"), F.sum(square), "index"),
         _figure(shared, "leader_share", F.col("category"), F.max("share"), "share"),
     ]
 
@@ -109,7 +135,7 @@ def _retention(world: DataFrame) -> DataFrame:
     before = listed.select(F.date_add("week", 7).alias("week"), *key)
     still = listed.select("week", *key, F.lit(1.0).alias("stayed"))
     compared = weeks.join(before, ["week", "category"]).join(still, ["week", *key], "left")
-    stayed = F.avg(F.coalesce("stayed", F.lit(0.0)))
+    stayed = F.avg(F.coalesce("stayed", F.lit(0.0)))  # of ones and zeros
     return _figure(compared, "retention", F.col("category"), stayed, "share")
 
 
@@ -117,8 +143,8 @@ def _languages(world: DataFrame) -> list[DataFrame]:
     from pyspark.sql import functions as F
 
     spoken = world.where("language IS NOT NULL")
-    foreign = F.sum(F.when(F.col("language") == "Non-English", F.col("weekly_hours_viewed")).otherwise(0))
-    share = foreign / F.sum("weekly_hours_viewed")
+    foreign = F.when(F.col("language") == "Non-English", F.col("weekly_hours_viewed")).otherwise(0)
+    share = _share(_sum(foreign), _sum("weekly_hours_viewed"))
     return [_figure(spoken, "non_english_share", member, share, "share") for member in (F.col("kind"), F.lit("all"))]
 
 

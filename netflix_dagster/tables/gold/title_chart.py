@@ -9,6 +9,7 @@ from netflix_dagster.contracts.contract import TABLES, Column, between, holds, r
 from netflix_dagster.tables.text import folded, title_words
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
 INFERRED = "inferred"
@@ -19,14 +20,17 @@ METHODS = {
     INFERRED: ("nothing: the catalogue does not have it (yet)", 0.0, 0.0),
 }
 NAMED_IN = (
-    # fact -> the day since which it names the title
-    ("gold.fact_top10_global_weekly", "first_stated"),
-    ("gold.fact_top10_country_weekly", "first_stated"),
+    # table -> the day since which it names the title; histories too, for titles that were named and are no more
+    ("silver.top10_global_history", "valid_from"),
+    ("silver.top10_countries_history", "valid_from"),
     ("gold.fact_most_popular", "delivery_date"),
-    ("gold.fact_engagement", "stated_on"),
+    ("gold.fact_engagement", "first_stated"),
 )
+MADE_BEFORE, MADE_AFTER = 2, 1
+"""Of several works of one name that a report tells apart by their release dates, each means a title that the catalogue
+dates so many years before, or after, that date: a film is shown at festivals first, a show goes on."""
 _HISTORY = "silver.title_history"
-_WORDS = (*(f"{fact}.show_title" for fact, _ in NAMED_IN), f"{_HISTORY}.title")
+_WORDS = (*(f"{name}.show_title" for name, _ in NAMED_IN), f"{_HISTORY}.title")
 
 
 @table(
@@ -34,9 +38,14 @@ _WORDS = (*(f"{fact}.show_title" for fact, _ in NAMED_IN), f"{_HISTORY}.title")
     feed=None,
     grain="one title as charts and reports name it",
     key=("chart_title_key",),
-    reads=(_HISTORY, *(fact for fact, _ in NAMED_IN)),
+    reads=(_HISTORY, *(name for name, _ in NAMED_IN)),
     columns=[
-        Column("chart_title_key", "string", "The title as charts name it: film|title, tv|title or any|title", False),
+        Column(
+            "chart_title_key",
+            "string",
+            "The title as charts name it: film|title, tv|title or any|title; |work after",
+            False,
+        ),
         Column("kind", "string", "film, tv, or any where the report does not say", False),
         Column("show_title", "string", "The title as written, in its newest spelling", False),
         Column(
@@ -61,7 +70,7 @@ _WORDS = (*(f"{fact}.show_title" for fact, _ in NAMED_IN), f"{_HISTORY}.title")
             "date",
             "First delivery of a chart or report that names it",
             False,
-            tuple(f"{fact}.{column}" for fact, column in NAMED_IN),
+            tuple(f"{name}.{column}" for name, column in NAMED_IN),
         ),
         Column(
             "in_catalogue_since",
@@ -81,16 +90,17 @@ _WORDS = (*(f"{fact}.show_title" for fact, _ in NAMED_IN), f"{_HISTORY}.title")
         ),
     ],
 )
-def bridge_title_chart(history: DataFrame, *facts: DataFrame) -> DataFrame:
+def bridge_title_chart(history: DataFrame, *tables: DataFrame) -> DataFrame:
     """Every title that a chart or report names, and the title of the catalogue that it most likely means.
 
     Of several candidates the one that is in the catalogue still, and the newest that was out by then, is taken. A
-    title that the catalogue lacks is an inferred member of ``dim_title`` until a release brings it.
+    title that the catalogue lacks is an inferred member of ``dim_title`` until a release brings it. Of several works of
+    one name that a report tells apart, each is a title that was made when it was released.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    named = _named(facts)
+    named = _named(tables)
     known = _known(history)
     found = _candidates(named, known, "title", "words").unionByName(_candidates(named, known, "folded", "folded"))
     likeliest = Window.partitionBy("chart_title_key").orderBy(
@@ -119,8 +129,9 @@ def bridge_title_chart(history: DataFrame, *facts: DataFrame) -> DataFrame:
     )
 
 
-def _named(facts: tuple[DataFrame, ...]) -> DataFrame:
-    """The titles as charts and reports name them: once each, in the newest spelling."""
+def _named(tables: tuple[DataFrame, ...]) -> DataFrame:
+    """The titles as charts and reports name them: once each, in the newest spelling. ``released`` is the year of a
+    work that is told apart by it, 0 of one that is told apart by having none."""
     from pyspark.sql import functions as F
 
     rows = [
@@ -129,14 +140,23 @@ def _named(facts: tuple[DataFrame, ...]) -> DataFrame:
             F.split("chart_title_key", r"\|")[0].alias("kind"),
             "show_title",
             F.col(since).alias("seen"),
+            (_released() if "work" in frame.columns else F.lit(None)).cast("int").alias("released"),
         )
-        for frame, (_, since) in zip(facts, NAMED_IN, strict=True)
+        for frame, (_, since) in zip(tables, NAMED_IN, strict=True)
     ]
     every = reduce(lambda one, other: one.unionByName(other), rows)
     named = every.groupBy("chart_title_key", "kind").agg(
-        F.max_by("show_title", F.struct("seen", "show_title")).alias("show_title"), F.min("seen").alias("first_seen")
+        F.max_by("show_title", F.struct("seen", "show_title")).alias("show_title"),
+        F.min("seen").alias("first_seen"),
+        F.max("released").alias("released"),
     )
     return folded(named.withColumn("words", title_words(F.col("show_title"))), "show_title")
+
+
+def _released() -> Expression:
+    from pyspark.sql import functions as F
+
+    return F.when(F.col("work") != "", F.coalesce(F.year("release_date"), F.lit(0)))
 
 
 def _known(history: DataFrame) -> DataFrame:
@@ -148,22 +168,32 @@ def _known(history: DataFrame) -> DataFrame:
         F.min("valid_from").alias("in_catalogue_since"),
     )
     titles = newest.select("title_key", "said.*", "in_catalogue_since")
-    kind = F.when(F.col("type") == "Movie", "film").otherwise("tv")
+    kind = F.when(F.col("type") == "Movie", "film").when(F.col("type") == "TV Show", "tv")
     return folded(titles.withColumn("words", title_words(F.col("title"))), "title").withColumn("known_kind", kind)
 
 
 def _candidates(named: DataFrame, known: DataFrame, method: str, by: str) -> DataFrame:
     """The titles of the same kind with the same ``by``. A film and a show of one name are as a rule two works."""
+    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     pairs = named.where(f"{by} != ''").join(known.drop("folded" if by == "words" else "words"), by)
+    pairs = pairs.where("kind IN (known_kind, 'any')")
+    of_its_time = F.col("released").between(1, 9999) & F.col("release_year").between(
+        F.col("released") - MADE_BEFORE, F.col("released") + MADE_AFTER
+    )
+    taken = F.max(of_its_time).over(Window.partitionBy("kind", "title_key"))  # by a work that is told by its year
+    of_none = (F.col("released") == 0) & ~F.coalesce("taken", F.lit(False))
+    pairs = pairs.withColumns({"of_its_time": of_its_time, "taken": taken})
+    meant = pairs.where(F.col("released").isNull() | F.col("of_its_time") | of_none)
     _, sure, less_sure = METHODS[method]
-    return pairs.where("kind IN (known_kind, 'any')").select(
+    by_then = F.coalesce(F.nullif("released", F.lit(0)), F.year("first_seen"))
+    return meant.select(
         "chart_title_key",
         "title_key",
         "is_current",
         "release_year",
-        (F.col("release_year") <= F.year("first_seen")).alias("out_by_then"),
+        (F.col("release_year") <= by_then).alias("out_by_then"),
         "in_catalogue_since",
         F.lit(method).alias("match_method"),
         F.lit(list(METHODS).index(method)).alias("place"),

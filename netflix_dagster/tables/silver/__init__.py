@@ -7,6 +7,16 @@ from netflix_dagster.tables.silver import releases
 from netflix_dagster.tables.silver import title_history
 from netflix_dagster.tables.silver import charts
 from netflix_dagster.tables.silver import chart_history
+from netflix_dagster.tables.silver import chart_deliveries
 from netflix_dagster.tables.silver import engagement
 
-__all__ = ["chart_history", "charts", "engagement", "releases", "title_history", "title_lists", "titles"]
+__all__ = [
+    "chart_deliveries",
+    "chart_history",
+    "charts",
+    "engagement",
+    "releases",
+    "title_history",
+    "title_lists",
+    "titles",
+]

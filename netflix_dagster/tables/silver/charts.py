@@ -4,19 +4,46 @@ titles of all time. Every delivery as it was said; what it changed of earlier on
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, Takes, between, holds, in_set, not_null, table
+from netflix_dagster.contracts.contract import (
+    TABLES,
+    Column,
+    Expectation,
+    Takes,
+    between,
+    holds,
+    in_set,
+    not_null,
+    table,
+)
 from netflix_dagster.contracts.delivery_rules import null_share, recent, row_count_change, stable
+from netflix_dagster.landing.sources import Source
 from netflix_dagster.tables.text import day, tidy
 from netflix_dagster.tables.viewing import CATEGORIES, chart_title_key, current_category, kind_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
+MOST_A_WEEK = 5e9
+"""Hours, or views, that no title has in a week. The most that was ever stated is 0.6e9 hours."""
+MOST_OF_ALL = 5e10
+"""Hours, or views, that no title has in 91 days. The most that was ever stated is 2.2e9 hours."""
+LONGEST = 1_000
+"""Hours that nothing lasts, all episodes together. The longest that was ever stated is 20."""
+MOST_WEEKS = 2_000
+"""Weeks that no title is in a chart: more than there have been since films were lent by post."""
 _NOT_STATED = "N/A"
-_HEADER = "lower(source_header)"
+_WHOLE = r"^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}( [0-9]{3})+)(\.0*)?$"
+"""A whole number; thousands may be set apart, by commas or by spaces. ``12,34`` is none: it may be 12.34 or 1234."""
+_CLOCK = r"^([0-9]+):([0-5][0-9])$"
+_LENGTH = r"^[+-]?[0-9]+(\.[0-9]*)?$"
+_NO_LENGTH = r"^0+(\.0*)?$|^0+:00$"
 
 _DELIVERY = Column("delivery_date", "date", "Date of the delivery that says so")
 _ORIGIN = [
@@ -54,6 +81,18 @@ def _named(source: str) -> list[Column]:
     ]
 
 
+def _readable(column: str, what: str) -> Expectation:
+    """A number that is stated can be read. Else the row is refused: what it says is not known, and null is not it."""
+    return holds(
+        f"{column}_readable",
+        f"{column}_text IS NULL OR {column} IS NOT NULL",
+        f"{column} is {what} where it is stated",
+        "drop",
+        hint="write 1234567 or 1,234,567; with a decimal comma it is not known which number is meant",
+    )
+
+
+_A_WHOLE, _A_LENGTH = "a whole number", "a length in hours, such as 1.9667 or 1:58,"
 _DELIVERY_RULES = [row_count_change(), recent("week", 14), stable("category", tuple(CATEGORIES))]
 _WEEKS = Column("cumulative_weeks_in_top_10", "int", "Weeks in this Top 10 so far, this one included")
 _RULES = [
@@ -63,8 +102,16 @@ _RULES = [
     not_null("category", hint="a place belongs to a category"),
     in_set("category", CATEGORIES, hint="a new or renamed category: say what it stands for in tables/viewing.py"),
     between("weekly_rank", 1, 10),
+    holds(
+        "week_plausible",
+        "week BETWEEN DATE '2000-01-01' AND date_add(delivery_date, 7)",
+        "a chart is of a week that has been",
+        "drop",
+        hint="is the year right? Days are 2021-11-14, November 14, 2021 or 11/14/2021",
+    ),
     holds("week_ends_on_sunday", "dayofweek(week) = 1", "a week ends on a Sunday"),
-    between("cumulative_weeks_in_top_10", 1, 2000),
+    _readable("cumulative_weeks_in_top_10", _A_WHOLE),
+    between("cumulative_weeks_in_top_10", 1, MOST_WEEKS, "drop"),
 ]
 
 
@@ -93,12 +140,17 @@ _RULES = [
     delivery_rules=_DELIVERY_RULES,
     expectations=[
         *_RULES,
-        between("weekly_hours_viewed", 0, 5e9),
+        _readable("weekly_hours_viewed", _A_WHOLE),
+        _readable("runtime", _A_LENGTH),
+        _readable("weekly_views", _A_WHOLE),
+        between("weekly_hours_viewed", 0, MOST_A_WEEK, "drop"),
+        between("runtime", 0, LONGEST, "drop"),
+        between("weekly_views", 0, MOST_A_WEEK, "drop"),
         holds(
-            "numbers_readable",
-            "numbers_lost = 0",
-            "hours, runtime, views and weeks are numbers where they are stated",
-            hint="the value is null in silver; see bronze for what was written",
+            "is_staggered_launch_readable",
+            "is_staggered_launch_text IS NULL OR is_staggered_launch IS NOT NULL",
+            "whether a launch was staggered is true or false",
+            hint="it is null in silver; see bronze for what was written",
         ),
         holds(
             "views_fit_hours",
@@ -112,16 +164,15 @@ def top10_global(rows: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     kept = _titled(_stated(tidy(rows)), "top10_global")
-    numbers = ("weekly_hours_viewed", "runtime", "weekly_views", "cumulative_weeks_in_top_10")
     return kept.select(
         *_common(kept),
-        _whole("weekly_hours_viewed"),
-        _hours("runtime"),
-        _whole("weekly_views"),
-        _whole("cumulative_weeks_in_top_10", "int"),
+        *_whole("weekly_hours_viewed"),
+        *_hours("runtime"),
+        *_whole("weekly_views"),
+        *_whole("cumulative_weeks_in_top_10", "int"),
         F.lower("is_staggered_launch").try_cast("boolean").alias("is_staggered_launch"),
+        F.col("is_staggered_launch").alias("is_staggered_launch_text"),
         "episode_launch_details",
-        _lost(numbers).alias("numbers_lost"),
     )
 
 
@@ -149,7 +200,6 @@ def top10_global(rows: DataFrame) -> DataFrame:
         *_RULES,
         not_null("country_iso2", hint="a chart of a country needs its ISO code"),
         holds("country_is_a_code", "country_iso2 RLIKE '^[A-Z]{2}$'", "a country code has two capital letters"),
-        holds("numbers_readable", "numbers_lost = 0", "weeks are numbers where they are stated"),
     ],
 )
 def top10_countries(rows: DataFrame) -> DataFrame:
@@ -161,8 +211,7 @@ def top10_countries(rows: DataFrame) -> DataFrame:
         *_common(kept),
         F.upper("country_iso2").alias("country_iso2"),
         "country_name",
-        _whole("cumulative_weeks_in_top_10", "int"),
-        _lost(("cumulative_weeks_in_top_10",)).alias("numbers_lost"),
+        *_whole("cumulative_weeks_in_top_10", "int"),
     )
 
 
@@ -184,8 +233,12 @@ def top10_countries(rows: DataFrame) -> DataFrame:
         Column(
             "window_days",
             "int",
-            "Days after the launch that count: 28 until 2023-06, 91 since",
-            sources=("bronze.most_popular.source_header",),
+            "Days after the launch that count: 28 until 2023-06, 91 since; of a row that states both, 91",
+            sources=(
+                "bronze.most_popular.source_header",
+                "bronze.most_popular.hours_viewed_first_28_days",
+                "bronze.most_popular.hours_viewed_first_91_days",
+            ),
         ),
         Column(
             "hours_viewed",
@@ -212,29 +265,40 @@ def top10_countries(rows: DataFrame) -> DataFrame:
         not_null("category", hint="a place belongs to a category"),
         in_set("category", CATEGORIES, hint="a new or renamed category: say what it stands for in tables/viewing.py"),
         between("rank", 1, 10),
-        holds("numbers_readable", "numbers_lost = 0", "hours, runtime and views are numbers where they are stated"),
+        _readable("hours_viewed", _A_WHOLE),
+        _readable("runtime", _A_LENGTH),
+        _readable("views", _A_WHOLE),
+        between("hours_viewed", 0, MOST_OF_ALL, "drop"),
+        between("runtime", 0, LONGEST, "drop"),
+        between("views", 0, MOST_OF_ALL, "drop"),
         holds("hours_stated", "hours_viewed IS NOT NULL", "hours are stated, over 28 or 91 days"),
     ],
 )
 def most_popular(rows: DataFrame) -> DataFrame:
     """The most popular titles of all time by category, as each delivery lists them.
 
-    Since 2023-06 the lists count the first 91 days instead of 28, and rank by views instead of hours.
+    Since 2023-06 the lists count the first 91 days instead of 28, and rank by views instead of hours. A row has hours
+    and views of one window, never the hours of the one under the days of the other.
     """
     from pyspark.sql import functions as F
 
     kept = _titled(_stated(tidy(rows)), "most_popular")
-    over_91 = F.expr(f"{_HEADER} LIKE '%91%'")
-    hours = ("hours_viewed_first_28_days", "hours_viewed_first_91_days")
-    views = ("views_first_28_days", "views_first_91_days")
+    over_91 = F.expr(_any_stated(91)) | (F.col("over_91") & ~F.expr(_any_stated(28)))
+    said = {
+        "window_days": F.when(over_91, 91).otherwise(28).cast("int"),
+        "hours_viewed": F.when(over_91, F.col("hours_viewed_first_91_days")).otherwise(
+            F.col("hours_viewed_first_28_days")
+        ),
+        "views": F.when(over_91, F.col("views_first_91_days")).otherwise(F.col("views_first_28_days")),
+    }
+    kept = kept.withColumns(said)
     return kept.select(
-        *_common(kept, rank="rank"),
-        F.when(over_91, 91).otherwise(28).cast("int").alias("window_days"),
-        F.coalesce(*(_whole(name) for name in reversed(hours))).alias("hours_viewed"),
-        _hours("runtime"),
-        F.coalesce(*(_whole(name) for name in reversed(views))).alias("views"),
-        _lost((*hours, "runtime", *views)).alias("numbers_lost"),
+        *_common(kept, rank="rank"), "window_days", *_whole("hours_viewed"), *_hours("runtime"), *_whole("views")
     )
+
+
+def _any_stated(days: int) -> str:
+    return f"hours_viewed_first_{days}_days IS NOT NULL OR views_first_{days}_days IS NOT NULL"
 
 
 def _stated(rows: DataFrame) -> DataFrame:
@@ -248,15 +312,44 @@ def _stated(rows: DataFrame) -> DataFrame:
 def _titled(rows: DataFrame, source: str) -> DataFrame:
     from pyspark.sql import functions as F
 
+    fields = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema.fields)
+    told = rows.mapInArrow(_with_columns(source), f"{fields}, season_stated boolean, over_91 boolean")
     category = current_category(F.col("category"), source)
-    return rows.withColumns(
+    return told.withColumns(
         {
             "category_delivered": F.col("category"),
             "category": category,
             "chart_title_key": chart_title_key(kind_of(category), F.col("show_title")),
-            "season_stated": F.expr(f"{_HEADER} LIKE '%season%'"),
         }
     )
+
+
+def _with_columns(source: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Every row with what the columns of its file are: whether one is the season, whether one is of 91 days. By the
+    names that the source gives to columns: ``is_seasonal`` is none of them."""
+    known = TABLES[f"bronze.{source}"].source
+    assert known is not None
+
+    def told(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        @lru_cache(maxsize=64)
+        def flags(header: str | None) -> tuple[bool, bool]:
+            columns = _columns_of(header or "", known)
+            return "season_title" in columns, "hours_viewed_first_91_days" in columns
+
+        for batch in batches:
+            headers = batch.column(batch.schema.get_field_index("source_header")).to_pylist()
+            found = [pa.array([flags(header)[place] for header in headers], pa.bool_()) for place in (0, 1)]
+            names = [*batch.schema.names, "season_stated", "over_91"]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *found], names=names)
+
+    return told
+
+
+def _columns_of(header: str, source: Source) -> set[str | None]:
+    """The columns of the source that a delivered header has."""
+    return {source.canonical(name) for line in csv.reader([header]) for name in line}
 
 
 def _common(rows: DataFrame, rank: str = "weekly_rank") -> list[str | Expression]:
@@ -264,45 +357,25 @@ def _common(rows: DataFrame, rank: str = "weekly_rank") -> list[str | Expression
 
     names = ["delivery_date", "category", "category_delivered", "chart_title_key", "show_title", "season_title"]
     week = [day(F.col("week")).alias("week")] if "week" in rows.columns else []
-    return [*names, "season_stated", "source_file", "record_number", _whole(rank, "int"), *week]
+    return [*names, "season_stated", "source_file", "record_number", _whole(rank, "int")[0], *week]
 
 
-def _digits(name: str) -> Expression:
+def _whole(name: str, kind: str = "bigint") -> list[Expression]:
+    """A whole number, with or without separators of thousands or a fraction of nothing; and the text that it was."""
     from pyspark.sql import functions as F
 
-    return F.regexp_replace(F.col(name), "[, ]", "")
+    text = F.col(name)
+    digits = F.regexp_replace(F.regexp_replace(text, "[, ]", ""), r"\.0*$", "")
+    return [F.when(text.rlike(_WHOLE), digits).try_cast(kind).alias(name), text.alias(f"{name}_text")]
 
 
-def _whole(name: str, kind: str = "bigint") -> Expression:
-    """A whole number, with or without separators of thousands or a fraction of nothing."""
+def _hours(name: str) -> list[Expression]:
+    """A length in hours, from 1.9667 or 1:58; and the text that it was. A length of 0 is none, and none is stated."""
     from pyspark.sql import functions as F
 
-    return F.regexp_replace(_digits(name), r"\.0*$", "").try_cast(kind).alias(name)
-
-
-def _hours(name: str) -> Expression:
-    """A length in hours, from 1.9667 or 1:58; a length of 0 is none."""
-    from pyspark.sql import functions as F
-
-    clock = r"^(\d+):(\d{2})$"
-    text = _digits(name)
-    minutes = F.regexp_extract(text, clock, 1).try_cast("double") + F.regexp_extract(text, clock, 2).try_cast(
-        "double"
-    ) / F.lit(60)
-    hours = F.when(text.rlike(clock), minutes).otherwise(text.try_cast("double"))
-    return F.when(hours > 0, hours).alias(name)
-
-
-def _lost(names: tuple[str, ...]) -> Expression:
-    """How many of these columns state something that is no number; all but the runtime are whole numbers."""
-    from functools import reduce
-
-    from pyspark.sql import functions as F
-
-    length = r"^-?\d+(\.\d+)?$|^\d+:\d{2}$"
-    lost = [
-        F.when(F.col(name).isNotNull() & unread, 1).otherwise(0)
-        for name in names
-        for unread in [~_digits(name).rlike(length) if name == "runtime" else _whole(name).isNull()]
-    ]
-    return reduce(lambda one, other: one + other, lost)
+    text = F.col(name)
+    minutes = F.regexp_extract(text, _CLOCK, 2).try_cast("double") / F.lit(60)
+    clock = F.regexp_extract(text, _CLOCK, 1).try_cast("double") + minutes
+    hours = F.when(text.rlike(_CLOCK), clock).when(text.rlike(_LENGTH), text.try_cast("double"))
+    stated = ~text.rlike(_NO_LENGTH)
+    return [F.when(stated, hours).alias(name), F.when(stated, text).alias(f"{name}_text")]

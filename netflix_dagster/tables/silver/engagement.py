@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from netflix_dagster.contracts.contract import Column, Takes, between, holds, not_null, table
 from netflix_dagster.files.kinds import MONTH_NAME, MONTHS
 from netflix_dagster.tables.seasons import names_a_season, season_of, show_of
-from netflix_dagster.tables.text import day, tidy
+from netflix_dagster.tables.text import day, tidy, title_words
 from netflix_dagster.tables.viewing import FILM, TV, chart_title_key
 
 if TYPE_CHECKING:
@@ -24,8 +24,14 @@ ANY = "any"
 """The kind of a title of which a report does not say whether it is a film or a show."""
 UNSTATED = "*"
 """What a report has in place of a length that it does not state."""
+UNDATED = "undated"
+"""In place of the release date of a work that has none."""
+MOST = 50_000_000_000
+"""Hours, or views, that no title has in a period: half of what all titles together had in the first half of 2023."""
 _BRONZE = "bronze.engagement"
 _TITLE = (f"{_BRONZE}.title", f"{_BRONZE}.sheet")
+_SPELLED = ("title", "native_title", "show_title", "season_title")
+"""A title that is spelled in two cases is one title: the first spelling stays."""
 _PERIOD = (f"{_BRONZE}.preamble", f"{_BRONZE}.source_file")
 _TO = r"\s*(?:to|through|until|[-–—])\s*"
 _SPANS = (
@@ -58,13 +64,13 @@ MEASURES = (
 @table(
     "silver.engagement",
     feed="engagement",
-    grain="one title of one period in one delivery",
-    key=("delivery_date", "period", "kind", "title_delivered"),
+    grain="one work (a title, its release date and length) of one period in one delivery",
+    key=("delivery_date", "period", "kind", "title_words", "work"),
     reads=(_BRONZE,),
     takes=(Takes(_BRONZE),),
     write="per_delivery",
     order="record_number",
-    provenance=("source_file", "record_number"),
+    provenance=("source_file", "record_number", "title_delivered", *_SPELLED),
     columns=[
         Column("delivery_date", "date", "Date of the delivery"),
         Column("period", "string", "The half-year, such as 2023H1; another span as 2023-01..2023-12", True, _PERIOD),
@@ -72,6 +78,14 @@ MEASURES = (
         Column("period_end", "date", "Last day of the period", True, _PERIOD),
         Column("kind", "string", "film or tv; any when neither the sheet nor a season tells", True, _TITLE),
         Column("title_delivered", "string", "The title as the report gives it: English // native", True, _TITLE),
+        Column("title_words", "string", "The title as compared: in lower case", True, _TITLE),
+        Column(
+            "work",
+            "string",
+            "Which of the works of that name: its release date (or undated) and its minutes, such as 2019-10-01|118",
+            True,
+            (f"{_BRONZE}.release_date", f"{_BRONZE}.runtime"),
+        ),
         Column("title", "string", "The English part of the title, the season included"),
         Column("native_title", "string", "The title in its own language, null when only one is given", True, _TITLE),
         Column("show_title", "string", "The title without its season; of a film the title", True, _TITLE),
@@ -86,13 +100,30 @@ MEASURES = (
             "period",
             hint="say the half-year above the header (Views from July to December 2023) or in the file name (2023H2)",
         ),
+        holds(
+            "one_period",
+            "periods_named < 2",
+            "a report is about one period",
+            "drop",
+            hint="what stands above the header (or the file's name) names two periods; leave one, and land it again",
+        ),
+        holds(
+            "sheet_visible",
+            "sheet_state IS NULL",
+            "a hidden sheet says nothing where a sheet that can be seen has the same columns",
+            "drop",
+            hint="show the sheet, or delete it, if the report is to be another",
+        ),
         not_null("title_delivered", hint="a record without a title: a note below the table?"),
         not_null("hours_viewed", hint="hours are a whole number; a note below the table, or a second header?"),
         holds("hours_not_negative", "hours_viewed >= 0", "nobody watches less than nothing", "drop"),
+        holds("hours_plausible", f"hours_viewed <= {MOST}", f"no title has more than {MOST:,} hours", "drop"),
+        between("views", 0, MOST, "drop"),
         holds(
             "release_date_readable",
             "release_date_text IS NULL OR release_date IS NOT NULL",
-            "every stated day could be read",
+            "every stated day could be read: it tells works of one name apart",
+            "drop",
             hint="write days as 2023-08-31, August 31, 2023 or 8/31/2023",
         ),
         holds(
@@ -104,18 +135,20 @@ MEASURES = (
         holds(
             "runtime_readable",
             f"runtime_text IS NULL OR runtime_text = '{UNSTATED}' OR runtime_minutes IS NOT NULL",
-            "every stated length could be read",
+            "every stated length could be read: it tells works of one name apart",
+            "drop",
             hint="write lengths as hours:minutes, such as 7:34; an asterisk where there is none",
         ),
         holds(
             "views_readable",
             "views_text IS NULL OR views IS NOT NULL",
             "every stated number of views could be read",
+            "drop",
             hint="views are a whole number",
         ),
         holds(
             "views_are_hours_by_length",
-            "abs(views - hours_viewed * 60 / nullif(runtime_minutes, 0))"
+            "abs(views - hours_viewed * 60D / nullif(runtime_minutes, 0))"
             " <= 51000 + (3000000 + views / 2) / nullif(runtime_minutes, 0)",
             "views are the hours by the length, as far as the rounding of all three lets one see",
             hint="known of titles whose length changed; nothing is changed here",
@@ -131,12 +164,18 @@ MEASURES = (
     ],
 )
 def engagement(reports: DataFrame) -> DataFrame:
-    """Every title of every engagement report, typed: hours and views of a half-year, as that delivery states them."""
+    """Every title of every engagement report, typed: hours and views of a half-year, as that delivery states them.
+
+    Two works may have one name in one half-year. Their release dates and lengths tell them apart.
+    """
+    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     said = tidy(reports.withColumn("title_delivered", F.col("title")).drop("title"))
     schema = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in said.schema.fields)
-    dated = said.mapInArrow(_with_period, f"{schema}, period string, period_start date, period_end date")
+    dated = said.mapInArrow(
+        _with_period, f"{schema}, period string, period_start date, period_end date, periods_named int"
+    )
     parted = dated.select(
         "*",
         F.coalesce(_part(1), F.col("title_delivered")).alias("title"),
@@ -144,6 +183,11 @@ def engagement(reports: DataFrame) -> DataFrame:
     )
     kinds = parted.withColumn("kind", _kind(F.col("sheet"), F.col("title")))
     kind, title = F.col("kind"), F.col("title")
+    seen = F.max(F.when(F.col("sheet_state").isNull(), 1)).over(Window.partitionBy("delivery_date", "source_file"))
+    kinds = kinds.withColumn("sheet_state", F.when(seen == 1, F.col("sheet_state")))
+    released = day(F.regexp_replace("release_date", " 00:00:00$", ""))
+    minutes = _minutes(F.col("runtime"))
+    work = F.concat_ws("|", F.coalesce(released.cast("string"), F.lit(UNDATED)), minutes.cast("string"))
     shown = kinds.withColumn("show_title", show_of(kind, title)).withColumn("season_title", season_of(kind, title))
     return shown.select(
         "delivery_date",
@@ -152,18 +196,22 @@ def engagement(reports: DataFrame) -> DataFrame:
         "period_end",
         "kind",
         "title_delivered",
+        title_words(F.col("title_delivered")).alias("title_words"),
+        work.alias("work"),
         "title",
         "native_title",
         "show_title",
         "season_title",
         F.when(kind != ANY, chart_title_key(kind, F.col("show_title"))).alias("chart_title_key"),
         _yes_or_no(F.col("available_globally")).alias("available_globally"),
-        day(F.regexp_replace("release_date", " 00:00:00$", "")).alias("release_date"),
+        released.alias("release_date"),
         _number(F.col("hours_viewed")).alias("hours_viewed"),
-        _minutes(F.col("runtime")).alias("runtime_minutes"),
+        minutes.alias("runtime_minutes"),
         _number(F.col("views")).alias("views"),
         "source_file",
         "record_number",
+        "sheet_state",
+        "periods_named",
         F.col("available_globally").alias("available_text"),
         F.col("release_date").alias("release_date_text"),
         F.col("runtime").alias("runtime_text"),
@@ -192,39 +240,49 @@ def _kind(sheet: SparkColumn, title: SparkColumn) -> SparkColumn:
 
 
 def _with_period(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Every row with the period that its preamble names, else its file. In Python: as one expression of an engine it
-    would be repeated in every rule that looks at a period, and planning would take longer than the work."""
+    """Every row with the period that its preamble names, else its file; and how many periods that names. In Python: as
+    one expression of an engine it would be repeated in every rule that looks at a period, and planning would take
+    longer than the work."""
     import pyarrow as pa
 
     for batch in batches:
         named = zip(batch.column("preamble").to_pylist(), batch.column("source_file").to_pylist(), strict=True)
         found = [_period(preamble or "", file or "") for preamble, file in named]
         columns = [pa.array([one[place] for one in found], kind) for place, kind in enumerate(_period_types())]
-        names = [*batch.schema.names, "period", "period_start", "period_end"]
+        names = [*batch.schema.names, "period", "period_start", "period_end", "periods_named"]
         yield pa.RecordBatch.from_arrays([*batch.columns, *columns], names=names)
 
 
 def _period_types() -> tuple[pa.DataType, ...]:
     import pyarrow as pa
 
-    return (pa.string(), pa.date32(), pa.date32())
+    return (pa.string(), pa.date32(), pa.date32(), pa.int32())
+
+
+_Period = tuple[str | None, date | None, date | None]
 
 
 @lru_cache(maxsize=64)
-def _period(*texts: str) -> tuple[str | None, date | None, date | None]:
-    """Name, first and last day of the span of months that the first text to do so names."""
+def _period(*texts: str) -> tuple[str | None, date | None, date | None, int]:
+    """Name, first and last day of the span of months that the first text to name one names; and how many it names."""
     for text in texts:
-        for pattern, (month, year, to_month, to_year) in _SPANS:
-            if said := re.search(pattern, text):
-                return _span(said[year] or said[to_year], said[month], said[to_year], said[to_month])
-        for pattern, (half, of_year) in _HALVES:
-            if said := re.search(pattern, text):
-                second = said[half].lower() in ("2", "second")
-                return _span(said[of_year], "jul" if second else "jan", said[of_year], "dec" if second else "jun")
-    return (None, None, None)
+        named = list(dict.fromkeys(_periods_in(text)))
+        if named:
+            return (*named[0], len(named))
+    return (None, None, None, 0)
 
 
-def _span(year: str, month: str, to_year: str, to_month: str) -> tuple[str | None, date | None, date | None]:
+def _periods_in(text: str) -> Iterator[_Period]:
+    for pattern, (month, year, to_month, to_year) in _SPANS:
+        for said in re.finditer(pattern, text):
+            yield _span(said[year] or said[to_year], said[month], said[to_year], said[to_month])
+    for pattern, (half, of_year) in _HALVES:
+        for said in re.finditer(pattern, text):
+            second = said[half].lower() in ("2", "second")
+            yield _span(said[of_year], "jul" if second else "jan", said[of_year], "dec" if second else "jun")
+
+
+def _span(year: str, month: str, to_year: str, to_month: str) -> _Period:
     begins, ends = (MONTHS.index(name[:3].lower()) + 1 for name in (month, to_month))
     if not 1900 <= int(year) <= int(to_year) <= 2200 or (year, begins) > (to_year, ends):
         return (None, None, None)

@@ -1,4 +1,5 @@
-"""Which releases of the catalogue may speak for it: one that has lost too many titles was cut short."""
+"""Which releases of the catalogue may speak for it: one that has lost too many titles, or too much of what they list
+and state, was cut short."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, holds, table
+from netflix_dagster.tables.silver.title_lists import LISTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,12 +16,24 @@ if TYPE_CHECKING:
 MOST_LOST = 0.2
 """Share of the titles of the release before that a release may lack. The real releases lacked 0 to 5 %."""
 FEW = 10
-"""So few lost titles say nothing, whatever their share."""
+"""So few lost titles, or values, say nothing, whatever their share."""
+MOST_VALUES_LOST = 0.1
+"""Share of the values that the release before states of a list or column which may be gone, counted over the titles
+that both releases have. In the real releases 0 to 0.9 % were gone."""
+COLUMNS = {
+    # name -> whether a title states it
+    "date_added": "date_added IS NOT NULL",
+    "rating": "rating IS NOT NULL",
+    "duration": "duration_minutes IS NOT NULL OR duration_seasons IS NOT NULL",
+    "description": "description IS NOT NULL",
+}
 _SCHEMA = (
-    "delivery_date date, titles int, compared_with date, lost int, lost_share double, accepted_by string,"
-    " accepted_because string, is_accepted boolean, held_because string"
+    "delivery_date date, titles int, compared_with date, lost int, lost_share double, thinned array<string>,"
+    " accepted_by string, accepted_because string, is_accepted boolean, held_because string"
 )
+_LISTED = tuple(f"{name}.title_key" for name, _, _ in LISTS.values())
 _TITLES = ("silver.titles.natural_key",)
+_VALUES = ("silver.titles.title_key", *_LISTED)
 
 
 @table(
@@ -27,8 +41,8 @@ _TITLES = ("silver.titles.natural_key",)
     feed="catalogue",
     grain="one release of the catalogue",
     key=("delivery_date",),
-    reads=("silver.titles",),
-    write="verdicts",
+    reads=("silver.titles", *(name for name, _, _ in LISTS.values())),
+    write="gate",
     columns=[
         Column("delivery_date", "date", "The release: date of its delivery", nullable=False),
         Column("titles", "int", "Distinct titles (type, title, year) of the release", False, _TITLES),
@@ -40,32 +54,41 @@ _TITLES = ("silver.titles.natural_key",)
         ),
         Column("lost", "int", "Titles of that release that this one lacks", sources=_TITLES),
         Column("lost_share", "double", "lost, as a share of the titles of that release", sources=_TITLES),
-        Column("accepted_by", "string", "Who took the release in although it lacks too many", sources=_TITLES),
-        Column("accepted_because", "string", "Why they did", sources=_TITLES),
-        Column("is_accepted", "boolean", "Whether gold is built from this release", False, _TITLES),
-        Column("held_because", "string", "Why it is not, in words", sources=_TITLES),
+        Column("thinned", "array<string>", "Lists and columns that lost too many of their values", sources=_VALUES),
+        Column("accepted_by", "string", "Who took the release in although it lacks too many", sources=_VALUES),
+        Column("accepted_because", "string", "Why they did", sources=_VALUES),
+        Column("is_accepted", "boolean", "Whether gold is built from this release", False, _VALUES),
+        Column("held_because", "string", "Why it is not, in words", sources=_VALUES),
     ],
     expectations=[
         holds(
             "release_complete",
             "is_accepted",
-            f"no release lacks {FEW} titles and more than {MOST_LOST:.0%} of the one before, or a person accepts it",
+            f"no release lacks {FEW} titles and more than {MOST_LOST:.0%} of the one before, nor {FEW} values and more"
+            f" than {MOST_VALUES_LOST:.0%} of a list or column, or a person accepts it",
             "fail",
             hint="land the whole release again, or take it in as it is: netflix-dagster accept",
             because="held_because",
         )
     ],
 )
-def releases(titles: DataFrame, decisions: DataFrame) -> DataFrame:
+def releases(titles: DataFrame, *listed_and_decisions: DataFrame) -> DataFrame:
     """Every release, compared with the accepted one before it in order of date, and whether gold is built from it.
 
-    A release that was cut short would look like the removal of all that it lacks. It is held back: silver keeps its
-    rows, gold does not see them. Which releases are accepted does not depend on the order in which they arrive.
+    A release that was cut short would look like the removal of all that it lacks: titles, or what they list and
+    state. A list of which a release says nothing at all was not delivered, and stands as it was said before.
+    Which releases are accepted does not depend on the order in which they arrive.
     """
     from pyspark.sql import functions as F
 
-    named = titles.groupBy("delivery_date").agg(F.collect_set("natural_key").alias("keys"))
-    told = named.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1)
+    *listed, decisions = listed_and_decisions
+    stated = [F.when(F.expr(states), 1).otherwise(0).alias(name) for name, states in COLUMNS.items()]
+    said = titles.select("delivery_date", "title_key", "natural_key", *stated)
+    for name, frame in zip(LISTS, listed, strict=True):
+        members = frame.groupBy("delivery_date", "title_key").agg(F.count("*").cast("int").alias(name))
+        said = said.join(members, ["delivery_date", "title_key"], "left")
+        said = said.withColumn(name, F.coalesce(name, F.lit(0)))
+    told = said.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1)
     return told.mapInArrow(_compared, _SCHEMA)
 
 
@@ -79,7 +102,6 @@ def accepted(frame: DataFrame, releases: DataFrame) -> DataFrame:
 def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    found = sorted((row for batch in batches for row in batch.to_pylist()), key=lambda row: row["delivery_date"])
     day, text = pa.date32(), pa.string()
     schema = pa.schema(
         [
@@ -88,36 +110,65 @@ def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             ("compared_with", day),
             ("lost", pa.int32()),
             ("lost_share", pa.float64()),
+            ("thinned", pa.list_(text)),
             ("accepted_by", text),
             ("accepted_because", text),
             ("is_accepted", pa.bool_()),
             ("held_because", text),
         ]
     )
-    yield pa.RecordBatch.from_pylist(list(_judged(found)), schema=schema)
+    found = list(batches)
+    rows = list(_judged(pa.Table.from_batches(found))) if found else []
+    yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _judged(found: list[dict[str, object]]) -> Iterator[dict[str, object]]:
-    before, when = frozenset[object](), None
-    for row in found:
-        keys = frozenset(row["keys"] or ())  # type: ignore[call-overload]
-        lost = len(before - keys)
-        share = lost / len(before) if before else 0.0
-        too_many = share > MOST_LOST and lost >= FEW
-        held = too_many and row["decided_by"] is None
+def _judged(said: pa.Table) -> Iterator[dict[str, object]]:
+    """The verdict on each release, from one row a title: how often it states each list and column."""
+    import pyarrow.compute as pc
+
+    before, when = None, None
+    last: dict[str, tuple[object, pa.Table]] = {}  # of each list and column: the release that last states it
+    for day in sorted(pc.unique(said.column("delivery_date")).to_pylist()):
+        now = said.filter(pc.equal(said.column("delivery_date"), day)).combine_chunks()
+        keys = pc.unique(now.column("natural_key"))
+        of = len(before or ())
+        lost = of - (pc.sum(pc.is_in(before, value_set=keys)).as_py() if before else 0)
+        share = lost / of if of else 0.0
+        reasons = []
+        if share > MOST_LOST and lost >= FEW:
+            reasons.append(f"{lost} of the {of} titles of {when} are not in it ({share:.0%}, {MOST_LOST:.0%} may be)")
+        stated = [name for name in (*LISTS, *COLUMNS) if name in COLUMNS or pc.sum(now.column(name)).as_py()]
+        thinned = {name: lacks for name in stated if name in last and (lacks := _lacks(name, *last[name], now))}
+        reasons += thinned.values()
+        by, because = now.column("decided_by")[0].as_py(), now.column("decided_because")[0].as_py()
+        held = bool(reasons) and by is None
         yield {
-            "delivery_date": row["delivery_date"],
+            "delivery_date": day,
             "titles": len(keys),
             "compared_with": when,
             "lost": lost if when else None,
             "lost_share": share if when else None,
-            "accepted_by": row["decided_by"] if too_many else None,
-            "accepted_because": row["decided_because"] if too_many else None,
+            "thinned": list(thinned),
+            "accepted_by": by if reasons else None,
+            "accepted_because": because if reasons else None,
             "is_accepted": not held,
-            "held_because": f"{lost} of the {len(before)} titles of {when} are not in it ({share:.0%},"
-            f" {MOST_LOST:.0%} may be)"
-            if held
-            else None,
+            "held_because": "; ".join(reasons) if held else None,
         }
         if not held:
-            before, when = keys, row["delivery_date"]
+            before, when = keys, day
+            last.update(dict.fromkeys(stated, (day, now)))
+
+
+def _lacks(name: str, when: object, before: pa.Table, now: pa.Table) -> str | None:
+    """What is gone of a list or column, if it is too much. Only titles that both releases have are compared."""
+    import pyarrow.compute as pc
+
+    place = pc.index_in(before.column("title_key"), value_set=now.column("title_key"))
+    common = pc.is_valid(place)
+    was = before.column(name).filter(common)
+    there = now.column(name).take(place.filter(common))
+    of = pc.sum(was).as_py() or 0
+    gone = pc.sum(pc.max_element_wise(pc.subtract(was, there), 0)).as_py() or 0
+    if gone < FEW or gone <= MOST_VALUES_LOST * of:
+        return None
+    return f"{name}: {gone} of the {of} values of {when} are gone ({gone / of:.0%}, {MOST_VALUES_LOST:.0%} may be)"

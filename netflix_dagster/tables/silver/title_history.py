@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, holds, table
 from netflix_dagster.tables.silver.releases import accepted
+from netflix_dagster.tables.silver.title_lists import LISTS
 from netflix_dagster.tables.text import unmangled
 
 if TYPE_CHECKING:
@@ -29,16 +30,8 @@ ATTRIBUTES = (
     "duration_seasons",
     "description",
 )
-"""What of a title makes a new version when it changes. ``show_id`` does not: it is renumbered at will."""
-
-LISTS = {
-    # name -> (silver table, item column, order column)
-    "cast": ("silver.title_cast", "person", "billing_order"),
-    "directors": ("silver.title_directors", "person", "credit_order"),
-    "countries": ("silver.title_countries", "country", "country_order"),
-    "genres": ("silver.title_genres", "genre", "genre_order"),
-}
-"""What a title lists; a change of members, or of their order as a whole release states it, makes a new version."""
+"""What of a title makes a new version when it changes. ``show_id`` does not: it is renumbered at will. So does a change
+of the members of a list, or of their order as a whole release states it."""
 
 
 @table(

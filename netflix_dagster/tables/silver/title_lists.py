@@ -1,32 +1,59 @@
-"""What a title lists, one row each: cast, directors, countries, genres. Four tables alike but for the column."""
+"""What a title lists, one row each: cast, directors, countries, genres. Four tables alike but for the column.
+
+A list is that of the title which its own record states. The split form lists by ``show_id``, which means the title
+of the split form that has this number.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, Takes, holds, not_null, table
+from netflix_dagster.tables.reference import country_keys
+from netflix_dagster.tables.silver.titles import said_in
 from netflix_dagster.tables.text import LISTED_ITEM, items, tidy
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+LISTS = {
+    # name -> (silver table, item column, order column)
+    "cast": ("silver.title_cast", "person", "billing_order"),
+    "directors": ("silver.title_directors", "person", "credit_order"),
+    "countries": ("silver.title_countries", "country", "country_order"),
+    "genres": ("silver.title_genres", "genre", "genre_order"),
+}
+"""What a title lists."""
+
 
 def _declare(
-    name: str, *, item: str, whole_column: str, split_source: str, what: str, order: str, order_means: str
+    name: str,
+    *,
+    item: str,
+    whole_column: str,
+    split_source: str,
+    what: str,
+    order: str,
+    order_means: str,
+    keys: Callable[[], Mapping[str, str]] = dict,
+    key_means: str = "",
 ) -> None:
-    """Declare ``silver.<name>``: the ``item``s of every title of every release."""
+    """Declare ``silver.<name>``: the ``item``s of every title of every release. ``keys``: what an item is compared
+    by, where that is not its name in lower case."""
     whole = f"bronze.netflix_catalogue.{whole_column}"
     split = f"bronze.{split_source}.{whole_column}"
+    key_means = key_means or f"The {item} as compared: lower case"
 
     def listed(catalogue: DataFrame, rows: DataFrame, titles: DataFrame) -> DataFrame:
-        return _listed(catalogue, rows, titles, column=whole_column, item=item, order=order)
+        return _listed(catalogue, rows, titles, column=whole_column, item=item, order=order, keys=keys())
 
     listed.__doc__ = f"{what} of every title of every release, from whole releases (exploded) and split files alike."
     table(
         f"silver.{name}",
         feed="catalogue",
         grain=f"one {item} of one title of one release",
-        key=("delivery_date", "show_id", item),
+        key=("delivery_date", "title_key", f"{item}_key"),
         reads=("bronze.netflix_catalogue", f"bronze.{split_source}", "silver.titles"),
         takes=(
             Takes("bronze.netflix_catalogue", (whole_column, LISTED_ITEM), form="whole"),
@@ -34,12 +61,12 @@ def _declare(
         ),
         write="per_delivery",
         order=f"{order}, record_number",
-        provenance=(order, "form", "source_file", "record_number"),
+        provenance=(order, item, "show_id", "form", "source_file", "record_number"),
         columns=[
             Column("delivery_date", "date", "The release: date of its delivery"),
             Column("title_key", "string", "The title, as in silver.titles", sources=("silver.titles.title_key",)),
             Column("show_id", "string", "Number of the title in this release"),
-            Column(f"{item}_key", "string", f"The {item} as compared: lower case", sources=(whole, split)),
+            Column(f"{item}_key", "string", key_means, sources=(whole, split)),
             Column(item, "string", f"The {item} as written, tidied", sources=(whole, split)),
             Column(order, "int", order_means, sources=(whole, split)),
             Column("form", "string", "whole or split: the form of delivery that the row came in"),
@@ -51,22 +78,31 @@ def _declare(
             holds(
                 "title_delivered",
                 "title_key IS NOT NULL",
-                "the delivery must bring the title of this show_id",
+                "the delivery must bring the title: in the same record, in the split form by its show_id",
                 "drop",
-                hint="is the titles file of the delivery complete? land it and the row is taken up",
+                hint="was the title refused, or is the titles file not complete? mend or land it, and the row is"
+                " taken up",
             ),
         ],
     )(listed)
 
 
 def _listed(
-    catalogue: DataFrame, rows: DataFrame, titles: DataFrame, *, column: str, item: str, order: str
+    catalogue: DataFrame,
+    rows: DataFrame,
+    titles: DataFrame,
+    *,
+    column: str,
+    item: str,
+    order: str,
+    keys: Mapping[str, str],
 ) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     def exploded(frame: DataFrame, form: str) -> DataFrame:
         kept = tidy(frame.select("delivery_date", "show_id", column, "source_file", "record_number"))
+        place = [F.lit(form), F.col("source_file"), F.col("record_number"), F.col("show_id")]
         return kept.select(
             "delivery_date",
             "show_id",
@@ -74,17 +110,47 @@ def _listed(
             F.lit(form).alias("form"),
             "source_file",
             "record_number",
+            said_in(*place).alias("said_in"),
         )
 
-    known = titles.select("delivery_date", "show_id", "title_key", F.col("form").alias("title_form"))
     found = exploded(catalogue, "whole").unionByName(exploded(rows, "split"))
-    within = Window.partitionBy("delivery_date", "form", "show_id").orderBy("source_file", "record_number", "position")
-    return found.join(known, ["delivery_date", "show_id"], "left").select(
-        "*",
-        F.lower(item).alias(f"{item}_key"),
-        F.row_number().over(within).alias(order),
-        F.coalesce((F.col("form") == "split") & (F.col("title_form") == "whole"), F.lit(False)).alias("is_duplicate"),
+    found = _with_key(found, item, keys).join(_known(titles), ["delivery_date", "said_in"], "left")
+    within = Window.partitionBy("delivery_date", "said_in").orderBy("source_file", "record_number", "position")
+    same = Window.partitionBy("delivery_date", "title_key", f"{item}_key")
+    own_says_it = F.max(F.col("title_key").isNotNull() & ~F.col("of_copy")).over(same)
+    repeats = F.col("of_copy") & ((F.col("form") == "split") | own_says_it)
+    told = found.select(
+        "*", F.row_number().over(within).alias(order), F.coalesce(repeats, F.lit(False)).alias("is_duplicate")
     )
+    lists_more = F.col("of_copy") & ~F.col("is_duplicate")
+    return told.withColumn("title_key", F.when(~F.coalesce(lists_more, F.lit(False)), F.col("title_key")))
+
+
+def _known(titles: DataFrame) -> DataFrame:
+    """Where each title of a delivery is said, and whether that is a copy of it.
+
+    What the split form lists of a title that a whole file brings is a copy: the whole file counts. A record that says
+    a title again and lists more than the first is no copy there; what it has more is refused.
+    """
+    from pyspark.sql import functions as F
+
+    own = said_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
+    first = titles.select("delivery_date", own.alias("said_in"), "title_key", F.lit(False).alias("of_copy"))
+    again = titles.where(F.size("copies") > 0)
+    return first.unionByName(
+        again.select("delivery_date", F.explode("copies").alias("said_in"), "title_key", F.lit(True).alias("of_copy"))
+    )
+
+
+def _with_key(found: DataFrame, item: str, keys: Mapping[str, str]) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    named = found.withColumn("_name", F.lower(item))
+    if not keys:
+        return named.withColumn(f"{item}_key", F.col("_name")).drop("_name")
+    known = found.sparkSession.createDataFrame(list(keys.items()), "_name string, _key string")
+    keyed = named.join(F.broadcast(known), "_name", "left")
+    return keyed.withColumn(f"{item}_key", F.coalesce("_key", "_name")).drop("_name", "_key")
 
 
 _declare(
@@ -111,6 +177,8 @@ _declare(
     whole_column="country",
     split_source="netflix_countries",
     what="The countries of production",
+    keys=country_keys,
+    key_means="The country as compared: its name of every day in lower case, whatever it is called",
     order="country_order",
     order_means="Order as delivered, from 1; the first is the main producer in whole releases",
 )

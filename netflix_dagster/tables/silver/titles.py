@@ -1,51 +1,103 @@
-"""Titles of every release, from both forms of delivery."""
+"""Titles of every release, from both forms of delivery, and which title each of them is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, Takes, between, holds, in_set, not_null, table
+from netflix_dagster.contracts.contract import TABLES, Column, Takes, between, holds, in_set, not_null, table
 from netflix_dagster.contracts.delivery_rules import null_share, row_count_change, stable
-from netflix_dagster.landing.sources import load_sources
-from netflix_dagster.settings import get_settings
 from netflix_dagster.tables.reference import RATINGS
 from netflix_dagster.tables.silver.repair import REPAIR, join_broken_records
 from netflix_dagster.tables.text import day, tidy, title_words
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
+TYPES = ("Movie", "TV Show")
+FIRST_DAY = "1997-01-01"
+"""No title was added before there was a Netflix."""
+DAYS_AHEAD = 366
+"""So many days after its release a title may be announced for."""
 SWAP = "rating_duration_swap"
 _LENGTH = r"^\d+ (min|Seasons?)$"
 _BOTH = ("bronze.netflix_catalogue", "bronze.netflix_titles")
+_NUMBERS = ("bronze.netflix_catalogue.show_id", "bronze.netflix_titles.show_id")
 _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rating")
+
+
+def said_in(form: Expression, source_file: Expression, record_number: Expression, show_id: Expression) -> Expression:
+    """Where a delivery speaks of a title: in a record of a whole file, under a number of the split form."""
+    from pyspark.sql import functions as F
+
+    record = F.concat(F.lit("whole:"), source_file, F.lit("#"), record_number.cast("string"))
+    return F.when(form == "whole", record).otherwise(F.concat(F.lit("split:"), show_id))
+
+
+def identified(rows: DataFrame) -> DataFrame:
+    """The titles of each delivery, told apart, and what else says the same of them.
+
+    A title of the split form is a copy when a whole file of the same delivery has its type, title and year. Of the
+    others those that share all three are numbered.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    own = said_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
+    alike = Window.partitionBy("delivery_date", "natural_key")
+    numbered_so = Window.partitionBy("delivery_date", "form", "show_id")
+    in_whole = F.max((F.col("form") == "whole") & ~F.col("_copy")).over(alike)
+    said = rows.withColumn("_said_in", own).withColumn(
+        "is_duplicate", ~F.col("_copy") & (F.col("form") == "split") & in_whole
+    )
+    namesakes = Window.partitionBy("delivery_date", "natural_key", F.col("_copy") | F.col("is_duplicate")).orderBy(
+        "description", "duration_minutes", "duration_seasons", "show_id"
+    )
+    again = F.collect_list(F.when(F.expr("_copy AND form = 'whole'"), F.col("_said_in"))).over(numbered_so)
+    in_split = F.collect_list(F.when(F.col("is_duplicate"), F.col("_said_in"))).over(alike)
+    said = said.withColumns({"_nth": F.row_number().over(namesakes), "_again": again, "_in_split": in_split})
+    none = F.array().cast("array<string>")
+    first = F.when(F.col("_nth") == 1, F.col("_in_split"))  # Sail keeps the nulls of a list that a window collects
+    return said.withColumns(
+        {
+            "title_key": F.concat_ws("|", "natural_key", F.when(F.col("_nth") > 1, F.col("_nth").cast("string"))),
+            "copies": F.array_sort(F.array_compact(F.concat(F.coalesce("_again", none), F.coalesce(first, none)))),
+        }
+    )
 
 
 @table(
     "silver.titles",
     feed="catalogue",
     grain="one title of one release",
-    key=("delivery_date", "show_id"),
+    key=("delivery_date", "form", "show_id"),
     reads=_BOTH,
     takes=(Takes(_BOTH[0], form="whole"), Takes(_BOTH[1], form="split", halves=REPAIR)),
     write="per_delivery",
     order="record_number",
-    provenance=("source_file", "record_number", "form", "title_key", "repairs"),
+    provenance=("source_file", "record_number", "title_key", "repairs", "copies"),
+    identify=identified,
     columns=[
         Column("delivery_date", "date", "The release: date of its delivery"),
         Column(
             "title_key",
             "string",
-            "Durable identity: type|title|year, and |2, |3 … for further titles that share all three",
+            "Durable identity: natural_key, and |2, |3 … for further titles that share it",
             sources=tuple(f"{b}.{c}" for b in _BOTH for c in ("type", "title", "release_year")),
         ),
         Column(
             "natural_key",
             "string",
-            "type|title|year in lower case; a few titles of a release share it",
+            "type|title|year in lower case; a few titles of a release share it. A title with a backslash, or that"
+            " ends like a year or number of the key, has its separators escaped",
             sources=tuple(f"{b}.{c}" for b in _BOTH for c in ("type", "title", "release_year")),
         ),
-        Column("show_id", "string", "Number of the title in this release; renumbered and reused by other releases"),
+        Column(
+            "show_id",
+            "string",
+            "Number of the title in this form of this release; renumbered and reused by other releases",
+        ),
         Column("type", "string", "Movie or TV Show"),
         Column("type_flag", "int", "1 Movie, 2 TV Show, 0 anything else", sources=tuple(f"{b}.type" for b in _BOTH)),
         Column("title", "string", "Title as shown, tidied"),
@@ -73,26 +125,38 @@ _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rati
         Column("repairs", "array<string>", "What had to be repaired: joined_broken_record, rating_duration_swap"),
         Column("source_file", "string", "File that the row came in"),
         Column("record_number", "bigint", "Record of that file"),
+        Column(
+            "copies",
+            "array<string>",
+            "Where else the delivery says this title: whole:file#record, split:show_id",
+            sources=_NUMBERS,
+        ),
     ],
     delivery_rules=[
         row_count_change(),
         null_share("date_added", 0.3),
         null_share("description", 0.02),
-        stable("type", ("Movie", "TV Show")),
+        stable("type", TYPES),
     ],
     expectations=[
         not_null("show_id", hint="a record without its number cannot be placed; was a line broken in two?"),
         not_null("title", hint="a title without a name cannot be identified"),
         not_null("type", hint="say Movie or TV Show"),
         not_null("release_year", hint="the year is part of the title's identity; write it as four digits"),
-        in_set("type", ("Movie", "TV Show"), hint="map the new kind in silver.titles or mend the file"),
+        in_set("type", TYPES, hint="map the new kind in silver.titles or mend the file"),
         in_set("rating", tuple(r[0] for r in RATINGS), hint="add the rating to tables/reference.py"),
         between("release_year", 1900, 2100),
         holds(
             "date_added_readable",
-            "date_added_text IS NULL OR date_added IS NOT NULL",
+            "date_added_text IS NULL OR date_added_read IS NOT NULL",
             "every stated day could be read",
             hint="write days as September 9, 2019, 9/9/2019 or 2019-09-09",
+        ),
+        holds(
+            "date_added_plausible",
+            "date_added_read IS NULL OR date_added IS NOT NULL",
+            f"no title was added before {FIRST_DAY} or more than {DAYS_AHEAD} days after its release",
+            hint="such a day counts as not stated; bronze keeps what was delivered",
         ),
         holds(
             "duration_stated",
@@ -118,30 +182,45 @@ def titles(catalogue: DataFrame, netflix_titles: DataFrame) -> DataFrame:
 
     Whole releases and split files of one date meet here; where both bring a title, the whole release counts.
     """
-    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     both = _from_whole(tidy(catalogue)).unionByName(_from_split(netflix_titles))
-    release = Window.partitionBy("delivery_date", "show_id")
-    both = both.withColumn("in_whole", F.max(F.when(F.col("form") == "whole", True)).over(release))
-    natural = F.concat_ws(
-        "|", F.lower("type"), title_words(F.col("title")), F.coalesce(F.col("release_year").cast("string"), F.lit("?"))
+    plausible = F.col("date_added_read").between(
+        F.lit(FIRST_DAY).cast("date"), F.date_add(F.col("delivery_date"), DAYS_AHEAD)
     )
-    typed = both.select(
+    typed = both.withColumns({"type": _spelled(TYPES), "date_added": F.when(plausible, F.col("date_added_read"))})
+    return typed.select(
         "*",
-        natural.alias("natural_key"),
-        (F.col("in_whole") & (F.col("form") == "split")).alias("is_duplicate"),
-        F.row_number().over(release.orderBy(F.col("form").desc(), "record_number")).alias("nth"),
+        _natural_key().alias("natural_key"),
         F.when(F.col("type") == "Movie", 1).when(F.col("type") == "TV Show", 2).otherwise(0).alias("type_flag"),
         F.trim(F.split("title", ":")[0]).alias("short_title"),
         _rating_family().alias("rating_family"),
     )
-    namesakes = Window.partitionBy("delivery_date", "natural_key", F.col("nth") == 1).orderBy(
-        "description", "duration_minutes", "duration_seasons", "show_id"
-    )
-    ordinal = F.row_number().over(namesakes)
-    key = F.when(ordinal == 1, F.col("natural_key")).otherwise(F.concat_ws("|", "natural_key", ordinal.cast("string")))
-    return typed.withColumn("title_key", key)
+
+
+def _spelled(types: Sequence[str]) -> Expression:
+    """A type as it is known, however it is spelled in capitals; an unknown one as it is."""
+    from pyspark.sql import functions as F
+
+    spelled = F.col("type")
+    for known in types:
+        spelled = F.when(F.lower("type") == known.lower(), known).otherwise(spelled)
+    return spelled
+
+
+def _natural_key() -> Expression:
+    from pyspark.sql import functions as F
+
+    words, year = title_words(F.col("title")), F.coalesce(F.col("release_year").cast("string"), F.lit("?"))
+    kind, ambiguous = F.lower("type"), r"\\|\|-?\d+$"
+    return F.concat_ws("|", _escaped(kind), F.when(words.rlike(ambiguous), _escaped(words)).otherwise(words), year)
+
+
+def _escaped(text: Expression) -> Expression:
+    """A part of a key in which no character is taken for the separator."""
+    from pyspark.sql import functions as F
+
+    return F.replace(F.replace(text, F.lit("\\"), F.lit("\\\\")), F.lit("|"), F.lit("\\|"))
 
 
 def _from_whole(catalogue: DataFrame) -> DataFrame:
@@ -155,7 +234,7 @@ def _from_whole(catalogue: DataFrame) -> DataFrame:
         "show_id",
         "type",
         "title",
-        day(F.col("date_added")).alias("date_added"),
+        day(F.col("date_added")).alias("date_added_read"),
         F.col("date_added").alias("date_added_text"),
         F.col("release_year").try_cast("int").alias("release_year"),
         F.when(~F.coalesce(swapped, F.lit(False)), F.col("rating")).alias("rating"),
@@ -172,14 +251,15 @@ def _from_whole(catalogue: DataFrame) -> DataFrame:
 def _from_split(records: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
-    source = load_sources(get_settings().sources).sources["netflix_titles"]
+    source = TABLES["bronze.netflix_titles"].source
+    assert source is not None, "a bronze table has a source"
     whole = tidy(join_broken_records(records, source))
     return whole.select(
         "delivery_date",
         "show_id",
         "type",
         "title",
-        day(F.col("date_added")).alias("date_added"),
+        day(F.col("date_added")).alias("date_added_read"),
         F.col("date_added").alias("date_added_text"),
         F.col("release_year").try_cast("int").alias("release_year"),
         "rating",
