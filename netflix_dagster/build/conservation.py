@@ -6,14 +6,15 @@ What a table must come to is counted in bronze by Arrow, apart from the function
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
-from netflix_dagster.contracts.contract import Table, Takes
+from netflix_dagster.contracts.contract import TABLES, Table, Takes
+from netflix_dagster.deliveries import attempts
 from netflix_dagster.lake import store
+from netflix_dagster.landing import keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,15 +72,20 @@ def _unit(takes: Takes) -> str:
 
 
 def prove(
-    lake: storage.Place, table: Table, annotated: DataFrame, tallies: Mapping[str | None, Tally], days: Sequence[str]
+    lake: storage.Place,
+    table: Table,
+    annotated: DataFrame,
+    tallies: Mapping[str | None, Tally],
+    picked: Mapping[str, attempts.Picked],
 ) -> dict[str, Proof]:
-    """The proof for each delivery that bronze holds, before anything is written.
+    """The proof for each delivery under trial, before anything is written.
 
-    ``annotated`` is all that the table's function made, ``tallies`` what became of it.
+    ``annotated`` is all that the table's function made, ``tallies`` what became of it, ``picked`` the attempts of each
+    bronze table that it was made from.
     """
-    if not table.per_delivery or not table.takes or not days:
+    if not table.per_delivery or not table.takes:
         return {}
-    given = _given(lake, table, days)
+    given = _given(lake, table, picked)
     made, joined = _made(annotated, table)
     proofs = {}
     for day in sorted({place[0] for place in (*given, *made)}):
@@ -131,16 +137,14 @@ def _compared(given: Mapping[Place, Sum], made: Mapping[Place, Sum], day: str) -
     return wrong
 
 
-def _given(lake: storage.Place, table: Table, days: Iterable[str]) -> dict[Place, Sum]:
-    import pyarrow.compute as pc
-
-    dates = [date.fromisoformat(day) for day in days]
+def _given(lake: storage.Place, table: Table, picked: Mapping[str, attempts.Picked]) -> dict[Place, Sum]:
     given: dict[Place, Sum] = {}
     for takes in table.takes:
         column = [takes.items[0]] if takes.items else []
-        names = ["delivery_date", "source_file", "record_number", *column]
-        rows = store.read_arrow(lake, takes.read, columns=names, where=pc.field("delivery_date").isin(dates))
-        for day, file, total in _summed(rows, takes) if rows is not None else ():
+        bronze = TABLES[takes.read]
+        names = [*bronze.delivery_columns, "source_file", "record_number", *column]
+        rows = attempts.arrow(lake, bronze, picked.get(takes.read, {}), names)
+        for day, file, total in _summed(rows, takes) if rows is not None and rows.num_rows else ():
             place = (day, takes.form, file)
             given[place] = given.get(place, Sum()) + total
     return given
@@ -160,10 +164,11 @@ def _summed(records: pa.Table, takes: Takes) -> Iterable[tuple[str, str, Sum]]:
     else:
         one = pa.chunked_array([pa.repeat(pa.scalar(1, pa.int64()), len(number))])
         records = records.append_column("_rows", one).append_column("_numbers", number)
-    grouped = records.group_by(["delivery_date", "source_file"]).aggregate([("_rows", "sum"), ("_numbers", "sum")])
+    by = [name for name in (*keys.COLUMNS, "source_file") if name in records.column_names]
+    grouped = records.group_by(by).aggregate([("_rows", "sum"), ("_numbers", "sum")])
     for row in grouped.to_pylist():
         if row["_rows_sum"]:
-            yield row["delivery_date"].isoformat(), row["source_file"], Sum(row["_rows_sum"], row["_numbers_sum"])
+            yield keys.of_row(row), row["source_file"], Sum(row["_rows_sum"], row["_numbers_sum"])
 
 
 def _made(annotated: DataFrame, table: Table) -> tuple[dict[Place, Sum], dict[str, int]]:
@@ -176,7 +181,7 @@ def _made(annotated: DataFrame, table: Table) -> tuple[dict[Place, Sum], dict[st
     if halves:
         joined = F.when(F.arrays_overlap("repairs", F.array(*map(F.lit, sorted(halves)))), 1).otherwise(0)
     places = [
-        F.col("delivery_date").cast("string").alias("day"),
+        F.expr(table.delivery_key).alias("day"),
         (F.lit(None).cast("string") if forms == {None} else F.col(_FORM)).alias("of"),
         F.col("source_file").alias("file"),
     ]

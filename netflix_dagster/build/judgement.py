@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import conservation
 from netflix_dagster.contracts import expectations
 from netflix_dagster.contracts.contract import Table
 from netflix_dagster.contracts.report import Check, Outcome
-from netflix_dagster.deliveries import results
-from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+Measured = Mapping[str, Mapping[str, Any]]
+"""What rules about deliveries have measured, by rule and delivery date."""
+NOTHING: Measured = MappingProxyType({})
 
-def told(
+
+def outcomes_of(
     judged: DataFrame,
     tallies: Mapping[str | None, expectations.Tally],
     table: Table,
     deliveries: Sequence[str],
-    lake: Place,
+    known: Measured = NOTHING,
 ) -> dict[str | None, Outcome]:
-    """The outcome of every delivery, from what was counted: its checks with some rows, and whether it is held back."""
+    """The outcome of every delivery, from what was counted: its checks with some rows, and whether it is held back.
+
+    ``known`` is what its rules have measured of the deliveries that stand, with which these are compared.
+    """
     samples = expectations.samples(judged, table) if any(any(t.broken.values()) for t in tallies.values()) else {}
-    wrong = _wrong_deliveries(tallies, table, lake)
+    wrong = _wrong_deliveries(tallies, table, known)
     outcomes = {day: _outcome(day, found, table, samples, wrong) for day, found in tallies.items()}
     if table.judged_by_delivery:
         for day in deliveries:
@@ -46,23 +52,21 @@ def note_conserved(outcomes: dict[str | None, Outcome], proofs: Mapping[str, con
 
 
 def _wrong_deliveries(
-    tallies: Mapping[str | None, expectations.Tally], table: Table, lake: Place
+    tallies: Mapping[str | None, expectations.Tally], table: Table, known: Measured
 ) -> dict[tuple[str | None, str], str]:
-    """What is wrong with deliveries as a whole, by delivery and rule. Each is compared with the one before it."""
-    if not table.delivery_rules:
-        return {}
-    compared = {rule.name for rule in table.delivery_rules if rule.compares}
-    known = results.measured(lake, table.name, compared) if compared else {}
-    for day, found in tallies.items():
-        for name in compared:
-            known.setdefault(name, {})[str(day)] = found.measured[name]
-    wrong = {}
-    for day, found in tallies.items():
+    """What is wrong with deliveries as a whole, by delivery and rule. Each is compared with the one before it that is
+    not held: here, or by whatever has judged it earlier."""
+    before = {name: dict(measured) for name, measured in known.items()}
+    wrong: dict[tuple[str | None, str], str] = {}
+    for day, found in sorted(tallies.items(), key=lambda tallied: str(tallied[0])) if table.delivery_rules else ():
+        held = expectations.blocking_reason(found, table) is not None
         for rule in table.delivery_rules:
-            earlier = [other for other in known.get(rule.name, {}) if other < str(day)]
-            before = known[rule.name][max(earlier)] if earlier else None
-            if said := rule.wrong(found.measured[rule.name], before):
+            earlier = [other for other in before.get(rule.name, {}) if other < str(day)]
+            if said := rule.wrong(found.measured[rule.name], before[rule.name][max(earlier)] if earlier else None):
                 wrong[day, rule.name] = said
+                held = held or rule.blocking
+        for name, measured in found.measured.items() if not held else ():
+            before.setdefault(name, {})[str(day)] = measured
     return wrong
 
 

@@ -1,9 +1,9 @@
 """``netflix-dagster-build-pending``: build everything that is pending, without Dagster.
 
-For a scheduler that only knows that files have arrived, such as a job of Databricks. It looks at the landing zone as
-the sensors do, builds table by table in the order of the contracts, and says what came of it.
+For a scheduler that only knows that files have arrived, such as a job of Databricks. It looks at the landing folder as
+the sensors do, has the runner build it, and says what came of it.
 
-Exit codes: 0 all is well, 3 the work is done but a delivery is held back, 1 something failed, 2 a wrong call.
+Exit codes: 0 all is well, 3 the work is done but a delivery is refused or held, 1 something failed, 2 a wrong call.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from netflix_dagster.contracts.contract import TABLES, downstream_of
+from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.report import Report
-from netflix_dagster.deliveries import begun, ledger
-from netflix_dagster.deliveries.ledger import Entry
-from netflix_dagster.deliveries.pending import Pending, pending
+from netflix_dagster.deliveries import life
+from netflix_dagster.deliveries.life import Attempt, Life
+from netflix_dagster.deliveries.pending import Pending, gone, pending
 from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import Settings, get_settings
 
 log = logging.getLogger("netflix_dagster.pending")
@@ -31,88 +31,67 @@ OK, FAILED, HELD_BACK = 0, 1, 3
 
 @dataclass(slots=True)
 class Done:
-    """What came of the work: the reports of the tables, the tables that failed and why, and the pieces of work that
-    have not ended because of it. ``held_back`` is what of the landing zone is not in the tables."""
+    """What came of the work: the reports of the tables, the tables that failed and why, and the attempts in landing
+    that are refused or held."""
 
     work: tuple[Pending, ...] = ()
     reports: list[Report] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    unfinished: set[Pending] = field(default_factory=set)
-    held_back: list[Entry] = field(default_factory=list)
+    held: list[Attempt] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        return FAILED if self.failed else HELD_BACK if self.held_back else OK
+        return FAILED if self.failed else HELD_BACK if self.held else OK
 
 
-def build_pending(settings: Settings, *, again: bool = False) -> Done:
-    """Build all that is pending, with ``again`` also what is held back.
+def build_pending(settings: Settings, sources: Sources, *, again: bool = False) -> Done:
+    """Build all that is pending, with ``again`` also what is refused or held.
 
     A piece of work that was killed or that failed is pending again next time.
     """
-    import netflix_dagster.tables  # noqa: F401  declares the tables
-
-    lake, sources = settings.lake, load_sources(settings.sources)
     listing = list_landing(settings.landing, sources)
-    left = begun.unfinished(lake)
-    work = pending(listing, sources, ledger.latest(lake), lambda feed, day: (feed, day) in left, again=again)
+    known = Life.read(settings.lake)
+    life.record(settings.lake, gone(listing, known))
+    work = pending(listing, sources, known, again=again)
     log.info("%d deliveries in %s, %d delivery dates to build", len(listing.deliveries), settings.landing, len(work))
-    run_id = f"pending-{uuid.uuid4().hex[:12]}"
-    begun.begin(lake, work, run_id)
-    done = build_work(work, settings, run_id)
-    begun.end(lake, [piece for piece in work if piece not in done.unfinished], run_id)
+    done = build_work(work, settings, sources, f"pending-{uuid.uuid4().hex[:12]}", again=again)
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}
-    state = ledger.latest(lake)
-    done.held_back = [entry for key, entry in state.items() if key in landed and entry.status != "accepted"]
+    done.held = [delivery.newest for delivery in Life.read(settings.lake).held(landed)]
     return done
 
 
-def build_work(work: Sequence[Pending], settings: Settings, run_id: str) -> Done:
-    """Build all tables that some work touches, each once and for all its deliveries.
-
-    Where a delivery is held back, or a table fails, the tables behind it are left as they are for that delivery; all
-    others are built.
-    """
-    from netflix_dagster.build.table import Blocked, build
-
+def build_work(
+    work: Sequence[Pending], settings: Settings, sources: Sources, run_id: str, *, again: bool = False
+) -> Done:
+    """Build all tables that some work touches, each once and for all its deliveries."""
     done = Done(tuple(work))
-    ahead = {piece: set(touched_tables(piece.feed, piece.sources)) for piece in work}
-    for name, table in TABLES.items():
-        pieces = [piece for piece in work if name in ahead[piece]]
-        if not pieces:
-            continue
-        try:
-            report = build(name, sorted({piece.date for piece in pieces}) if table.feed else [], settings, run_id)
-        except Blocked as blocked:
-            report = blocked.report
-        except Exception as error:
-            log.exception("%s failed; it is as it was, and what lies behind it is not built", name)
-            done.failed[name] = f"{type(error).__name__}: {error}"
-            done.unfinished.update(pieces)
-            stopped = pieces
-        else:
+    if not work:
+        return done
+    deliveries: dict[str, list[str]] = {}
+    for piece in work:
+        deliveries.setdefault(piece.feed, []).append(piece.date)
+    tables = {name for piece in work for name in piece.tables}
+    with Session(settings, sources, run_id, tables, deliveries, again=again) as session:
+        for report in session.run():
             done.reports.append(report)
-            stopped = _told(report, pieces)
-        for piece in stopped:
-            ahead[piece] -= set(downstream_of([name]))
+            _tell(report)
+        done.failed.update(session.failed)
+        done.failed |= {report.table: why for report in done.reports if (why := _held_whole(report))}
     return done
 
 
-def touched_tables(feed: str, sources: Iterable[str]) -> list[str]:
-    """What deliveries of these sources change: their bronze tables, and what of the feed's chain is built from them."""
-    return [
-        name for name in downstream_of(f"bronze.{source}" for source in sources) if TABLES[name].feed in (feed, None)
-    ]
+def _held_whole(report: Report) -> str | None:
+    """Why a table that is judged as a whole stays as it was; None when it was built."""
+    outcome = report.outcomes.get(None)
+    return f"it is held back: {outcome.held_back}" if outcome and outcome.held_back else None
 
 
-def _told(report: Report, pieces: Sequence[Pending]) -> list[Pending]:
-    """Say what came of a table, and return the pieces of work that it holds back."""
-    stopped = [piece for piece in pieces if report.outcome(piece.date).held_back]
-    built = len(pieces) - len(stopped)
+def _tell(report: Report) -> None:
+    """Say what came of a table."""
+    built = sum(outcome.written for outcome in report.outcomes.values())
     log.info("%-36s %3d built %8d rows %6.1f s", report.table, built, report.total_rows, report.seconds)
-    for piece in stopped:
-        log.warning("%s of %s is held back: %s", report.table, piece.date, report.outcome(piece.date).held_back)
-    return stopped
+    for day, reason in report.held_back.items():
+        log.warning("%s of %s is held back: %s", report.table, day, reason)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -120,18 +99,25 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("netflix-dagster-build-pending", description="Build everything that is pending.")
     parser.add_argument("--landing", help="folder of <source>/<delivery date>/<file>, instead of NETFLIX_LANDING")
     parser.add_argument("--lake", help="folder of <layer>/<table>, instead of NETFLIX_LAKE")
-    parser.add_argument("--again", action="store_true", help="also take up what is held back")
+    parser.add_argument("--again", action="store_true", help="also take up what is refused or held")
     return parser
 
 
 def main() -> None:
     """The entry point. It returns when all is well: some schedulers take any exit, even that with 0, for a failure."""
+    from netflix_dagster import tables
+    from netflix_dagster.azure import access
+
     said = arguments().parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
-    done = build_pending(from_environment(landing=said.landing, lake=said.lake), again=said.again)
-    for entry in done.held_back:
-        log.warning("%s of %s is %s: %s", entry.source, entry.delivery_date, entry.status, entry.reason)
+    settings = from_environment(landing=said.landing, lake=said.lake)
+    sources = load_sources(settings.sources)
+    access.connect(settings)
+    tables.declare(sources)
+    done = build_pending(settings, sources, again=said.again)
+    for attempt in done.held:
+        log.warning("%s of %s is %s: %s", attempt.source, attempt.key, attempt.status, attempt.why)
     for name, why in done.failed.items():
         log.error("%s failed: %s. Nothing is lost: it is built by the next call, once its cause is gone", name, why)
     if done.exit_code != OK:

@@ -22,7 +22,7 @@ from netflix_dagster.azure.redaction import redact
 from netflix_dagster.azure.telemetry import CONNECTION, Telemetry, below, run_context, telemetry
 from netflix_dagster.contracts.contract import Table
 from netflix_dagster.contracts.report import Outcome, Report
-from netflix_dagster.deliveries import ledger
+from netflix_dagster.deliveries.life import Life
 from netflix_dagster.landing.deliveries import Delivery
 from netflix_dagster.landing.sources import Source
 from netflix_dagster.settings import Settings
@@ -169,7 +169,12 @@ def _tell(out: Telemetry, span: Span, about: Mapping[str, str], report: Report) 
     asked = {day: o for day, o in report.outcomes.items() if day is None or day in report.deliveries}
     rows, refused = (sum(getattr(o, name) for o in asked.values()) for name in ("rows", "quarantined"))
     copies, held_back = sum(o.copies for o in asked.values()), [o for o in asked.values() if o.held_back]
-    status = "built" if not held_back else "held back" if len(held_back) == len(asked) else "partly held back"
+    as_it_was = report.idle and not held_back  # what it holds was measured when it was written
+    status = "unchanged" if as_it_was else "built" if not held_back else "held back"
+    status = status if len(held_back) in (0, len(asked)) else "partly held back"
+    if as_it_was:
+        span.set_attribute(STATUS, status)
+        return
     span.set_attributes({ROWS: rows, QUARANTINED: refused, COPIES: copies, STATUS: status})
     for day, outcome in asked.items():
         which = {**about, **({DELIVERY: day} if day else {})}
@@ -204,12 +209,12 @@ def _which(deliveries: Sequence[str]) -> dict[str, str]:
 def _earlier_runs(table: Table, deliveries: Sequence[str], settings: Settings, run_id: str) -> list[str]:
     """The runs that took up these deliveries last: a retry, and a mended file, lead back to them."""
     try:
-        known = ledger.latest(settings.lake)
+        known = Life.read(settings.lake).deliveries
     except Exception as error:
         log.debug("no links to earlier runs: %s", error)
         return []
     found = (known.get((table.short_name, day)) for day in deliveries)
-    return sorted({entry.run_id for entry in found if entry and entry.run_id} - {run_id})
+    return sorted({entry.newest.run_id for entry in found if entry and entry.attempts} - {run_id, ""})
 
 
 def _links(run_ids: Iterable[str]) -> list[Link]:

@@ -15,16 +15,17 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import left_out
 from netflix_dagster.contracts.report import Report
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings, get_settings
 
-BuildOne = Callable[[str, Sequence[str]], Report]
 _MEANS_THE_SAME = {
     f"NETFLIX_{name}" for name in ("ENV", "LANDING", "LAKE", "ACCOUNT", "TENANT", "VAULT", "STORAGE_CREDENTIAL")
 }
@@ -65,43 +66,24 @@ class Order:
         get_settings.cache_clear()
 
 
-def left_out(tables: Iterable[str], blocked: Iterable[str]) -> set[str]:
-    """Those of the tables that are not built because they are made from blocked ones, or from others left out."""
-    wanted, stopped = set(tables), set(blocked)
-    for name, table in TABLES.items():
-        if name in wanted and stopped.intersection(table.reads):
-            stopped.add(name)
-    return stopped.difference(blocked)
-
-
-def in_order(tables: Iterable[str], deliveries: Sequence[str], build_one: BuildOne) -> Iterator[Report]:
-    """Build tables, each after those that it reads, and report on each as it is done.
-
-    A table that is held back stops what is made from it, and nothing else. What goes wrong otherwise ends it all.
-    """
-    from netflix_dagster.build.table import Blocked
-
-    wanted, blocked = set(tables), set[str]()
-    for name in [name for name in TABLES if name in wanted]:
-        if name in left_out(wanted, blocked):
-            continue
-        try:
-            report = build_one(name, deliveries if TABLES[name].feed else ())
-        except Blocked as held_back:
-            report = held_back.report
-            blocked.add(name)
-        yield report
-
-
 def carry_out(order: Order) -> Iterator[Report]:
     """Build what an order asks for, with the settings of this process."""
-    import netflix_dagster.tables  # noqa: F401  declares the tables
-    from netflix_dagster.build.table import build
+    from netflix_dagster import tables
+    from netflix_dagster.azure import access
+    from netflix_dagster.build.runner import Session
 
+    settings = get_settings()
+    sources = load_sources(settings.sources)
+    access.connect(settings)
+    tables.declare(sources)
     if unknown := sorted(set(order.tables) - set(TABLES)):
         raise ValueError(f"no such table: {', '.join(unknown)}; nothing was built. Is the wheel of another version?")
-    settings = get_settings()
-    yield from in_order(order.tables, order.deliveries, lambda name, days: build(name, days, settings, order.run_id))
+    feeds = {feed for name in order.tables if (feed := TABLES[name].feed)}
+    deliveries = dict.fromkeys(feeds, order.deliveries)
+    with Session(settings, sources, order.run_id, order.tables, deliveries) as session:
+        for name in session.tables:
+            if name not in left_out(session.tables, session.blocked_whole):
+                yield session.build(name)
 
 
 def main() -> None:
@@ -112,8 +94,10 @@ def main() -> None:
 
         os.environ.update(secrets_of(asked.secrets))
     if asked.dagster_pipes_context:
+        from netflix_dagster.azure import access
         from netflix_dagster.databricks.pipes import serve
 
+        access.connect(get_settings())  # the order lies in the storage of the lake; then its own settings count
         serve()
         return
     held_back = False

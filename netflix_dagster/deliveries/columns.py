@@ -1,7 +1,7 @@
 """``quality.columns``: what the columns of every delivery in bronze looked like; the history of each source's schema.
 
-Grain: one column of one delivery of one source. Written with the delivery's bronze rows; building a delivery again
-replaces its rows. Two deliveries are compared by it, see ``drift``.
+Its grain and its columns are in ``contracts.bookkeeping``. It is written with the delivery's bronze rows; building a
+delivery again replaces its rows. Two deliveries are compared by it, see ``drift``.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
-from netflix_dagster.files.parsing import ParsedFile, place_columns
-from netflix_dagster.lake import store
+from netflix_dagster.contracts.bookkeeping import COLUMNS, as_arrow
+from netflix_dagster.files.header import place_columns
+from netflix_dagster.files.parsed import ParsedFile
+from netflix_dagster.lake import books, store
+from netflix_dagster.landing.keys import as_columns, of_row
 from netflix_dagster.landing.sources import EvolvedColumn, Source, fold_header
 from netflix_dagster.storage import Place
 
 T = TypeVar("T")
-NAME = "quality.columns"
+NAME = COLUMNS.name
 Kept = Literal["contract", "evolved", "rescued"]
 NOTHING = "nothing"
 MOSTLY = 0.95
 """A column is of a kind when at least this share of its different values is."""
-_LOOKED_AT = 1000
-"""Of a file with more records only so many are looked at: a share needs no more."""
 _SAMPLE = 100
 """So many different values, spread over the file, say of what kind a column is."""
 _NULLS = frozenset(("n/a", "na", "#n/a", "null", "none", "nan", "-", "--"))
@@ -74,11 +74,11 @@ class Seen:
 
 
 def look(file: ParsedFile, source: Source) -> list[Seen]:
-    """The columns of one parsed file; of a refused one the header is all that is known."""
+    """The columns of one file, by the sample of its rows; of a refused one the header is all that is known."""
     if not file.header:
         return []
     positions, _, rescued_at, _ = place_columns(file.header, source)
-    looked_at = _spread(file.rows, _LOOKED_AT)
+    looked_at = file.sample
     records = len(looked_at)
     columns = list(zip(*(row.values for row in looked_at), strict=True)) or [()] * len(positions)
     found = []
@@ -99,7 +99,7 @@ def look(file: ParsedFile, source: Source) -> list[Seen]:
         short = name[:_LONGEST_NAME]
         found.append(_shaped(Seen(short, short, _from_one(places.get(name)), "rescued"), filled, records))
     found.sort(key=lambda seen: (seen.position or len(file.header) + 1, seen.name))
-    return [replace(seen, records=len(file.rows)) for seen in found]
+    return [replace(seen, records=file.taken) for seen in found]
 
 
 def together(files: Iterable[Sequence[Seen]]) -> list[Seen]:
@@ -131,42 +131,22 @@ def read(lake: Place, source: str) -> dict[str, list[Seen]]:
     rows = store.read_arrow(lake, NAME, where=pc.field("source") == source)
     found: dict[str, list[Seen]] = {}
     for row in rows.to_pylist() if rows is not None else ():
-        day = row.pop("delivery_date").isoformat()
-        row.pop("source")
-        row.pop("run_id")
-        found.setdefault(day, []).append(Seen(**row))
+        seen = {field.name: row[field.name] for field in fields(Seen)}
+        found.setdefault(of_row(row), []).append(Seen(**seen))
     return found
 
 
 def record(lake: Place, source: str, columns: Mapping[str, Sequence[Seen]], held: Iterable[str], run_id: str) -> None:
     """Write down the columns of some deliveries, in place of what was ``held`` of them before."""
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            ("source", pa.string()),
-            ("delivery_date", pa.date32()),
-            ("name", pa.string()),
-            ("header", pa.string()),
-            ("position", pa.int64()),
-            ("kept", pa.string()),
-            ("kind", pa.string()),
-            ("records", pa.int64()),
-            ("null_share", pa.float64()),
-            ("distinct_values", pa.int64()),
-            ("min_length", pa.int64()),
-            ("max_length", pa.int64()),
-            ("run_id", pa.string()),
-        ]
-    )
+    books.create(lake)
     rows: list[dict[str, Any]] = [
-        {"source": source, "delivery_date": date.fromisoformat(day), **asdict(seen), "run_id": run_id}
+        {"source": source, **as_columns(day), **asdict(seen), "run_id": run_id}
         for day, found in columns.items()
         for seen in found
     ]
     again = not columns.keys().isdisjoint(held)  # the condition must hold for every row that takes the place of others
     condition = f"source = '{source}' AND {store.delivery_condition(sorted(columns))}" if again else None
-    store.write_arrow(lake, NAME, pa.Table.from_pylist(rows, schema=schema), replace=condition)
+    store.write_arrow(lake, NAME, as_arrow(COLUMNS, rows), replace=condition)
 
 
 def kind_of(values: Sequence[str]) -> str:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from netflix_dagster import storage
-from netflix_dagster.contracts.contract import Table, Takes
-from netflix_dagster.lake import store
+from netflix_dagster.contracts.contract import TABLES, Table, Takes
+from netflix_dagster.deliveries import attempts
+from netflix_dagster.landing.keys import of_row
 from netflix_dagster.landing.sources import Source, Sources
+
+_UNNAMED = re.compile(r"\(column (\d+)\)")
+"""What a field is called that the header has no name for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,20 @@ class Delivered:
     raw: str | None = None
 
 
-def behind(lake: storage.Place, sources: Sources, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Delivered]:
-    """The record behind each of these rows of ``table``; empty where the contract does not say where to look."""
+def behind(
+    lake: storage.Place,
+    sources: Sources,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    picked: Mapping[str, attempts.Picked],
+) -> list[Delivered]:
+    """The record behind each of these rows of ``table``, among the ``picked`` attempts of its bronze tables; empty
+    where the contract does not say where to look."""
     taken = [_takes(table, row) for row in rows]
     records = {
-        takes.read: _records(lake, takes, [row for row, by in zip(rows, taken, strict=True) if by == takes])
+        takes.read: _records(
+            lake, takes, [row for row, by in zip(rows, taken, strict=True) if by == takes], picked.get(takes.read, {})
+        )
         for takes in table.takes
         if takes in taken
     }
@@ -60,6 +74,8 @@ def as_delivered(record: Mapping[str, Any], source: Source) -> str:
         if value is None:
             value = rescued.get(f"{header} (column {position})".lstrip(), rescued.get(header))
         values.append("" if value is None else value)
+    unnamed = [int(found[1]) for found in map(_UNNAMED.fullmatch, rescued) if found]
+    values += [rescued.get(f"(column {n})", "") for n in range(len(values) + 1, max(unnamed, default=0) + 1)]
     line = io.StringIO()
     csv.writer(line, delimiter=source.delimiter, lineterminator="").writerow(values)
     return line.getvalue()
@@ -74,19 +90,22 @@ Place = tuple[str, str | None, int | None]
 
 
 def _places(row: Mapping[str, Any], takes: Takes) -> list[Place]:
-    day, file, number = str(row["delivery_date"]), row.get("source_file"), row.get("record_number")
+    day, file, number = of_row(row), row.get("source_file"), row.get("record_number")
     joined = takes.halves in (row.get("repairs") or ()) and number is not None
     return [(day, file, number), *([(day, file, number + 1)] if joined and number is not None else [])]
 
 
-def _records(lake: storage.Place, takes: Takes, rows: Sequence[Mapping[str, Any]]) -> dict[Place, dict[str, Any]]:
+def _records(
+    lake: storage.Place, takes: Takes, rows: Sequence[Mapping[str, Any]], picked: attempts.Picked
+) -> dict[Place, dict[str, Any]]:
     import pyarrow.compute as pc
 
     wanted = {place for row in rows for place in _places(row, takes)}
-    days = {row["delivery_date"] for row in rows}
+    days = {of_row(row) for row in rows}
     numbers = {number for _, _, number in wanted if number is not None}
-    where = pc.field("delivery_date").isin(list(days)) & pc.field("record_number").isin(list(numbers))
-    found = store.read_arrow(lake, takes.read, where=where)
+    here = {day: attempt for day, attempt in picked.items() if day in days}
+    table = TABLES[takes.read]
+    found = attempts.arrow(lake, table, here, table.column_names, pc.field("record_number").isin(list(numbers)))
     records = found.to_pylist() if found is not None else []
-    placed = {(str(r["delivery_date"]), r["source_file"], r["record_number"]): r for r in records}
+    placed = {(of_row(r), r["source_file"], r["record_number"]): r for r in records}
     return {place: record for place, record in placed.items() if place in wanted}

@@ -1,4 +1,4 @@
-"""How far a ``carried_on`` table has come: which deliveries it holds, and whether newer ones may simply be added.
+"""How far an ``incremental`` table has come: which deliveries it holds, and whether newer ones may simply be added.
 
 The answer lies in the note of its last commit, written with the rows or not at all: the newest delivery it holds,
 and a mark of all deliveries up to it as they stood then. A delivery that comes late, is built again or is taken

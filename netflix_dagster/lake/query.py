@@ -55,15 +55,26 @@ def query(lake: Place, sql: str, as_of: datetime | None = None) -> pa.Table:
             raise QueryError("the statement has no answer: write a SELECT")
         return answer.to_arrow_table()
     except duckdb.Error as error:
-        raise QueryError(f"{error}\n\n{_known(lake)}") from error
+        raise QueryError(f"{error}\n\n{_known(lake, as_of)}") from error
 
 
-def _known(lake: Place) -> str:
+def _known(lake: Place, as_of: datetime | None) -> str:
+    """Which tables a question can be asked of: those there are, or were ``as_of``."""
     tables = _tables(lake)
     if not tables:
         return f"There are no tables in {lake} yet; `netflix-dagster run` makes them."
+    if as_of is not None:
+        there = {
+            layer: zip(names, _datasets(lake, layer, names, as_of), strict=True) for layer, names in tables.items()
+        }
+        then = {layer: [name for name, rows in found if rows is not None] for layer, found in there.items()}
+        tables = {layer: names for layer, names in then.items() if names}
+        if not tables:
+            return f"There were no tables in {lake} at {as_of.isoformat()} yet, or maintenance has removed their files."
     width = max(map(len, tables)) + 1
-    return "\n".join(["Tables:", *(f"  {layer + '.':<{width}} {', '.join(names)}" for layer, names in tables.items())])
+    when = f" at {as_of.isoformat()}" if as_of else ""
+    listed = [f"  {layer + '.':<{width}} {', '.join(names)}" for layer, names in tables.items()]
+    return "\n".join([f"Tables{when}:", *listed])
 
 
 def _datasets(lake: Place, layer: str, names: list[str], as_of: datetime | None) -> list[Any]:

@@ -30,11 +30,11 @@ class RemoteDataset:
     schema when a view is made of it, and for the rows each time they are needed.
     """
 
-    folder: storage.AzureFolder
+    folder: storage.Place
     listed: Dataset
 
     @classmethod
-    def of(cls, folder: storage.AzureFolder, table: DeltaTable) -> RemoteDataset:
+    def of(cls, folder: storage.Place, table: DeltaTable) -> RemoteDataset:
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
         nowhere = SubTreeFileSystem("/", LocalFileSystem())  # the files are not opened through it

@@ -6,19 +6,22 @@ because an engine may accept a wrong type or drop a new column without a word.
 
 from __future__ import annotations
 
+import operator
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
+from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netflix_dagster import storage
-from netflix_dagster.contracts.contract import ContractError, Table
+from netflix_dagster.contracts.contract import Contract, ContractError, Table
+from netflix_dagster.lake import lock
 from netflix_dagster.lake.remote import RemoteDataset
+from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
@@ -34,7 +37,8 @@ _MOST_FILES = 16
 _AT_ONCE = 16
 """So many tables are looked at side by side: in ADLS each takes some round trips."""
 _COMMITS_LOOKED_AT = 10
-_COMMITS_OF_A_CHECKPOINT = 10
+BOOK = {"delta.checkpointInterval": "10"}
+"""How a book-keeping table is kept: opening it costs what the commits are in number since the last checkpoint."""
 _KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CHANGE COLUMN", "CHANGE COLUMNS")
 """Commits that leave every row as it was."""
 LAYERS = ("gold", "silver", "bronze", "quality")
@@ -54,10 +58,7 @@ def location(lake: Place, name: str) -> str:
 
 def exists(lake: Place, name: str) -> bool:
     """Whether the table has ever been written."""
-    log = folder(lake, name) / "_delta_log"
-    if not isinstance(log, Path):
-        return storage.holds_any(log)
-    return log.is_dir() and any(entry.suffix in (".json", ".parquet") for entry in log.iterdir())
+    return storage.holds_any(folder(lake, name) / "_delta_log", ".json", ".parquet")
 
 
 def tables(lake: Place, layer: str) -> list[str]:
@@ -69,10 +70,19 @@ def tables(lake: Place, layer: str) -> list[str]:
 
 
 def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
-    """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given."""
-    if not exists(lake, table.name):
+    """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given.
+
+    A column that the contract has gained since the table was written is null.
+    """
+    found = delta(lake, table.name)
+    if found is None:
         return spark.createDataFrame([], ddl(table))
     frame = spark.read.format("delta").load(location(lake, table.name))
+    have = {field.name for field in found.schema().fields}
+    if new := [column for column in table.columns if column.name not in have]:
+        from pyspark.sql import functions as F
+
+        frame = frame.select("*", *(F.lit(None).cast(column.type).alias(column.name) for column in new))
     if deliveries is not None and table.per_delivery:
         frame = frame.where(delivery_condition(deliveries))
     return frame
@@ -88,10 +98,11 @@ def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str]
     target = location(lake, table.name)
 
     def commit() -> None:
+        lock.ensure(lake)
         if table.per_delivery:
             if not evolve(lake, table):
                 create(lake, table)
-            writer = as_kept(shaped, target, table).write.format("delta").partitionBy("delivery_date")
+            writer = as_kept(shaped, target, table).write.format("delta").partitionBy(*table.delivery_columns)
             writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
         else:
             writer = shaped.write.format("delta").mode("overwrite")
@@ -150,6 +161,11 @@ def evolve(lake: Place, table: Table) -> bool:
     kept = delta(lake, table.name)
     if kept is None:
         return False
+    if table.per_delivery and (by := kept.metadata().partition_columns) != list(table.delivery_columns):
+        raise ContractError(
+            f"{table.name} is partitioned by {', '.join(by)}, the contract says {', '.join(table.delivery_columns)}."
+            f" Nothing was written. Move {location(lake, table.name)} away and build all its deliveries again"
+        )
     have = {field.name: _spark_type(field.type) for field in kept.schema().fields}
     promised = {column.name: column.type for column in table.columns}
     wrong = [
@@ -168,8 +184,8 @@ def evolve(lake: Place, table: Table) -> bool:
     return True
 
 
-def create(lake: Place, table: Table) -> None:
-    """Make a table that was never written, without rows, with the columns of the contract.
+def create(lake: Place, table: Contract, configuration: Mapping[str, str | None] | None = None) -> None:
+    """Make a table that was never written, without rows, with the columns of the contract. One that is there stays.
 
     Left to the engines, Sail would promise that columns which happen to hold no null never will, and put the partition
     column last; and it replaces deliveries only in a table that is there.
@@ -180,7 +196,8 @@ def create(lake: Place, table: Table) -> None:
         location(lake, table.name),
         _schema(table),
         mode="ignore",
-        partition_by=["delivery_date"] if table.per_delivery else None,
+        partition_by=list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
+        configuration=configuration,
         storage_options=storage.delta_options(folder(lake, table.name)),
     )
 
@@ -197,7 +214,7 @@ def as_kept(frame: DataFrame, target: str, table: Table) -> DataFrame:
     return kept.select(*table.column_names).unionByName(frame)
 
 
-def _schema(table: Table) -> Schema:
+def _schema(table: Contract) -> Schema:
     from deltalake import Field, Schema
 
     return Schema([Field(column.name, _delta_type(column.type), nullable=True) for column in table.columns])
@@ -228,7 +245,37 @@ def delivery_condition(deliveries: Iterable[str]) -> str:
     """The SQL condition that selects some deliveries."""
     if not (deliveries := list(deliveries)):
         return "false"
-    return "delivery_date IN (" + ", ".join(f"DATE'{day}'" for day in sorted(deliveries)) + ")"
+    days, hours = _days_and_hours(deliveries)
+    conditions = ["delivery_date IN (" + ", ".join(f"DATE'{day}'" for day in days) + ")"] if days else []
+    conditions += [
+        f"(delivery_date = DATE'{day}' AND delivery_hour IN ({', '.join(map(str, of_day))}))"
+        for day, of_day in hours.items()
+    ]
+    return conditions[0] if len(conditions) == 1 else f"({' OR '.join(conditions)})"
+
+
+def delivery_filter(deliveries: Iterable[str]) -> Any:
+    """The Arrow condition that selects some deliveries."""
+    import pyarrow.compute as pc
+
+    days, hours = _days_and_hours(deliveries)
+    of_hours = [
+        (pc.field("delivery_date") == day) & pc.field("delivery_hour").isin(of_day) for day, of_day in hours.items()
+    ]
+    of_days = [pc.field("delivery_date").isin(days)] if days else []
+    return reduce(operator.or_, [*of_days, *of_hours], pc.scalar(False))
+
+
+def _days_and_hours(deliveries: Iterable[str]) -> tuple[list[date], dict[date, list[int]]]:
+    """The deliveries of whole days, and the hours of the others, in order."""
+    days: list[date] = []
+    hours: dict[date, list[int]] = {}
+    for day, hour in map(keys.parts, sorted(deliveries)):
+        if hour is None:
+            days.append(day)
+        else:
+            hours.setdefault(day, []).append(hour)
+    return days, hours
 
 
 def ddl(table: Table) -> str:
@@ -242,8 +289,8 @@ def delta(lake: Place, name: str) -> DeltaTable | None:
     from deltalake.exceptions import TableNotFoundError
 
     place = folder(lake, name)
-    if isinstance(place, Path):
-        return DeltaTable(place) if exists(lake, name) else None
+    if storage.is_local(place) and not exists(lake, name):
+        return None  # elsewhere that would be one more round trip
     with storage.asked(place):
         try:
             return DeltaTable(str(place), storage_options=storage.delta_options(place))
@@ -306,9 +353,11 @@ def _by_delivery(lake: Place, name: str, said: str) -> dict[str, list[Any]]:
     import pyarrow as pa
 
     by_delivery: dict[str, list[Any]] = {}
-    actions: Any = pa.table(found.get_add_actions(flatten=True)).select(["partition.delivery_date", said])
-    for day, value in zip(*(column.to_pylist() for column in actions.columns), strict=True):
-        by_delivery.setdefault(str(day), []).append(value)
+    actions: Any = pa.table(found.get_add_actions(flatten=True))
+    by = [name for name in keys.COLUMNS if f"partition.{name}" in actions.column_names]
+    actions = actions.select([*(f"partition.{name}" for name in by), said]).rename_columns([*by, said])
+    for row in actions.to_pylist():
+        by_delivery.setdefault(keys.of_row(row), []).append(row[said])
     return by_delivery
 
 
@@ -331,7 +380,7 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
             return None
         found.load_as_version(max(versions))
     place = folder(lake, name)
-    if not isinstance(place, Path):
+    if not storage.is_local(place):
         return RemoteDataset.of(place, found)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
@@ -385,12 +434,14 @@ def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None =
     place = folder(lake, name)
 
     def commit() -> DeltaTable | None:
+        lock.ensure(lake)
         found = delta(lake, name)
         if found is None:
             if rows.num_rows:
-                options, how = storage.delta_options(place), {"delta.checkpointInterval": str(_COMMITS_OF_A_CHECKPOINT)}
-                write_deltalake(str(place), rows, mode="append", storage_options=options, configuration=how)
+                options = storage.delta_options(place)
+                write_deltalake(str(place), rows, mode="append", storage_options=options, configuration=dict(BOOK))
         elif replace is not None:
+            _gain_columns(found, rows)  # the condition may name them
             write_deltalake(found, rows, mode="overwrite", predicate=replace, schema_mode="merge")
         elif rows.num_rows:
             write_deltalake(found, rows, mode="append", schema_mode="merge")
@@ -404,6 +455,15 @@ def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None =
     held = retrying(commit)
     if held is not None and len(held.file_uris()) > _MOST_FILES:
         retrying(join_files)
+
+
+def _gain_columns(found: DeltaTable, rows: pa.Table) -> None:
+    """Add the columns of the rows that the table does not have yet."""
+    from deltalake import Schema
+
+    known = {field.name for field in found.schema().fields}
+    if new := [field for field in Schema.from_arrow(rows.schema).fields if field.name not in known]:
+        found.alter.add_columns(new)
 
 
 def retrying(commit: Callable[[], T]) -> T:

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
+from netflix_dagster.azure import access
 from netflix_dagster.contracts.contract import LAYERS, TABLES, Table
+from netflix_dagster.contracts.graph import build_order, upstream_of
 from netflix_dagster.deliveries import decisions
+from netflix_dagster.deliveries.life import Life
 from netflix_dagster.lake import store
-from netflix_dagster.landing.sources import load_sources
-from netflix_dagster.pipelines import arrivals, verdicts
+from netflix_dagster.landing.sources import Source, load_sources
+from netflix_dagster.pipelines import arrivals, judging
 from netflix_dagster.pipelines.awaited import Awaited
-from netflix_dagster.settings import get_settings
+from netflix_dagster.settings import Settings, get_settings
 from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
@@ -32,44 +35,44 @@ def register() -> None:
     from pyspark import pipelines as dp
     from pyspark.sql import SparkSession
 
-    import netflix_dagster.tables  # noqa: F401  declares the tables
+    from netflix_dagster import tables
 
-    spark = SparkSession.active()
+    spark, settings = SparkSession.active(), get_settings()
+    access.connect(settings)
+    tables.declare(load_sources(settings.sources))
     native = hasattr(dp, "expect_all")
     if not native:
         _make_schemas(spark)
-    _Pipeline(dp, spark, _landing(spark), native).register()
+    _Pipeline(dp, spark, _landing(spark, settings), settings.lake, native).register()
 
 
 class _Pipeline:
     """Registers tables. ``native``: the engine is Lakeflow, which has expectations and Auto Loader."""
 
-    def __init__(self, dp: Any, spark: SparkSession, landing: Place, native: bool) -> None:
-        self.dp, self.spark, self.landing, self.native = dp, spark, landing, native
+    def __init__(self, dp: Any, spark: SparkSession, landing: Place, lake: Place, native: bool) -> None:
+        self.dp, self.spark, self.landing, self.lake, self.native = dp, spark, landing, lake, native
 
     def register(self) -> None:
         self.dp.create_streaming_table(
             REFUSED_FILES, comment="Faults of files that were not taken", schema=arrivals.REFUSED
         )
-        for table in TABLES.values():
-            if table.layer == "bronze":
-                self._bronze(table)
+        for table in map(TABLES.__getitem__, build_order()):
+            if table.source is not None:
+                self._bronze(table, table.source)
             elif table.per_delivery:
                 self._judged(table)
             else:
                 self._whole(table)
         self._quarantine()
 
-    def _bronze(self, table: Table) -> None:
-        source = load_sources(get_settings().sources).sources[table.short_name]
-
+    def _bronze(self, table: Table, source: Source) -> None:
         def accepted(_read: Reader) -> DataFrame:
             return arrivals.rows(self._files(source), table, source)
 
         def refused(_read: Reader) -> DataFrame:
             return arrivals.refusals(self._files(source), table, source)
 
-        said = {"name": table.name, "comment": table.description, "partition_cols": ["delivery_date"]}
+        said = {"name": table.name, "comment": table.description, "partition_cols": list(table.delivery_columns)}
         self.dp.table(**said)(self._query(accepted))
         self.dp.append_flow(target=REFUSED_FILES, name=f"refused_{source.name}")(self._query(refused))
 
@@ -80,10 +83,10 @@ class _Pipeline:
         def judge(read: Reader) -> DataFrame:
             reads = {name: read(name, store.ddl(TABLES[name])) for name in table.reads}
             built = table.function(*reads.values())
-            return verdicts.judged(built, table, reads)
+            return judging.judged(built, table, reads)
 
         def take(read: Reader) -> DataFrame:
-            rows = verdicts.taken(read(judged_name(table), _judged_ddl(table)), table, self.native)
+            rows = judging.taken(read(judged_name(table), _judged_ddl(table)), table, self.native)
             return store.conform(rows, table)
 
         self._view(judged_name(table), f"Every row of {table.name} with the rules that it breaks", judge)
@@ -91,22 +94,30 @@ class _Pipeline:
 
     def _whole(self, table: Table) -> None:
         def build(read: Reader) -> DataFrame:
-            before = [self.spark.createDataFrame([], store.ddl(table))] if table.carried_on else []
-            decided = [decisions.read(self.spark, get_settings().lake, table.name)] if table.write == "verdicts" else []
+            before = [self.spark.createDataFrame([], store.ddl(table))] if table.is_incremental else []
+            decided = [self._decisions(table)] if table.write == "gate" else []
             reads = {name: read(name, store.ddl(TABLES[name])) for name in table.reads}
             built = table.function(*before, *reads.values(), *decided)
-            if table.write != "verdicts":
-                built = verdicts.or_fail(built, table, reads, self.native)
+            if table.write != "gate":
+                built = judging.or_fail(built, table, reads, self.native)
             return store.conform(built, table)
 
         self._view(table.name, table.description, build, table)
+
+    def _decisions(self, table: Table) -> DataFrame:
+        """Who overruled a gate, in the lake that Dagster builds."""
+        life = Life.read(self.lake)
+        sources = {name.removeprefix("bronze.") for name in upstream_of([table.name]) if name.startswith("bronze.")}
+        dates = {key for feed, key in life.dates if feed == table.feed}
+        newest = {key: (life.candidates(str(table.feed), key, sources) or [{}])[0] for key in sorted(dates)}
+        return self.spark.createDataFrame(*decisions.as_rows(decisions.in_force(life, newest, sources), table))
 
     def _quarantine(self) -> None:
         def gather(read: Reader) -> DataFrame:
             found = read(REFUSED_FILES, arrivals.REFUSED)
             for table in TABLES.values():
                 if table.per_delivery and table.layer != "bronze":
-                    rows = verdicts.refused(read(judged_name(table), _judged_ddl(table)), table)
+                    rows = judging.refused(read(judged_name(table), _judged_ddl(table)), table)
                     found = found.unionByName(rows)
             return found
 
@@ -115,10 +126,10 @@ class _Pipeline:
     def _view(self, name: str, comment: str, build: Callable[[Reader], DataFrame], table: Table | None = None) -> None:
         """Register a materialized view; ``table`` is the contract whose rules Lakeflow is told."""
         query = self._query(build)
-        rules = verdicts.conditions(table) if self.native and table and table.write != "verdicts" else {}
+        rules = judging.conditions(table) if self.native and table and table.write != "gate" else {}
         for action, conditions in rules.items():
             query = getattr(self.dp, action)(conditions)(query)
-        parts = ["delivery_date"] if table and table.per_delivery else None
+        parts = list(table.delivery_columns) if table and table.per_delivery else None
         self.dp.materialized_view(name=name, comment=comment, partition_cols=parts)(query)
 
     def _query(self, build: Callable[[Reader], DataFrame]) -> Callable[[], DataFrame]:
@@ -140,12 +151,12 @@ def judged_name(table: Table) -> str:
 
 
 def _judged_ddl(table: Table) -> str:
-    return f"{store.ddl(table)}, {verdicts.JUDGED}"
+    return f"{store.ddl(table)}, {judging.JUDGED}"
 
 
-def _landing(spark: SparkSession) -> Place:
+def _landing(spark: SparkSession, settings: Settings) -> Place:
     said = spark.conf.get(LANDING, None)
-    return storage.at(said) if said else get_settings().landing
+    return storage.at(said) if said else settings.landing
 
 
 def _make_schemas(spark: SparkSession) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from netflix_dagster.contracts.bookkeeping import QUARANTINE
 from netflix_dagster.contracts.contract import Table
-from netflix_dagster.files.parsing import ParsedFile, Refusal, parse_bytes
-from netflix_dagster.files.unpack import MAX_FILE, too_large
+from netflix_dagster.deliveries.quarantine import WRITTEN, refused_schema
+from netflix_dagster.files.parsed import ParsedFile, Refusal
+from netflix_dagster.files.reading import Reading, open_bytes
 from netflix_dagster.lake.store import ddl
-from netflix_dagster.landing.listing import is_date, passed_over
+from netflix_dagster.landing.keys import as_columns
+from netflix_dagster.landing.listing import misdated, passed_over
 from netflix_dagster.landing.sources import Source
 from netflix_dagster.storage import Place
 
@@ -27,11 +30,8 @@ Batches = Iterable["pa.RecordBatch"]
 _FILE = "path string, modificationTime timestamp, length bigint, content binary"
 _ALWAYS = "36500d"
 """How old a file may be beside the newest one. A stream forgets those of more than a week otherwise."""
-REFUSED = (
-    "table_name string, delivery_date date, source string, source_file string, record_number bigint, line_number"
-    " bigint, raw string, row string, rules array<string>, reasons array<string>, hints array<string>"
-)
-"""The columns of the pipeline's quarantine: those of ``quality.quarantine`` but for when and by which run."""
+REFUSED = ", ".join(f"{column.name} {column.type}" for column in QUARANTINE.columns if column.name not in WRITTEN)
+"""The columns of the pipeline's quarantine: those of ``quality.quarantine`` but for what the writer adds."""
 
 
 def files(spark: SparkSession, landing: Place, source: Source, auto_loader: bool) -> DataFrame:
@@ -46,21 +46,22 @@ def files(spark: SparkSession, landing: Place, source: Source, auto_loader: bool
 
 def rows(arrived: DataFrame, table: Table, source: Source) -> DataFrame:
     """The rows of bronze that the files come to. A file with one fault gives none."""
-    names = list(source.columns)
+    from netflix_dagster.tables.bronze import completed
 
     def accepted(batches: Batches) -> Iterator[pa.RecordBatch]:
         now = datetime.now(UTC)
-        for day, file in _parsed(batches, source):
+        for day, reading in _arrived(batches, source):
+            records = list(reading)
+            file = reading.result
             if not file.refusals:
-                yield from rows_of(file, names, day, now, None)
-
-    from netflix_dagster.tables.bronze import rows_of
+                yield from (completed(batch, day, file.hash, now, None) for batch in records)
 
     return arrived.mapInArrow(accepted, ddl(table))
 
 
 def refusals(arrived: DataFrame, table: Table, source: Source) -> DataFrame:
-    """Every fault of the files that cannot be taken, as rows of the quarantine."""
+    """Every fault of the files that cannot be taken, and the records of others that are set aside, as rows of the
+    quarantine."""
     return arrived.mapInArrow(_refuser(table.name, source), REFUSED)
 
 
@@ -68,12 +69,11 @@ def _refuser(table_name: str, source: Source) -> Callable[[Batches], Iterator[pa
     def refused(batches: Batches) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        from netflix_dagster.deliveries.quarantine import refused_schema
-
         schema = refused_schema()
-        for day, file in _parsed(batches, source):
-            where = {"table_name": table_name, "delivery_date": day, "source": source.name}
-            found = [{**where, **_told(file, refusal)} for refusal in file.refusals]
+        for day, reading in _arrived(batches, source):
+            file = reading.result
+            where = {"table_name": table_name, **as_columns(day), "source": source.name}
+            found = [{**where, **_told(file, refusal)} for refusal in (*file.refusals, *file.quarantined)]
             yield pa.RecordBatch.from_pylist(found, schema=schema)
 
     return refused
@@ -91,16 +91,11 @@ def _told(file: ParsedFile, refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def _parsed(batches: Batches, source: Source) -> Iterator[tuple[date, ParsedFile]]:
-    """Each file that belongs to a delivery, with the date of it."""
+def _arrived(batches: Batches, source: Source) -> Iterator[tuple[str, Reading]]:
+    """Each file that belongs to a delivery, to be read, with the key of it."""
     for batch in batches:
         for path, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             folder, name = os.path.split(path)
             day = os.path.basename(folder)
-            if not is_date(day) or passed_over(name):
-                continue
-            if source.format == "xlsx" and len(content) > MAX_FILE:
-                file = ParsedFile(path, "", refusals=(Refusal(*too_large(len(content)).told),))
-            else:
-                file = parse_bytes(content, source, path)
-            yield date.fromisoformat(day), file
+            if not misdated(day, source.every) and not passed_over(name):
+                yield day, open_bytes(content, source, path)

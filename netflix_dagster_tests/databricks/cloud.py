@@ -23,9 +23,10 @@ from netflix_dagster.defs.jobs import feed_job
 from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import load_sources
-from netflix_dagster_tests.defs.house import DIFFERS, PARTITIONS, QUIET, Row, as_csv
+from netflix_dagster_tests.defs.house import PARTITIONS, QUIET
 from netflix_dagster_tests.emulators.azurite import ACCOUNT
 from netflix_dagster_tests.emulators.databricks import Workspace
+from netflix_dagster_tests.lakehouse import DIFFERS, Row, as_csv
 
 VOLUME = "/Volumes/main/netflix/wheels"
 CLUSTER = "0101-120000-abcdefgh"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster import storage
+from netflix_dagster.azure import access
+from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.databricks.cloud import CLUSTER, Cloud
 from netflix_dagster_tests.emulators import azurite as emulator
 from netflix_dagster_tests.emulators.databricks import Workspace, workspace
@@ -31,9 +32,15 @@ def zones() -> Iterator[emulator.Azurite]:
     with emulator.azurite() as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment.items():
             patch.setenv(name, value)
-        storage._store.cache_clear()
+        connect_anew()
         yield running
-    storage._store.cache_clear()
+    connect_anew()
+
+
+def connect_anew() -> None:
+    """Take up what the environment says now, as the edge of a process does."""
+    get_settings.cache_clear()
+    access.connect(get_settings())
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from netflix_dagster.engine import spark
 from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.databricks.cloud import CHAIN, CLUSTER, Cloud, reason
-from netflix_dagster_tests.defs.house import House, checks, title
+from netflix_dagster_tests.defs.house import House, checks
 from netflix_dagster_tests.emulators.databricks import Workspace
+from netflix_dagster_tests.lakehouse import title
 
 DAY, NEXT = "2020-01-01", "2020-02-01"
 FIRST = (*map(title, (1, 2, 3)), title(9, release_year="soon"))

@@ -20,9 +20,10 @@ from netflix_dagster import storage
 from netflix_dagster.defs.databricks import RUN_TAG
 from netflix_dagster.lake import store
 from netflix_dagster_tests.databricks.cloud import CHAIN, Cloud, reason, wait_for
-from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized, title
+from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized
 from netflix_dagster_tests.emulators.azurite import KEY, Azurite
 from netflix_dagster_tests.emulators.databricks.runs import Run, kill
+from netflix_dagster_tests.lakehouse import title
 
 DAY, NEXT = "2020-01-01", "2020-02-01"
 RELEASE = tuple(map(title, (1, 2, 3, 4)))

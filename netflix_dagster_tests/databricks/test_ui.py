@@ -16,9 +16,9 @@ from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster_tests.browser.conftest import CHROMIUM, QUIETLY
 from netflix_dagster_tests.browser.dagster_dev import GOLD_WITHIN, DagsterDev
 from netflix_dagster_tests.databricks.cloud import CLUSTER, Cloud, wait_for
-from netflix_dagster_tests.defs.house import as_csv, title
 from netflix_dagster_tests.emulators.azurite import Azurite
 from netflix_dagster_tests.emulators.databricks import workspace
+from netflix_dagster_tests.lakehouse import as_csv, title
 
 DAY = "2020-01-01"
 NODES = """{ assetNodes { assetKey { path } isPartitioned opNames partitionDefinition { name } partitionKeys

@@ -54,6 +54,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]
     assert made.run(DAY, only=TABLES).success
     found = state(made)
     assert len(found["gold.fact_catalogue_change"]) == len(found["silver.titles"]) == 4
-    assert (len(found["quarantine"]), len(found["ledger"])) == (4, 1)
+    assert (len(found["quarantine"]), len(found["deliveries"])) == (10, 1)  # a title, and what all lists say of it
     made.instance.dispose()
     return found

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netflix_dagster import storage
-from netflix_dagster.deliveries import ledger
 from netflix_dagster.lake import store
 from netflix_dagster.storage import ZONE, AzureFolder
-from netflix_dagster_tests.defs.house import DIFFERS, PARTITIONS, House, title
+from netflix_dagster_tests.defs.house import PARTITIONS, House
 from netflix_dagster_tests.emulators.azurite import ACCOUNT
+from netflix_dagster_tests.lakehouse import DIFFERS, title
 
 DAY = "2020-03-01"
 RELEASE = (title(1), title(2, rating="R"), title(5), title(8, release_year="soon"), title(9))
@@ -50,7 +50,8 @@ class CloudHouse(House):
 
 
 def state(house: House) -> dict[str, list[str]]:
-    """The tables, what lies in the quarantine and what the ledger says of each delivery."""
+    """The tables, what lies in the quarantine and what has become of each delivery."""
     refused = sorted(repr(row) for row in house.rows("quality.quarantine"))
-    said = sorted(repr((key, e.status, e.reason, e.records)) for key, e in ledger.latest(house.tables).items())
-    return {**house.contents(), "quarantine": refused, "ledger": said}
+    found = house.life.deliveries.items()
+    said = sorted(repr((place, d.status, d.newest.why, d.newest.records, d.standing is d.newest)) for place, d in found)
+    return {**house.contents(), "quarantine": refused, "deliveries": said}

@@ -13,11 +13,11 @@ from azure.storage.blob import BlobLeaseClient, ContainerClient
 
 from netflix_dagster.lake import maintenance, store
 from netflix_dagster_tests.azure.conftest import azure, environment, running_cloud  # noqa: F401  fixtures
-from netflix_dagster_tests.defs.house import as_csv
-from netflix_dagster_tests.defs.test_landing_in_adls import failures
+from netflix_dagster_tests.defs.house import failures
 from netflix_dagster_tests.emulators.azurite import KEY, Azurite
 from netflix_dagster_tests.emulators.cloud import Cloud
 from netflix_dagster_tests.faults.house import DAY, RELEASE, TABLES, CloudHouse, state
+from netflix_dagster_tests.lakehouse import as_csv
 
 
 def leased(account: Azurite, container: str, below: str) -> list[BlobLeaseClient]:
@@ -61,25 +61,30 @@ def test_a_lease_on_an_old_file_stops_its_removal_and_nothing_else(account: Azur
 
 PROGRAM = """
 import json, sys
-from netflix_dagster.azure import outage
-from netflix_dagster.compute.build import build
+from netflix_dagster.azure import access, outage
+from netflix_dagster.build.runner import Session
 from netflix_dagster.lake import store
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
+import netflix_dagster.tables
 
 outage.PAUSES = (0.1, 0.1)
 settings = get_settings()
-build("bronze.netflix_catalogue", [sys.argv[1]], settings, "one")
-print("built", flush=True)
-sys.stdin.readline()
-try:
-    build("silver.titles", [sys.argv[1]], settings, "one")
-except Exception as error:
-    print(json.dumps([type(error).__name__, str(error)]), flush=True)
-else:
-    print(json.dumps(["", ""]), flush=True)
-sys.stdin.readline()
-build("silver.titles", [sys.argv[1]], settings, "one")
-print(json.dumps(store.delivery_rows(settings.lake, "silver.titles")))
+access.connect(settings)
+tables = ("bronze.netflix_catalogue", "silver.titles")
+with Session(settings, load_sources(), "one", tables, {"catalogue": [sys.argv[1]]}) as session:
+    session.build(tables[0])
+    print("built", flush=True)
+    sys.stdin.readline()
+    try:
+        session.build(tables[1])
+    except Exception as error:
+        print(json.dumps([type(error).__name__, str(error)]), flush=True)
+    else:
+        print(json.dumps(["", ""]), flush=True)
+    sys.stdin.readline()
+    session.build(tables[1])
+print(json.dumps(store.delivery_rows(settings.lake, tables[1])))
 """
 
 

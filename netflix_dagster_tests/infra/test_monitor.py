@@ -13,8 +13,9 @@ import pytest
 
 import netflix_dagster
 from netflix_dagster.build import telemetry
-from netflix_dagster_tests.defs.house import House, title
+from netflix_dagster_tests.defs.house import House
 from netflix_dagster_tests.emulators.appinsights import Insights, insights, telling
+from netflix_dagster_tests.lakehouse import title
 
 MONITOR = Path(netflix_dagster.__file__).parents[1] / "infra" / "monitor"
 WORKBOOK = json.loads((MONITOR / "workbook.json").read_text())
@@ -29,14 +30,18 @@ GOOD, BAD = "2020-01-01", "2020-02-01"
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insights]:
-    """What a good and a refused delivery told, and a feed that was measured as late."""
+    """What a good and a refused delivery told, a run that failed, and a feed that was measured as late."""
     house = House(tmp_path_factory.mktemp("house"))
     with insights() as stub, telling(stub.connection, tmp_path_factory.mktemp("kept")):
         house.release(GOOD, *map(title, (1, 2, 3, 4)), title(9, release_year="soon"))
         chain = ["bronze.netflix_catalogue", "silver.titles"]
         assert house.run(GOOD, only=chain).success
         house.land("netflix_catalogue", BAD, "<!DOCTYPE html><html></html>")
-        assert not house.run(BAD, only=chain).success
+        assert house.run(BAD, only=chain).success  # a refused delivery is no failure of the run
+        wall = house.tables / "gold" / "dim_genre"
+        wall.parent.mkdir()
+        wall.write_text("a file where the table should be")
+        assert not house.run(BAD, only=["gold.dim_genre"]).success
         telemetry.fresh("catalogue", 1.0, 400)
         telemetry.fresh("charts", 12.0, 10)
         telemetry.flush()
@@ -83,7 +88,7 @@ def test_the_workbook_shows_the_right_numbers(told: Insights) -> None:
         "silver.titles",
     }
     (runs,) = told.kql(PARTS["runs"])
-    assert (runs["runs"], runs["failed"]) == (2, 1)
+    assert (runs["runs"], runs["failed"]) == (3, 1)
     shares = {row["table_name"]: row["share"] for row in told.kql(PARTS["quarantine"])}
     assert shares["silver.titles"] == pytest.approx(1 / 5)
     assert {row["feed"]: row["days"] for row in told.kql(PARTS["freshness"])} == {"catalogue": 1.0, "charts": 12.0}

@@ -28,9 +28,10 @@ FIRST: Rows = [("2020-01-01", "a", 1, ["x"]), ("2020-01-02", "b", 1, [])]
 ELSEWHERE = """
 import json, sys
 from pathlib import Path
-from netflix_dagster.lake import engines
+from netflix_dagster.engine import sessions
+from netflix_dagster.settings import Settings
 from netflix_dagster_tests.lake.test_other_engines import make, merge, rows
-spark, lake = engines.session("sail"), Path(sys.argv[1])
+spark, lake = sessions.session(Settings(engine="sail")), Path(sys.argv[1])
 for word in sys.argv[2:]:
     make(spark, lake) if word == "make" else merge(spark, lake, word)
 print(json.dumps(rows(spark, lake)))
@@ -45,7 +46,7 @@ def contract() -> Table:
         Column("names", "array<string>", ""),
         Column("loaded_at", "timestamp", ""),
     )
-    return Table(NAME, "catalogue", "", "", ("id",), columns, (), lambda: None, "per_delivery")  # type: ignore[arg-type,return-value]
+    return Table(NAME, "", "", ("id",), columns, "catalogue", (), lambda: None, "per_delivery")  # type: ignore[arg-type,return-value]
 
 
 def make(spark: SparkSession, lake: Path) -> None:

@@ -20,7 +20,7 @@ NAME = "silver.trial"
 
 def contract(*extra: Column, write: str = "per_delivery", id_type: str = "string") -> Table:
     columns = (Column("delivery_date", "date", ""), Column("id", id_type, ""), *extra)
-    return Table(NAME, "catalogue", "", "", ("id",), columns, (), lambda: None, write)  # type: ignore[arg-type,return-value]
+    return Table(NAME, "", "", ("id",), columns, "catalogue", (), lambda: None, write)  # type: ignore[arg-type,return-value]
 
 
 def rows(spark: SparkSession, *pairs: tuple[str, str], more: str = "") -> DataFrame:

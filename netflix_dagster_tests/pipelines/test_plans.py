@@ -12,6 +12,7 @@ import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.engine import sessions
 from netflix_dagster.pipelines import QUARANTINE, REFUSED_FILES, _Pipeline, judged_name
+from netflix_dagster.settings import get_settings
 
 AT_ONCE = {"as_of_join", "co_group_map", "deduplicate", "drop", "drop_na", "fill_na", "group_map", "replace", "sample"}
 AT_ONCE |= {"to_schema", "transpose", "unpivot", "with_columns", "with_columns_renamed"}
@@ -39,7 +40,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], lis
 
     with graph.graph_element_registration_context(Registry()):
         landing = tmp_path_factory.mktemp("landing")
-        _Pipeline(pipelines, sessions.session("sail"), landing, native=False).register()
+        _Pipeline(pipelines, sessions.session(get_settings()), landing, landing, native=False).register()
     return outputs, flows
 
 
@@ -62,7 +63,7 @@ def test_every_table_of_the_contract_is_a_dataset(registered: tuple[list[Any], l
 
 def test_plans_name_what_they_read_and_need_none_of_it_yet(registered: tuple[list[Any], list[Any]]) -> None:
     _, flows = registered
-    session: Any = sessions.session("sail")
+    session: Any = sessions.session(get_settings())
     for flow in flows:
         found = list(relations(flow.func()._plan.plan(session.client)))
         assert {relation.WhichOneof("rel_type") for relation in found} & AT_ONCE == set(), flow.name

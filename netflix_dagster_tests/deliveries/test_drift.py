@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netflix_dagster.build import conservation
 from netflix_dagster.build.door import CHECKS, NO_DRIFT
-from netflix_dagster.deliveries import columns, drift, ledger, quarantine
+from netflix_dagster.deliveries import columns, drift, quarantine
 from netflix_dagster.deliveries.columns import Seen, kind_of, look, together
+from netflix_dagster.deliveries.life import Status
 from netflix_dagster.files.parsing import parse_bytes
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import MOST_NAME, SourcesError
-from netflix_dagster_tests.lake.corpus import FILMS
-from netflix_dagster_tests.lake.door import Columns, Door, check
+from netflix_dagster_tests.build.door import Columns, Door, check
+from netflix_dagster_tests.files.corpus import FILMS
 
 pytestmark = pytest.mark.usefixtures("spark")
 N = 24
@@ -97,9 +99,9 @@ def test_deliveries_of_one_call_are_compared_with_each_other_by_date(door: Door)
     door.land("2020-01-08", {**PLAIN, "mood": ["x"] * N})
     outcomes = door.take("2020-01-15", "2020-01-01", "2020-01-08")
     assert [(day, check(outcome).message) for day, outcome in outcomes.items()] == [
-        ("2020-01-15", "the columns are as on 2020-01-08"),
         ("2020-01-01", "there is no earlier delivery to compare with"),
         ("2020-01-08", "since 2020-01-01: new mood"),
+        ("2020-01-15", "the columns are as on 2020-01-08"),
     ]
 
 
@@ -226,11 +228,11 @@ def test_headers_that_can_be_no_column_are_rescued(tmp_path: Path) -> None:
     door = Door(tmp_path, "evolve")
     odd = ("loaded_at", "sheet", "1st", "Überraschung", "x" * (MOST_NAME + 1), "")
     door.land("2020-01-01", {**PLAIN, "Mood": ["a"] * N, "mood": ["b"] * N, **{name: ["c"] * N for name in odd}})
-    for said in ("; kept in columns of their own: Mood", ""):  # the second time the table has the column
-        known = check(door.take("2020-01-01")["2020-01-01"], "known_columns")
+    for again in (False, True):  # the second time the table has the column
+        known = check(door.take("2020-01-01", again=again)["2020-01-01"], "known_columns")
         assert known.broken == len(odd) + 1
         assert known.message.startswith("kept in rescued_data: (column 12), 1st, loaded_at, mood, sheet, xxx")
-        assert known.message.endswith(f", Überraschung{said}")
+        assert known.message.endswith(", Überraschung; kept in columns of their own: Mood")
         (kept,) = {(row["mood"], row["rescued_data"]) for row in door.rows()}
         assert kept[0] == "a"
         assert json.loads(kept[1]) == {"mood": "b", "(column 12)": "c", **{name: "c" for name in odd if name}}
@@ -269,6 +271,50 @@ def test_the_order_of_arrival_changes_no_row_of_an_evolving_source(tmp_path: Pat
     assert [row["tone"] for row in ends[0][::N]] == [None, "y", "z"]
 
 
+def test_every_attempt_of_an_evolving_source_brings_its_own_columns(tmp_path: Path) -> None:
+    """Also one that lacks columns of the attempt before, and one that comes back."""
+    door = Door(tmp_path, "evolve")
+    first, second = {**PLAIN, "mood": ["sad"] * N}, {**PLAIN, "tone": ["dark"] * N}
+    door.deliver("2020-01-01", first)
+    door.deliver("2020-01-01", second)
+    assert {(row["mood"], row["tone"]) for row in door.rows()} == {(None, "dark")}
+    assert "mood" not in door.seen("2020-01-01")
+    door.deliver("2020-01-08", {**PLAIN, "Tone": ["light"] * N, "era": ["old"] * N})
+    door.deliver("2020-01-01", first)
+    assert {(row["mood"], row["tone"], row["era"]) for row in door.rows()} == {
+        ("sad", None, None),
+        (None, "light", "old"),
+    }
+    assert {row["rescued_data"] for row in door.rows()} == {None}
+
+
+def test_several_new_deliveries_of_different_columns_are_taken_at_once(tmp_path: Path) -> None:
+    door = Door(tmp_path, "evolve")
+    door.land("2020-01-01", {**PLAIN, "mood": ["sad"] * N})
+    door.land("2020-01-08", {**PLAIN, "tone": ["dark"] * N})
+    door.land("2020-01-08", {**PLAIN, "era": ["old"] * N}, "more.csv")
+    door.land("2020-01-15", b"show_id,title,echo\n")
+    door.take("2020-01-01", "2020-01-08", "2020-01-15")
+    assert {(row["mood"], row["tone"], row["era"]) for row in door.rows()} == {
+        ("sad", None, None),
+        (None, "dark", None),
+        (None, None, "old"),
+    }
+
+
+def test_a_source_that_begins_to_evolve_goes_on_with_its_table(tmp_path: Path) -> None:
+    door = Door(tmp_path, "rescue")
+    door.deliver("2020-01-01", {**PLAIN, "mood": ["sad"] * N})
+    door.policy("evolve")
+    door.deliver("2020-01-08", {**PLAIN, "mood": ["glad"] * N})
+    assert {(row["mood"], row["rescued_data"]) for row in door.rows()} == {
+        (None, '{"mood": "sad"}'),
+        ("glad", None),
+    }
+    door.take("2020-01-01", again=True)
+    assert {(row["mood"], row["rescued_data"]) for row in door.rows()} == {("sad", None), ("glad", None)}
+
+
 # refuse
 
 
@@ -283,8 +329,8 @@ def test_a_strict_source_holds_back_what_its_sources_do_not_foresee(tmp_path: Pa
     assert found.message == outcome.held_back
     assert found.message.startswith("since 2020-01-01: new mood; gone added; films refuses such changes; nothing was")
     assert door.rows() == before
-    state = ledger.latest(door.settings.lake)["films", "2020-01-08"]
-    assert (state.status, state.reason) == ("refused", outcome.held_back)
+    newest = door.life.deliveries["films", "2020-01-08"].newest
+    assert (newest.status, newest.rule, newest.reason) == (Status.REFUSED, NO_DRIFT, outcome.held_back)
     (reason,) = quarantine.reasons(door.settings.lake)
     assert (reason["rule"], reason["rows"]) == (NO_DRIFT, 1)
     assert reason["reason"] == "since 2020-01-01: new mood; gone added; films refuses such changes"
@@ -370,4 +416,6 @@ def test_whatever_a_file_holds_its_columns_can_be_looked_at(text: str) -> None:
 def test_every_outcome_carries_every_check(door: Door) -> None:
     door.land("2020-01-01", PLAIN)
     outcomes = door.take("2020-01-01", "2020-01-02")
-    assert all([c.name for c in o.checks] == [name for name, _, _ in CHECKS] for o in outcomes.values())
+    told = {day: [check.name for check in outcome.checks] for day, outcome in outcomes.items()}
+    asked = [name for name, _, _ in CHECKS]
+    assert told == {"2020-01-01": [*asked, conservation.RULE], "2020-01-02": asked}

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from netflix_dagster.build.door import ingest
 from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.files.parsing import parse_bytes
 from netflix_dagster.lake import store
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import FILLED, RESERVED, load_sources
-from netflix_dagster.tables.bronze import bronze_table
-from netflix_dagster_tests.lake.corpus import CORPUS, FILMS, HEAD, TWO, Hostile
-from netflix_dagster_tests.lake.door import Door
+from netflix_dagster_tests.build.door import Door
+from netflix_dagster_tests.files.corpus import CORPUS, FILMS, HEAD, TWO, Hostile
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -54,12 +52,11 @@ def landed(
 ) -> tuple[Path, dict[str, tuple[Hostile, Outcome]]]:
     """A lake that was asked to take every file of the corpus, a delivery each, in one call."""
     door = Door(tmp_path_factory.mktemp("hostile"))
-    assert door.settings.sources
-    door.settings.sources.write_text(sources_yaml())
+    door.say(sources_yaml())
     files = {str(FIRST + timedelta(n)): file for n, file in enumerate(f for f in CORPUS if f.source is FILMS)}
     for day, file in files.items():
         door.land(day, file.data)
-    outcomes = ingest(bronze_table(FILMS), list(files), door.settings, "run")
+    outcomes = door.take(*files)
     return door.settings.lake, {day: (file, outcomes[day]) for day, file in files.items()}
 
 

@@ -44,7 +44,7 @@ def taken(judged: DataFrame, table: Table, native: bool) -> DataFrame:
             if rule.references and rule.on_fail == "drop":
                 stay = stay & ~expectations.breaks(table, rule.name)
     rows = judged.where(stay).select(*table.column_names)
-    return rows.join(F.broadcast(_held_back(judged, table)), "delivery_date", "left_anti")
+    return rows.join(F.broadcast(_held_back(judged, table)), list(table.delivery_columns), "left_anti")
 
 
 def _held_back(judged: DataFrame, table: Table) -> DataFrame:
@@ -58,8 +58,8 @@ def _held_back(judged: DataFrame, table: Table) -> DataFrame:
     wrong += [
         F.coalesce(F.expr(rule.measure) > rule.limit, F.lit(False)) for rule in table.delivery_rules if rule.blocking
     ]
-    days = judged.groupBy("delivery_date").agg(reduce(lambda one, other: one | other, wrong).alias("wrong"))
-    return days.where("wrong").select("delivery_date")
+    days = judged.groupBy(*table.delivery_columns).agg(reduce(lambda one, other: one | other, wrong).alias("wrong"))
+    return days.where("wrong").select(*table.delivery_columns)
 
 
 def refused(judged: DataFrame, table: Table) -> DataFrame:
@@ -74,6 +74,7 @@ def refused(judged: DataFrame, table: Table) -> DataFrame:
     return expectations.refused(expectations.settle(judged, table), table).select(
         F.lit(table.name).alias("table_name"),
         "delivery_date",
+        (F.col("delivery_hour") if "delivery_hour" in there else F.lit(None).cast("int")).alias("delivery_hour"),
         F.lit(None).cast("string").alias("source"),
         (F.col("source_file") if "source_file" in there else F.lit(None).cast("string")).alias("source_file"),
         (F.col("record_number") if "record_number" in there else F.lit(None).cast("bigint")).alias("record_number"),

@@ -1,4 +1,4 @@
-"""A landing folder and a lake with one source of films, and the real door between them."""
+"""A lakehouse with one source of films, and the real runner between its landing folder and its bronze table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.build.door import NO_DRIFT, ingest
+from netflix_dagster import tables
+from netflix_dagster.build.door import NO_DRIFT
+from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.deliveries import columns
 from netflix_dagster.deliveries.columns import Seen
+from netflix_dagster.deliveries.life import Life
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import Source, load_sources
 from netflix_dagster.settings import Settings
-from netflix_dagster.tables.bronze import bronze_table
 
 SOURCES = """
 feeds: {{films: {{description: Films, expected_every_days: 7}}}}
@@ -29,6 +31,7 @@ sources:
       hours: {{description: Hours, required: false, aliases: [hours_viewed]}}
       added: {{description: Day, required: false}}
 """
+BRONZE = "bronze.films"
 Columns = Mapping[str, Sequence[object]]
 
 
@@ -41,12 +44,20 @@ class Door:
         self.policy(policy)
 
     def policy(self, policy: str) -> None:
+        self.say(SOURCES.format(policy=policy))
+
+    def say(self, sources: str) -> None:
+        """Have another ``sources.yaml``."""
         assert self.settings.sources
-        self.settings.sources.write_text(SOURCES.format(policy=policy))
+        self.settings.sources.write_text(sources)
 
     @property
     def source(self) -> Source:
         return load_sources(self.settings.sources).sources["films"]
+
+    @property
+    def life(self) -> Life:
+        return Life.read(self.settings.lake)
 
     def land(self, day: str, file: Columns | bytes, name: str = "films.csv") -> Path:
         path = self.settings.landing / "films" / day / name
@@ -58,9 +69,15 @@ class Door:
             path.write_text("\n".join([",".join(file), *lines, ""]))
         return path
 
-    def take(self, *days: str) -> dict[str, Outcome]:
-        outcomes = ingest(bronze_table(self.source), days, self.settings, "run")
-        return {str(day): outcome for day, outcome in outcomes.items()}
+    def take(self, *days: str, again: bool = False) -> dict[str, Outcome]:
+        """Have the runner build the bronze table for some deliveries."""
+        sources = load_sources(self.settings.sources)
+        tables.declare(sources)
+        try:
+            with Session(self.settings, sources, "run", [BRONZE], {"films": days}, again=again) as session:
+                return {str(day): outcome for day, outcome in session.build(BRONZE).outcomes.items()}
+        finally:
+            tables.declare(load_sources())
 
     def deliver(self, day: str, file: Columns) -> Check:
         """Land a delivery, take it, and say what the check found."""
@@ -68,7 +85,7 @@ class Door:
         return check(self.take(day)[day])
 
     def rows(self) -> list[dict[str, Any]]:
-        held = store.read_arrow(self.settings.lake, "bronze.films")
+        held = store.read_arrow(self.settings.lake, BRONZE)
         kept = held.drop_columns(["loaded_at", "run_id"]).to_pylist() if held is not None else []
         return sorted(kept, key=lambda row: (row["delivery_date"], row["source_file"], row["record_number"]))
 

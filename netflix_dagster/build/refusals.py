@@ -1,0 +1,56 @@
+"""Rows that the rules of a table refuse, as rows of the quarantine: with the record that each was delivered as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts.contract import Table
+from netflix_dagster.contracts.report import Outcome
+from netflix_dagster.deliveries import attempts, provenance, quarantine
+from netflix_dagster.deliveries.refused import capped
+from netflix_dagster.landing.keys import of_row
+from netflix_dagster.landing.sources import Sources
+from netflix_dagster.storage import Place
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def refused_rows(
+    judged: DataFrame,
+    table: Table,
+    outcomes: Mapping[str | None, Outcome],
+    lake: Place,
+    sources: Sources,
+    picked: Mapping[str, attempts.Picked],
+) -> list[quarantine.Refused]:
+    """The refused rows of a table; ``picked`` are the attempts of its bronze tables that they were made from."""
+    if not any(outcome.quarantined for outcome in outcomes.values()):
+        return []
+    rules = {rule.name: rule for rule in expectations.all_rules(table) if rule.on_fail == "drop"}
+    refused = expectations.refused(judged, table).select(*table.column_names, expectations.BROKEN)
+    rows = capped(refused.toArrow(), rules=expectations.BROKEN).to_pylist()
+    records = provenance.behind(lake, sources, table, rows, picked)
+    found = []
+    for row, record in zip(rows, records, strict=True):
+        stands_for, broken = row.pop("refused_rows"), [name for name in row.pop(expectations.BROKEN) if name in rules]
+        found.append(
+            quarantine.Refused(
+                table_name=table.name,
+                delivery_date=of_row(row),
+                source_file=row.get("source_file"),
+                record_number=row.get("record_number"),
+                line_number=record.line,
+                raw=record.raw,
+                rules=tuple(broken),
+                reasons=tuple(rules[name].description for name in broken),
+                hints=tuple(rules[name].hint for name in broken),
+                source=record.source,
+                row=json.dumps(row, ensure_ascii=False, default=str),
+                refused_rows=stands_for,
+            )
+        )
+    return found

@@ -1,0 +1,186 @@
+"""The rows of every attempt as delivered, beside the tables: ``<lake>/_attempts/<source>/<date>/<attempt>.parquet``.
+
+An attempt is written once, at the door, and never changed. Bronze is what of them stands; whatever is under trial, held
+or superseded lies here alone, where no reader of the tables sees it. So a verdict may change later, and a table be
+built again, though the file has left landing long ago.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netflix_dagster import storage
+from netflix_dagster.contracts.contract import Table
+from netflix_dagster.deliveries.columns import Seen
+from netflix_dagster.lake import store
+from netflix_dagster.storage import Place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+FOLDER = "_attempts"
+_FACTS = b"netflix_dagster"
+Picked = Mapping[str, str]
+"""The attempt of each of some deliveries of one source, by date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the door found out about an attempt besides its rows: how many, and what its columns look like."""
+
+    records: int
+    columns: tuple[Seen, ...] = ()
+    unknown: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    quarantined: int = 0
+
+    def dump(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def load(cls, text: bytes) -> Facts:
+        said = json.loads(text)
+        said["columns"] = tuple(Seen(**seen) for seen in said["columns"])
+        return cls(**{**said, "unknown": tuple(said["unknown"]), "absent": tuple(said["absent"])})
+
+
+def place(lake: Place, source: str, key: str, fingerprint: str) -> Place:
+    """The file that holds the rows of an attempt."""
+    return lake / FOLDER / source / key / f"{fingerprint}.parquet"
+
+
+def is_kept(lake: Place, source: str, key: str, fingerprint: str) -> bool:
+    """Whether the rows of an attempt lie aside; those of a lake of the version before lie in bronze alone."""
+    return storage.is_file(place(lake, source, key, fingerprint))
+
+
+@contextmanager
+def writing() -> Iterator[Writer]:
+    """Takes the rows of an attempt batch by batch; ``keep`` puts them in their place, else nothing is left of them."""
+    with tempfile.TemporaryDirectory(prefix="netflix-attempt-") as folder:
+        writer = Writer(Path(folder))
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+class Writer:
+    """Takes the rows of one attempt. Files of one delivery may differ in their columns, where a table evolves."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: dict[pa.Schema, Any] = {}
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add some rows, with columns of the bronze table."""
+        import pyarrow.parquet as pq
+
+        if batch.schema not in self._parts:
+            file = self._folder / f"{len(self._parts)}.parquet"
+            self._parts[batch.schema] = pq.ParquetWriter(file, batch.schema, compression="zstd")
+        self._parts[batch.schema].write_batch(batch)
+
+    def keep(self, lake: Place, source: str, key: str, fingerprint: str, facts: Facts) -> None:
+        """Put the rows in their place, whole or not at all."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not self._parts:
+            self.write(pa.record_batch([pa.array([], pa.int64())], names=["record_number"]))
+        if len(self._parts) > 1:
+            self._join()
+        (writer,) = self._parts.values()
+        writer.add_key_value_metadata({_FACTS.decode(): facts.dump().decode()})
+        self.close()
+        assert isinstance(writer, pq.ParquetWriter)
+        storage.put(place(lake, source, key, fingerprint), Path(writer.where))
+
+    def _join(self) -> None:
+        """Make one file of those of different columns."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.close()
+        schema = pa.unify_schemas(list(self._parts))
+        joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
+        for part in self._parts.values():
+            for batch in pq.ParquetFile(part.where).iter_batches():
+                absent = {field.name: pa.nulls(batch.num_rows, field.type) for field in schema}
+                columns = absent | dict(zip(batch.schema.names, batch.columns, strict=True))
+                joined.write_batch(pa.record_batch([columns[name] for name in schema.names], schema=schema))
+        self._parts = {schema: joined}
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for writer in self._parts.values():
+            writer.close()
+
+
+def facts(lake: Place, source: str, key: str, fingerprint: str) -> Facts | None:
+    """What is known of an attempt whose rows lie aside; None when they do not."""
+    import pyarrow.parquet as pq
+
+    try:
+        with storage.opened(place(lake, source, key, fingerprint)) as file:
+            said = (pq.ParquetFile(file).metadata.metadata or {}).get(_FACTS)
+    except FileNotFoundError:
+        return None
+    return Facts.load(said) if said else None
+
+
+def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> DataFrame:
+    """The rows of some attempts, with the columns of ``table``, their bronze table.
+
+    An attempt that does not lie aside is one that stands in bronze since before attempts were kept.
+    """
+    source = table.short_name
+    aside = {day: attempt for day, attempt in picked.items() if is_kept(lake, source, day, attempt)}
+    in_bronze = sorted(set(picked) - set(aside))
+    found = _in_bronze(spark, lake, table, in_bronze) if in_bronze else None
+    if aside:
+        paths = [str(place(lake, source, day, attempt)) for day, attempt in sorted(aside.items())]
+        rows = spark.read.schema(store.ddl(table)).parquet(*paths)
+        found = rows if found is None else found.unionByName(rows)
+    return found if found is not None else spark.createDataFrame([], store.ddl(table))
+
+
+def _in_bronze(spark: SparkSession, lake: Place, table: Table, days: Sequence[str]) -> DataFrame:
+    """Rows of a bronze table that may not have all its columns yet."""
+    from pyspark.sql import functions as F
+
+    rows = store.read(spark, lake, table, days)
+    absent = [column for column in table.columns if column.name not in rows.columns]
+    return rows.withColumns({c.name: F.lit(None).cast(c.type) for c in absent}).select(*table.column_names)
+
+
+def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:
+    """Some columns of the rows of some attempts, read without an engine; None when there are no such rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source, found, in_bronze = table.short_name, [], []
+    for day, attempt in sorted(picked.items()):
+        try:
+            with storage.opened(place(lake, source, day, attempt)) as file:
+                rows = pq.ParquetFile(file)
+                there = [name for name in columns if name in rows.schema_arrow.names]
+                read = rows.read(there)
+        except FileNotFoundError:
+            in_bronze.append(day)
+            continue
+        if read.num_rows:
+            found.append(read.filter(where) if where is not None else read)
+    if in_bronze:
+        here = store.delivery_filter(in_bronze)
+        rows = store.read_arrow(lake, table.name, columns=list(columns), where=here if where is None else here & where)
+        if rows is not None:
+            found.append(rows)
+    return pa.concat_tables(found, promote_options="default") if found else None

@@ -1,0 +1,142 @@
+"""What stands, stands until something better has passed every gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import upstream_of
+from netflix_dagster.deliveries import decisions
+from netflix_dagster.deliveries.life import Status
+from netflix_dagster_tests.lakehouse import Lakehouse, split_files, title
+
+pytestmark = pytest.mark.usefixtures("spark")
+D1, D2, D3 = "2020-01-01", "2020-02-01", "2020-03-01"
+WHOLE, CAST = "netflix_catalogue", "netflix_cast"
+JUDGED = [name for name, table in TABLES.items() if table.feed == "catalogue" and table.judged_by_delivery]
+GOLD = "gold.fact_catalogue_change"
+WITH_GOLD = {*JUDGED, *upstream_of([GOLD]), GOLD}
+"""Enough of the whole tables: all are built in the same way."""
+FORTY, TEN = [title(n) for n in range(40)], [title(n) for n in range(10)]
+MANGLED = [title(n, release_year="soon") for n in range(3)] + [title(9)]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Lakehouse:
+    return Lakehouse(tmp_path)
+
+
+def titles(house: Lakehouse, day: str) -> int:
+    return sum(str(row["delivery_date"]) == day for row in house.rows("silver.titles"))
+
+
+def test_a_truncated_replacement_leaves_what_it_was_to_replace(house: Lakehouse) -> None:
+    house.release(D1, *FORTY)
+    house.release(D2, *FORTY)
+    house.build(D1, D2, only=WITH_GOLD)
+    before = house.contents()
+    house.release(D2, *TEN)
+    told = house.build(D2, only=WITH_GOLD)
+    assert house.contents() == before, "the verdict is of what stands"
+    assert told["silver.releases"].held_back.keys() == {D2}, "and it is told what is held, and why"
+    delivery = house.delivery(WHOLE, D2)
+    assert (delivery.newest.status, delivery.newest.table, delivery.newest.rule) == (
+        Status.HELD,
+        "silver.releases",
+        "release_complete",
+    )
+    assert delivery.standing is not None and delivery.standing is not delivery.newest
+
+    decisions.accept(house.tables, "catalogue", D2, "a closed market", "ravik")
+    house.build(D2, only=WITH_GOLD)
+    assert titles(house, D2) == 10
+    assert house.delivery(WHOLE, D2).newest.status is Status.STANDING
+
+    house.release(D2, *TEN[:9])
+    house.build(D2, only=JUDGED)
+    assert titles(house, D2) == 10, "another file needs another decision"
+
+
+def test_what_a_table_holds_is_in_no_table(house: Lakehouse) -> None:
+    house.release(D1, *MANGLED)
+    house.release(D2, *FORTY)
+    house.build(D1, D2, only=WITH_GOLD)
+    assert house.days("bronze.netflix_catalogue") == house.days("silver.titles") == {D2}
+    assert house.delivery(WHOLE, D1).newest.rule == "mostly_kept"
+    before = house.contents()
+    house.release(D2, *MANGLED)
+    house.build(D2, only=WITH_GOLD)
+    assert house.contents() == before
+
+
+def test_a_verdict_follows_an_earlier_release_that_comes_late(house: Lakehouse) -> None:
+    house.release(D2, *TEN)
+    house.build(D2, only=WITH_GOLD)
+    assert titles(house, D2) == 10
+    house.release(D1, *FORTY)
+    house.build(D1, only=WITH_GOLD)
+    assert house.days("silver.titles") == house.days("bronze.netflix_catalogue") == {D1}, "it is held now"
+    assert house.delivery(WHOLE, D2).newest.status is Status.HELD
+    house.release(D1, *TEN, *(title(n) for n in (50, 51)))
+    house.build(D1, only=WITH_GOLD)
+    assert house.days("silver.titles") == {D1, D2}, "and stands again, though nobody has landed it again"
+    assert {str(row["release_date"]) for row in house.rows("gold.fact_catalogue_change")} == {D1, D2}
+
+
+def test_the_gates_judge_new_titles_with_old_cast_lists(house: Lakehouse) -> None:
+    house.split(D1, *FORTY[:4])
+    house.build(D1, only=JUDGED)
+    before = house.contents()
+    files = split_files([title(n, cast=f"Somebody Else {n}", title=f"Another {n}") for n in range(4)])
+    house.land(
+        "netflix_titles", D1, files["netflix_titles"].replace("s0", "t0").replace("s1", "t1").replace("s2", "t2")
+    )
+    house.build(D1, only=JUDGED)
+    assert house.contents() == before, "most of the old cast belongs to no title of the new file"
+    house.land("netflix_titles", D1, files["netflix_titles"])
+    house.land(CAST, D1, files["netflix_cast"])
+    house.build(D1, only=JUDGED)
+    assert {row["title"] for row in house.rows("silver.titles")} == {f"Another {n}" for n in range(4)}
+    assert {row["person"] for row in house.rows("silver.title_cast")} == {f"Somebody Else {n}" for n in range(4)}
+
+
+def test_a_refused_file_is_as_one_that_has_not_landed(house: Lakehouse) -> None:
+    house.split(D1, *FORTY[:4])
+    house.land(CAST, D1, "cast\r\nOdalys Kestrelli\r\n")
+    house.build(D1, only=WITH_GOLD)
+    assert house.days("silver.titles") == {D1} and house.days("silver.title_cast") == set()
+    assert len(house.rows("silver.titles")) == 4 and house.rows(GOLD)
+    assert house.delivery(CAST, D1).newest.status is Status.REFUSED
+
+
+def test_a_delivery_that_is_withdrawn_leaves_every_table(house: Lakehouse) -> None:
+    house.release(D1, *FORTY)
+    house.build(D1, only=WITH_GOLD)
+    alone = house.contents()
+    house.release(D2, *FORTY[:39], title(50))
+    house.build(D2, only=WITH_GOLD)
+    decisions.withdraw(house.tables, WHOLE, D2, "sent by mistake", "ravik")
+    house.build(D2, only=WITH_GOLD)
+    assert house.contents() == alone
+    assert house.delivery(WHOLE, D2).status is Status.WITHDRAWN
+    with pytest.raises(decisions.DecisionError, match="withdrawn already"):
+        decisions.withdraw(house.tables, WHOLE, D2, "again")
+
+
+def test_a_rebuild_needs_no_landing(house: Lakehouse) -> None:
+    house.release(D1, *FORTY[:5])
+    house.build(D1, only=JUDGED)
+    before, versions = house.contents(), house.versions()
+    (house.landing / WHOLE / D1 / "file.csv").unlink()
+    house.build(D1, only=JUDGED)
+    assert house.contents() == before
+    assert house.versions()["bronze.netflix_catalogue"] > versions["bronze.netflix_catalogue"], "it was built again"
+
+
+def test_tables_of_a_feed_of_which_no_date_is_asked_for_stay_as_they_are(house: Lakehouse) -> None:
+    house.release(D1, *FORTY[:2])
+    reports = house.build(D1, only=["bronze.top10_global", "bronze.netflix_catalogue"])
+    assert (reports["bronze.top10_global"].outcomes, reports["bronze.top10_global"].blocked) == ({}, False)
+    assert house.days("bronze.netflix_catalogue") == {D1}
