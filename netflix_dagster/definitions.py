@@ -2,20 +2,31 @@
 
 import dagster as dg
 
+from netflix_dagster import tables
+from netflix_dagster.azure import access
 from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.databricks import lake_of
 from netflix_dagster.defs.external import external_assets, external_sensors
-from netflix_dagster.defs.jobs import accept_delivery, feed_job, lake_maintenance, replay_quarantine
+from netflix_dagster.defs.jobs import (
+    accept_delivery,
+    feed_job,
+    lake_maintenance,
+    list_deliveries,
+    replay_quarantine,
+    withdraw_delivery,
+)
 from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
-from netflix_dagster.defs.silence import freshness_sensors
+from netflix_dagster.defs.silence import freshness_sensor
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 
+access.connect(get_settings())
 sources = load_sources(get_settings().sources)
+tables.declare(sources)
 feeds = sources.feeds
 jobs = [feed_job(feed) for feed in feeds.values()]
 by_events = get_settings().landing_events is not None
@@ -23,12 +34,12 @@ landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor
 
 defs = dg.Definitions(
     assets=[*table_assets(get_settings().compute), *external_assets(sources)],
-    jobs=[*jobs, lake_maintenance, accept_delivery, replay_quarantine],
+    jobs=[*jobs, lake_maintenance, accept_delivery, withdraw_delivery, list_deliveries, replay_quarantine],
     sensors=[
         *landing,
         automation_sensor(),
         *alert_sensors(get_settings()),
-        *freshness_sensors(feeds.values()),
+        freshness_sensor(feeds),
         *external_sensors(sources),
     ],
     schedules=[lake_maintenance_schedule],

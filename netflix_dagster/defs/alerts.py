@@ -8,34 +8,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from netflix_dagster.azure.redaction import redact
-from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.failures import why_failed
 from netflix_dagster.defs.resources import Lake
+from netflix_dagster.defs.silence import late_feeds, silence
 from netflix_dagster.defs.webhook import Alert, post
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.lake import store
+from netflix_dagster.deliveries import life
+from netflix_dagster.deliveries.life import Event, Status
+from netflix_dagster.landing.sources import Feed
 from netflix_dagster.settings import Settings, get_settings
-from netflix_dagster.storage import Place
 
 OVERLAP = timedelta(minutes=10)
 """So far back each look at the runs goes again: one may be written down late."""
-MOST_NAMES = 5
-_LATE = (FreshnessState.WARN, FreshnessState.FAIL)
-_HELD_BACK = ("refused", "blocked")
+_HELD_BACK = (Status.REFUSED, Status.HELD)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Alerted:
     """What was told already. ``runs``: the failed runs that ended after ``since`` less the overlap. ``ledger``: time of
-    the last row of the ledger that was looked at. ``late``: the feeds that are."""
+    the last event in the life of deliveries that was looked at. ``late``: the feeds that are."""
 
     since: str = ""
     runs: tuple[str, ...] = ()
@@ -43,7 +38,7 @@ class Told:
     late: tuple[str, ...] = field(default=())
 
     @classmethod
-    def load(cls, text: str | None) -> "Told":
+    def load(cls, text: str | None) -> "Alerted":
         said = json.loads(text) if text else {}
         runs, late = (tuple(said.get(name, ())) for name in ("runs", "late"))
         return cls(said.get("since", ""), runs, said.get("ledger", ""), late)
@@ -65,8 +60,8 @@ def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         description="Tells people of failed runs, deliveries that are held back and feeds that are silent.",
     )
     def tell_people(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult:
-        told = Told.load(context.cursor)
-        alerts, after = look(context.instance, lake.settings.lake, told)
+        told = Alerted.load(context.cursor)
+        alerts, after = look(context.instance, lake, told)
         if alerts:
             post(_url(webhook.get_secret_value()), settings.alert_kind, alerts)
         said = f"told of {len(alerts)}" if alerts else "nothing to tell"
@@ -75,21 +70,22 @@ def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     return [tell_people]
 
 
-def look(instance: dg.DagsterInstance, lake: Place, told: Told) -> tuple[list[Alert], Told]:
+def look(instance: dg.DagsterInstance, lake: Lake, told: Alerted) -> tuple[list[Alert], Alerted]:
     """What is to be told now, and what will have been told then."""
     now = datetime.now(UTC)
     failed = _failed_runs(instance, told)
-    rows = _ledger(lake)
-    deliveries, read = _deliveries(instance, rows, told)
-    held_back = {row["run_id"] for row in rows if row["status"] in _HELD_BACK}
+    events = list(life.events(lake.settings.lake))
+    found = [event for event in events if event.source and event.status in _TOLD]
+    deliveries, read = _deliveries(instance, found, told)
+    held_back = {event.run_id for event in found if event.status in _HELD_BACK}
     runs = [_run_alert(instance, run) for run_id, run in failed.items() if run_id not in held_back]
-    feeds, late = _feeds(instance, told)
+    feeds, late = _feeds(silence(events), lake.sources.feeds, told)
     ended = {record.dagster_run.run_id for record in _ended(instance, (now - OVERLAP).timestamp())}
     known = ended & {*told.runs, *failed} if told.since else ended
-    return [*runs, *deliveries, *feeds], Told(now.isoformat(), tuple(sorted(known)), read, late)
+    return [*runs, *deliveries, *feeds], Alerted(now.isoformat(), tuple(sorted(known)), read, late)
 
 
-def _failed_runs(instance: dg.DagsterInstance, told: Told) -> dict[str, dg.DagsterRun]:
+def _failed_runs(instance: dg.DagsterInstance, told: Alerted) -> dict[str, dg.DagsterRun]:
     """The runs that failed since the last look and will not be tried again by themselves. A first look begins here."""
     if not told.since:
         return {}
@@ -119,71 +115,77 @@ def _run_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
     )
 
 
-def _ledger(lake: Place) -> list[dict[str, Any]]:
-    rows = store.read_arrow(lake, ledger.NAME)
-    found = rows.sort_by("recorded_at").to_pylist() if rows is not None else []
-    return [row for row in found if row["fingerprint"] != ledger.REOPENED]
+_TOLD = (Status.REFUSED, Status.HELD, Status.STANDING, Status.WITHDRAWN)
+"""What of the life of a delivery people are told."""
 
 
-def _deliveries(instance: dg.DagsterInstance, rows: list[dict[str, Any]], told: Told) -> tuple[list[Alert], str]:
-    """Deliveries whose standing has changed. A run that still goes on may change its mind: its rows wait."""
-    before: dict[tuple[str, str], dict[str, Any]] = {}
-    after: dict[tuple[str, str], dict[str, Any]] = {}
+def _deliveries(instance: dg.DagsterInstance, found: list[Event], told: Alerted) -> tuple[list[Alert], str]:
+    """Deliveries of which something else is to be said now. A run that still goes on may change its mind: what it wrote
+    down waits."""
+    before: dict[tuple[str, str], Event] = {}
+    after: dict[tuple[str, str], Event] = {}
     read = told.ledger
     ended: dict[str, bool] = {}
-    for row in rows:
-        when, key = row["recorded_at"].isoformat(), (row["source"], row["delivery_date"].isoformat())
+    for event in found:
+        when, key = event.at.isoformat() if event.at else "", (event.source or "", event.key)
         if when <= told.ledger:
-            before[key] = row
+            before[key] = event
             continue
-        run_id = row["run_id"]
+        run_id = event.run_id or ""
         if run_id not in ended:
-            run = instance.get_run_by_id(run_id)
+            run = instance.get_run_by_id(run_id) if run_id else None
             ended[run_id] = run is None or run.is_finished
         if not ended[run_id]:
             break
-        after[key], read = row, when
-    alerts = (_delivery_alert(*key, before.get(key), row) for key, row in after.items())
+        after[key], read = event, when
+    alerts = (_delivery_alert(*key, before.get(key), event) for key, event in after.items())
     return [alert for alert in alerts if alert], read
 
 
-def _delivery_alert(source: str, day: str, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Alert | None:
-    link = _link(now["run_id"])
-    if now["status"] not in _HELD_BACK:
-        if before is None or before["status"] not in _HELD_BACK:
+def _delivery_alert(source: str, day: str, before: Event | None, now: Event) -> Alert | None:
+    link = _link(now.run_id or "")
+    if now.status is Status.WITHDRAWN:
+        return Alert(
+            f"The file of {source} of {day} has left landing",
+            safe="Its rows stay in every table.",
+            todo=f"Land it again, or take the delivery away: netflix-dagster deliveries withdraw {source} {day}",
+        )
+    if now.status not in _HELD_BACK:
+        if before is None or before.status not in _HELD_BACK:
             return None
-        return Alert(f"{source} of {day} is accepted now", f"It had been {before['status']}.", link=link, good=True)
-    same = ("status", "reason", "fingerprint")
-    if before is not None and all(before[name] == now[name] for name in same):
+        return Alert(f"{source} of {day} is accepted now", f"It had been {before.status}.", link=link, good=True)
+    if before is not None and _said(before) == _said(now):
         return None
     return Alert(
-        f"{source} of {day} is {now['status']}",
-        redact(now["reason"] or ""),
+        f"{source} of {day} is {now.status}",
+        redact(_why(now)),
         "Nothing of it was written; what the tables held of that date stays.",
         "Mend the file and land it again, or see `netflix-dagster quarantine list` for every fault.",
         link,
     )
 
 
-def _feeds(instance: dg.DagsterInstance, told: Told) -> tuple[list[Alert], tuple[str, ...]]:
-    """Feeds of which a table is older than its freshness policy allows, as Dagster's freshness daemon judges."""
-    named = {asset_key(name): table for name, table in TABLES.items() if table.feed}
-    states = instance.get_freshness_state_records(list(named))
-    stale: dict[str, list[str]] = {}
-    for key, record in states.items():
-        if record.freshness_state in _LATE:
-            stale.setdefault(str(named[key].feed), []).append(named[key].name)
-    alerts = [_late_alert(feed, names) for feed, names in sorted(stale.items()) if feed not in told.late]
-    over = sorted(set(told.late) - set(stale))
-    alerts += [Alert(f"{feed} is up to date again", good=True) for feed in over]
-    return alerts, tuple(sorted(stale))
+def _why(event: Event) -> str:
+    reason = event.reason or ""
+    return f"{event.table_name}: {reason}" if event.status is Status.HELD else reason
 
 
-def _late_alert(feed: str, names: list[str]) -> Alert:
-    first, more = sorted(names)[:MOST_NAMES], len(names) - MOST_NAMES
+def _said(event: Event) -> tuple[str | None, ...]:
+    return event.status, event.table_name, event.reason, event.fingerprint
+
+
+def _feeds(ages: Mapping[str, float], feeds: Mapping[str, Feed], told: Alerted) -> tuple[list[Alert], tuple[str, ...]]:
+    """Feeds that have brought nothing new for longer than they say of themselves, and those that are in time again."""
+    late = late_feeds(ages, feeds)
+    alerts = [_late_alert(feeds[feed], ages[feed]) for feed in sorted(late - set(told.late))]
+    alerts += [Alert(f"{feed} is up to date again", good=True) for feed in sorted(set(told.late) - late)]
+    return alerts, tuple(sorted(late))
+
+
+def _late_alert(feed: Feed, days: float) -> Alert:
     return Alert(
-        f"{feed} is late: {len(names)} of its tables are older than they may be",
-        ", ".join(first) + (f" and {more} more" if more > 0 else ""),
+        f"{feed.name} is late: it brought nothing new for {days:.0f} days",
+        f"It is expected every {feed.expected_every_days} days.",
         "The tables hold what was last delivered.",
         "See whether the source still delivers, and whether a delivery of it is held back.",
     )

@@ -12,10 +12,10 @@ import dagster as dg
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES, Table
+from netflix_dagster.contracts.graph import build_order
 from netflix_dagster.defs.checks import asset_key, check_specs
-from netflix_dagster.defs.events import held_back, told
+from netflix_dagster.defs.events import events_of, held_back
 from netflix_dagster.defs.external import landed_by
-from netflix_dagster.defs.freshness import freshness
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
@@ -37,11 +37,11 @@ def table_assets(compute: str = "local") -> list[dg.AssetsDefinition]:
     takes minutes to start.
     """
     if compute == "databricks":
-        return [_assets("databricks", list(TABLES.values()), "databricks")]
-    return [_assets("__".join(t.name.split(".")), [t], f"{t.layer}_{t.short_name}") for t in TABLES.values()]
+        return [_assets("databricks", [TABLES[name] for name in build_order()])]
+    return [_assets("__".join(name.split(".")), [TABLES[name]]) for name in build_order()]
 
 
-def _assets(name: str, tables: Sequence[Table], pool: str) -> dg.AssetsDefinition:
+def _assets(name: str, tables: Sequence[Table]) -> dg.AssetsDefinition:
     """One step that builds the selected ones of some tables for the deliveries of the run, and tells of each."""
 
     @dg.multi_asset(
@@ -50,15 +50,14 @@ def _assets(name: str, tables: Sequence[Table], pool: str) -> dg.AssetsDefinitio
         check_specs=[check for table in tables for check in check_specs(table)],
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=len(tables) > 1,
-        pool=pool,
     )
     def build_tables(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
         selected = [table for table in tables if asset_key(table.name) in context.selected_asset_keys]
         deliveries = context.partition_keys if any(table.feed for table in selected) else []
         blocked = []
         for report in lake.reports(context, [table.name for table in selected], deliveries):
-            yield from told(context, report, lake)
-            if report.blocked:
+            yield from events_of(context, report, lake)
+            if report.blocked and not report.idle and not TABLES[report.table].judged_by_delivery:
                 blocked.append(report)
         if blocked:
             raise held_back(blocked)
@@ -72,10 +71,10 @@ def _spec(table: Table) -> dg.AssetSpec:
         deps=[*map(asset_key, table.reads), *landed_by(load_sources(get_settings().sources), table.name)],
         partitions_def=feed_partitions(table.feed) if table.feed else None,
         automation_condition=None if table.feed else FOLLOWS,
-        freshness_policy=freshness(table),
         group_name=table.layer,
         kinds={"deltalake", "pyspark"},
         owners=_owners(table),
+        skippable=True,
         tags={"layer": table.layer, **({"feed": table.feed} if table.feed else {}), **table.tags},
         description=_description(table),
         metadata=_metadata(table),

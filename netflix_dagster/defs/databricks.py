@@ -10,15 +10,17 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
+from netflix_dagster import storage
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import left_out
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.databricks.jobs import DatabricksRefused, DatabricksSettings, Job, workspace
-from netflix_dagster.databricks.step import Order, left_out
+from netflix_dagster.databricks.step import Order
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
@@ -52,6 +54,7 @@ class LakeOnDatabricks(Lake):
         said, before = _Said(), {name: store.version(self.settings.lake, name) for name in tables}
         reader = ReportsFrom(folder)
         with open_pipes_session(context, OrderTo(folder), reader, {"order": order.as_json()}) as session:
+            _may_leave_tables_out(context)
             name = f"netflix_dagster: {len(tables)} tables, {', '.join(deliveries[:3]) or 'no delivery'}"
             try:
                 job = Job.submit(client, settings, _parameters(session), name, folder.name)
@@ -79,7 +82,7 @@ class LakeOnDatabricks(Lake):
     ) -> Order:
         here = self.settings
         for name, place in (("NETFLIX_LANDING", here.landing), ("NETFLIX_LAKE", here.lake)):
-            if isinstance(place, Path) and not str(place).startswith(_MOUNTED):
+            if storage.is_local(place) and not str(place).startswith(_MOUNTED):
                 raise DatabricksRefused(
                     f"Databricks cannot see {place}, so nothing was submitted and every table is as it was. Set"
                     f" {name} to abfss://container@account.dfs.core.windows.net/folder, or NETFLIX_COMPUTE=local"
@@ -93,7 +96,8 @@ def lake_of(settings: Settings) -> Lake:
 
 
 class _Said:
-    """The reports that have come, each handed over once."""
+    """The reports that have come, each handed over once. ``blocked`` are the whole tables that stay as they were: what
+    is built from them is not awaited."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -105,9 +109,17 @@ class _Said:
             self.count += 1
             report = replace(Report.from_json(message), built_by=job.about(settings.tags))
             self.names.add(report.table)
-            if report.blocked:
+            if report.blocked and not TABLES[report.table].judged_by_delivery:
                 self.blocked.add(report.table)
             yield report
+
+
+def _may_leave_tables_out(context: dg.AssetExecutionContext) -> None:
+    """Let the step end without some of its outputs: of a refused delivery nothing is materialised.
+
+    Opening Pipes forbids that, since results may have been lost; here it is ``reports`` that notices.
+    """
+    context.op_execution_context._step_execution_context._requires_typed_event_stream = False
 
 
 @contextlib.contextmanager

@@ -3,18 +3,13 @@
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 from pydantic import Field
 
-from netflix_dagster.contracts.contract import TABLES, downstream_of
+from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.landing.sources import Feed
-
-
-def feed_tables(feed: str) -> list[str]:
-    """The feed's own tables, and those of no feed alone that read them: what one delivery touches."""
-    own = [name for name, table in TABLES.items() if table.feed == feed]
-    return [name for name in downstream_of(own) if TABLES[name].feed in (feed, None)]
 
 
 def job_name(feed: str) -> str:
@@ -29,7 +24,7 @@ def feed_job(feed: Feed) -> Any:
         selection=dg.AssetSelection.assets(*(asset_key(name) for name in feed_tables(feed.name))),
         description=f"{feed.description}: one delivery (or several) from landing to gold.",
         executor_def=dg.in_process_executor,
-        tags={"feed": feed.name},
+        tags={"feed": feed.name, RETRY_STRATEGY_TAG: "ALL_STEPS"},  # the gates judge a delivery as one
     )
 
 
@@ -57,7 +52,7 @@ class Decision(dg.Config):
 
     feed: str = Field(description="The feed, such as catalogue")
     delivery_date: str = Field(description="The delivery date, as YYYY-MM-DD")
-    because: str = Field(description="Why the delivery is right; kept in quality.decisions")
+    because: str = Field(description="Why the delivery is right; kept in quality.deliveries")
     by: str = Field(default="", description="Who decides; the user of the process if empty")
 
 
@@ -70,6 +65,49 @@ def decide(context: dg.OpExecutionContext, config: Decision, lake: Lake) -> None
     except DecisionError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     context.log.info(f"{config.feed} of {config.delivery_date} is accepted; it was held back: {overruled}")
+
+
+class Withdrawal(dg.Config):
+    """A delivery that a person takes away."""
+
+    source: str = Field(description="The source, such as netflix_catalogue")
+    delivery_date: str = Field(description="The delivery date, as YYYY-MM-DD")
+    because: str = Field(description="Why it is taken away; kept in quality.deliveries")
+    by: str = Field(default="", description="Who decides; the user of the process if empty")
+
+
+@dg.op(description="Write the decision down and have the delivery's rows removed.")
+def take_away(context: dg.OpExecutionContext, config: Withdrawal, lake: Lake) -> None:
+    from netflix_dagster.deliveries.decisions import DecisionError, withdraw
+
+    try:
+        withdraw(lake.settings.lake, config.source, config.delivery_date, config.because, config.by)
+    except DecisionError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    context.log.info(f"{config.source} of {config.delivery_date} is withdrawn; the next build removes its rows")
+
+
+@dg.job(
+    description="Take one delivery away; the landing sensor has its rows removed from every table.",
+    executor_def=dg.in_process_executor,
+)
+def withdraw_delivery() -> None:
+    take_away()
+
+
+@dg.op(description="Tell what has become of every delivery: a line each in the log of the run.")
+def tell_deliveries(context: dg.OpExecutionContext, lake: Lake) -> None:
+    from netflix_dagster.deliveries.life import Life
+
+    for delivery in sorted(Life.read(lake.settings.lake).deliveries.values(), key=lambda d: (d.key, d.source)):
+        if delivery.attempts:
+            why = f": {delivery.newest.why}" if delivery.newest.waits else ""
+            context.log.info(f"{delivery.key} {delivery.source} {delivery.status}{why}")
+
+
+@dg.job(description="The deliveries and their states, in the log of the run.", executor_def=dg.in_process_executor)
+def list_deliveries() -> None:
+    tell_deliveries()
 
 
 class Replayed(dg.Config):

@@ -1,8 +1,8 @@
 """The landing sensor of event mode: the events of a storage queue become partitions and runs.
 
 One sensor for all feeds, because one queue tells of all: what an event names is looked up in the landing folder and
-compared with the ledger, as the listing sensors do. Every half hour, and whenever it is told to start anew, it looks
-at the whole folder: that finds what no event told of.
+compared with the life of the deliveries, as the listing sensors do. Every half hour, and whenever it is told to start
+anew, it looks at the whole folder: that finds what no event told of.
 
 Messages are deleted by the tick after the one that took them: only then is it certain that Dagster has kept what was
 requested. A crash in between brings them again, and they are found to be done.
@@ -11,21 +11,23 @@ requested. A crash in between brings them again, and they are found to be done.
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 
+from netflix_dagster import storage
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.defs.sensors import MOST_PER_TICK, run_requests
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.deliveries.pending import Pending, pending
+from netflix_dagster.defs.sensors import MOST_PER_TICK, Requested, Runs, at_work, left_to_people, run_requests
+from netflix_dagster.deliveries import life
+from netflix_dagster.deliveries.life import Life
+from netflix_dagster.deliveries.pending import Pending, gone, pending, to_request
 from netflix_dagster.lake import store
 from netflix_dagster.landing.deliveries import deliveries_at, list_landing
 from netflix_dagster.landing.events import Events, Place, Poison, touched
-from netflix_dagster.landing.sources import Sources, load_sources
-from netflix_dagster.settings import Settings, get_settings
+from netflix_dagster.landing.sources import Sources
+from netflix_dagster.settings import Settings
 from netflix_dagster.storage import AzureFolder
 
 EVERYTHING_EVERY = 1800
@@ -37,20 +39,29 @@ MOST_MESSAGES = 256
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """``taken``: messages whose work is in this cursor or in requests, to be deleted. ``requested``: identities of
-    work that was requested, as of the last look at everything, and since. ``ledger``: version that was read last.
-    ``looked``: Unix time of the last look at everything; 0 when one is due at once."""
+    """``taken``: messages whose work is in this cursor or in requests, to be deleted. ``requested``: what was asked
+    for and has not begun. ``life``: version of ``quality.deliveries`` that was read last. ``under_way``: something was
+    requested, or a build had begun and not ended. ``looked``: Unix time of the last look at everything; 0 when one is
+    due at once."""
 
     taken: tuple[tuple[str, str], ...] = ()
-    requested: tuple[str, ...] = ()
-    ledger: int | None = None
+    requested: Requested = field(default_factory=Requested)
+    life: int | None = None
+    under_way: bool = False
     looked: float = 0.0
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
         said = json.loads(text) if text else {}
-        taken = tuple((str(message), str(receipt)) for message, receipt in said.pop("taken", ()))
-        return cls(taken, tuple(said.pop("requested", ())), **said)
+        taken = tuple((str(message), str(receipt)) for message, receipt in said.get("taken", ()))
+        requested = said.get("requested")
+        return cls(
+            taken,
+            Requested(**requested) if isinstance(requested, dict) else Requested(),
+            said.get("life"),
+            said.get("under_way", False),
+            said.get("looked", 0.0),
+        )
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -70,37 +81,49 @@ def landing_events_sensor(feeds: Iterable[str], jobs: Sequence[Any]) -> dg.Senso
         settings = lake.settings
         partitions = {feed: feed_partitions(feed).name or "" for feed in feeds}
         known = {feed: set(context.instance.get_dynamic_partitions(name)) for feed, name in partitions.items()}
-        return tick(load_sources(get_settings().sources), settings, Cursor.load(context.cursor), known)
+        return tick(lake.sources, settings, Cursor.load(context.cursor), known, Runs(context.instance))
 
     return read_events
 
 
-def tick(sources: Sources, settings: Settings, cursor: Cursor, known: Mapping[str, set[str]]) -> dg.SensorResult:
+def tick(
+    sources: Sources, settings: Settings, cursor: Cursor, known: Mapping[str, set[str]], runs: Runs
+) -> dg.SensorResult:
     """Take what the queue holds. ``known`` are the partitions of each feed that exist already."""
-    if not isinstance(settings.landing, AzureFolder) or not settings.landing_events:
+    if not storage.has_events(settings.landing) or not settings.landing_events:
         raise dg.Failure("the landing folder has no events: NETFLIX_LANDING_EVENTS names no queue")
     queue = Events(settings.landing.account, settings.landing_events)
     queue.delete(cursor.taken)
     places, taken, buried = _take(queue, settings.landing, sources)
-    version, now = store.version(settings.lake, ledger.NAME), time.time()
-    everything = not 0 <= now - cursor.looked < EVERYTHING_EVERY
-    after = replace(cursor, taken=taken, ledger=version)
+    version, clock = store.version(settings.lake, life.NAME), time.time()
+    everything = not 0 <= clock - cursor.looked < EVERYTHING_EVERY
+    after = replace(cursor, taken=taken, life=version)
     said = f"{len(taken)} events, {buried} moved to {queue.name}-poison"
-    if not places and not everything and version == cursor.ledger:
+    if not places and not everything and version == cursor.life and not cursor.under_way:
         return dg.SensorResult(skip_reason=f"{said}: nothing to look at", cursor=after.dump())
-    state = ledger.latest(settings.lake)
-    places |= {place for place, entry in state.items() if entry.fingerprint == ledger.REOPENED}
+    now = Life.read(settings.lake)
     if everything:
         listing = list_landing(settings.landing, sources)
+        for event in life.record(settings.lake, gone(listing, now)):
+            now.add(event)
     else:
+        places |= {place for place, delivery in now.deliveries.items() if delivery.reopened}
         listing = deliveries_at(settings.landing, sources, _with_siblings(places, sources))
-    work = pending(listing, sources, state)
-    fresh = [piece for piece in work if piece.identity not in cursor.requested]
+    for feed in known:
+        runs.close_lost(feed, now, settings)
+    work = pending(listing, sources, now)
+    alive = {feed for feed in known if at_work(settings.lake, feed, [p for p in work if p.feed == feed])}
+    requested = cursor.requested.still(work if everything else None, runs.are_over)
+    ended = cursor.requested.keys.keys() - requested.keys.keys()
+    wrong = not everything and any(runs.went_wrong(key) for key in ended)  # what it was to do, a whole look finds
+    able = [piece for piece in work if to_request([piece], piece.feed in alive)]
+    fresh = requested.fresh(able)
     chosen, later = fresh[:MOST_PER_TICK], fresh[MOST_PER_TICK:]
-    kept = {piece.identity for piece in work} & set(cursor.requested) if everything else set(cursor.requested)
-    requested = tuple(sorted(kept | {piece.identity for piece in chosen}))
-    looked = 0.0 if later else now if everything else cursor.looked
-    return _result(chosen, replace(after, requested=requested, looked=looked), known, f"{said}: nothing new")
+    looked = 0.0 if later or wrong else clock if everything else cursor.looked
+    under_way = bool(requested.keys) or bool(chosen) or any(piece.begun for piece in work)
+    after = replace(after, life=now.version, looked=looked, under_way=under_way, requested=requested)
+    left = left_to_people(work, requested)
+    return _result(chosen, after, known, f"{said}: {left or 'nothing new'}")
 
 
 def _take(queue: Events, landing: AzureFolder, sources: Sources) -> tuple[set[Place], tuple[tuple[str, str], ...], int]:
@@ -129,7 +152,8 @@ def _result(work: Sequence[Pending], cursor: Cursor, known: Mapping[str, set[str
     requests, partitions = [], []
     for feed in sorted({piece.feed for piece in work}):
         mine = [piece for piece in work if piece.feed == feed]
-        requests += run_requests(mine, known[feed])
+        requests += run_requests(mine, known[feed], cursor.requested.tries)
         if new := [piece.date for piece in mine if piece.date not in known[feed]]:
             partitions.append(feed_partitions(feed).build_add_request(new))
-    return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=partitions, cursor=cursor.dump())
+    after = replace(cursor, requested=cursor.requested.with_requests(requests))
+    return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=partitions, cursor=after.dump())

@@ -1,4 +1,4 @@
-"""This end of Dagster Pipes: the order goes out and messages come in as files of a folder (see ``databricks.pipes``)."""
+"""This end of Dagster Pipes: an order goes out, messages come in, as files of a folder (see ``databricks.pipes``)."""
 
 from __future__ import annotations
 

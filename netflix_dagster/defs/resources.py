@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from netflix_dagster.build.runner import Session
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.report import Report
-from netflix_dagster.databricks.step import in_order
 from netflix_dagster.defs.telemetry import traced
 from netflix_dagster.engine import sessions
+from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import Settings, get_settings
 from netflix_dagster.storage import at
 
@@ -26,6 +28,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     landing: str = Field(description="Folder of <source>/<delivery date>/<file>")
     lake: str = Field(description="Folder of <layer>/<table>")
     engine: str = Field("sail", description="What runs the PySpark steps")
+    _session: Session | None = PrivateAttr(None)
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Lake:
@@ -39,24 +42,58 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             update={"landing": at(self.landing), "lake": at(self.lake), "engine": self.engine}
         )
 
+    @property
+    def sources(self) -> Sources:
+        """The sources whose deliveries land here."""
+        return load_sources(self.settings.sources)
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lake]:
-        """The lake for one run, which is told of as one trace."""
+        """The lake for one run, which is told of as one trace; what the run came to is written down at its end."""
         with traced(context), super().yield_for_execution(context) as lake:
-            yield lake
+            try:
+                yield lake
+            finally:
+                lake._end()
 
     def reports(
         self, context: dg.AssetExecutionContext, tables: Sequence[str], deliveries: Sequence[str]
     ) -> Iterator[Report]:
-        """Build tables, and report on each as soon as it is done; see ``databricks.step``."""
-        yield from in_order(tables, deliveries, lambda table, days: self.build(table, days, context.run_id))
+        """Build tables, and report on each as soon as it is done; the steps of a run share one ``build.runner``."""
+        session = self._open(context, tables, deliveries)
+        for name in tables:
+            yield session.build(name)
+        if session.idle:  # the steps behind are skipped, and nobody else would tell of their checks
+            for name in session.tables:
+                behind = any(read in session.tables for read in TABLES[name].reads)
+                if behind and name not in session.built and TABLES[name].judged_by_delivery:
+                    yield session.build(name)
 
-    def build(self, table: str, deliveries: Sequence[str], run_id: str) -> Report:
-        """Build one table for some deliveries; see ``build.table``."""
-        from netflix_dagster.build.table import build
+    def session(self) -> Session:
+        """The build that is under way."""
+        assert self._session is not None
+        return self._session
 
-        sessions.open_with(_through_dagster)
-        return build(table, deliveries, self.settings, run_id)
+    def _open(self, context: dg.AssetExecutionContext, tables: Sequence[str], deliveries: Sequence[str]) -> Session:
+        feeds = {feed for name in tables if (feed := TABLES[name].feed)}
+        if self._session is None:
+            sessions.open_with(_through_dagster)
+            session = Session(self.settings, self.sources, context.run_id, selected(context), {})
+            self._session = session.__enter__()
+        for feed in feeds:
+            self._session.deliveries.setdefault(feed, sorted(deliveries))
+        return self._session
+
+    def _end(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.__exit__(None, None, None)
+
+
+def selected(context: dg.AssetExecutionContext) -> list[str]:
+    """The tables that the run is to build."""
+    keys = context.job_def.asset_layer.selected_asset_keys
+    return [name for name in TABLES if dg.AssetKey(name.split(".")) in keys]
 
 
 def _through_dagster(config: Mapping[str, str]) -> SparkSession:

@@ -1,32 +1,36 @@
 """Landing sensors: what is new or changed in the landing folder becomes partitions and runs.
 
-A look at the folder is compared with the ledger in the lake (``quality.deliveries``), not with a list of names:
-the cursor holds the fingerprint of the last listing and the pieces of work that were requested and are not done.
-In ADLS most looks are at young deliveries only, see ``landing.watermark``.
+A look at the folder is compared with the life of the deliveries (``quality.deliveries``), not with a list of names:
+the cursor holds the fingerprint of the last listing and the work that was requested and has not begun. A build
+that was begun and lost is asked for again, one that fails again and again is left to a person. In ADLS most looks are
+at young deliveries only, see ``landing.watermark``.
 """
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG, RUN_KEY_TAG
 
-from netflix_dagster.build.pending_work import touched_tables
+from netflix_dagster import storage
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import job_name
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.deliveries.pending import Pending, pending
-from netflix_dagster.lake import store
+from netflix_dagster.deliveries import life
+from netflix_dagster.deliveries.life import Life
+from netflix_dagster.deliveries.pending import MOST_TRIES, Pending, gone, lost_builds, pending, to_request
+from netflix_dagster.lake import lock, store
 from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.sources import Feed, Sources, load_sources
+from netflix_dagster.landing.sources import Feed, Sources
 from netflix_dagster.landing.watermark import Watermark
-from netflix_dagster.settings import get_settings
-from netflix_dagster.storage import AzureFolder
+from netflix_dagster.settings import Settings
+from netflix_dagster.storage import Place
 
 MOST_PER_TICK = 500
 """Delivery dates that one tick requests at the most; the next tick goes on."""
@@ -35,26 +39,69 @@ ONE_BY_ONE = 3
 """Up to so many new delivery dates get a run each; more share one run, which costs hardly more than one of them."""
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+LOST = "This run lost its process: nobody writes to the lake for it. The landing sensor asks for its work again."
+IsOver = Callable[[str], bool]
+"""Whether every run that was requested under a key has ended."""
+_AT_WORK = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What a sensor has asked for and what has not begun yet: the identities of the work of each run key. ``tries``
+    counts, by identity, the requests whose runs ended before the work began."""
+
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tries: Mapping[str, int] = field(default_factory=dict)
+
+    def still(self, work: Collection[Pending] | None, is_over: IsOver) -> "Requested":
+        """What is still on its way, when this is the work that there is; ``None`` when only a part of it is known."""
+        there = None if work is None else {piece.identity for piece in work}
+        left = {key: [i for i in names if there is None or i in there] for key, names in self.keys.items()}
+        over = {key for key, names in left.items() if names and is_over(key)}
+        tries = Counter({name: count for name, count in self.tries.items() if there is None or name in there})
+        tries.update(name for key in over for name in left[key])
+        return Requested({key: names for key, names in left.items() if names and key not in over}, dict(tries))
+
+    def with_requests(self, requests: Sequence[dg.RunRequest]) -> "Requested":
+        """With what is asked for now; each request names the identities of its work."""
+        return Requested({**self.keys, **{str(r.run_key): r.tags[WORK_TAG].split(" ") for r in requests}}, self.tries)
+
+    def fresh(self, work: Sequence[Pending]) -> list[Pending]:
+        """The work that is not on its way and was not asked for too often."""
+        asked = {identity for identities in self.keys.values() for identity in identities}
+        return [p for p in work if p.identity not in asked and self.tries.get(p.identity, 0) < MOST_TRIES]
+
+
+WORK_TAG = "netflix/work"
+"""The identities of the work that a run was requested for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """``listing``: fingerprint of the landing folder when nothing was left to request. ``requested``: identities
-    of work that was requested and is not in the ledger yet. ``ledger``: version of the ledger that was read last; a
-    newer one may have opened a delivery again whose files are as they were. ``mark``: what the last look at the whole
-    of a landing folder in ADLS left."""
+    """``listing``: fingerprint of the landing folder when nothing was left to request. ``life``: version of
+    ``quality.deliveries`` that was read last. ``under_way``: something was requested, or a build had begun and not
+    ended, so that the next look must be a whole one. ``mark``: what the last look at the whole of a landing folder in
+    ADLS left. ``left``: what is left to a person, in words."""
 
     listing: str = ""
-    requested: tuple[str, ...] = ()
-    ledger: int | None = None
+    requested: Requested = field(default_factory=Requested)
+    life: int | None = None
+    under_way: bool = False
     mark: Watermark | None = None
+    left: str = ""
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
         said = json.loads(text) if text else {}
-        mark = said.get("mark")
-        requested = tuple(said.get("requested", ()))
-        return cls(said.get("listing", ""), requested, said.get("ledger"), Watermark(**mark) if mark else None)
+        mark, requested = said.get("mark"), said.get("requested")
+        return cls(
+            said.get("listing", ""),
+            Requested(**requested) if isinstance(requested, dict) else Requested(),
+            said.get("life"),
+            said.get("under_way", False),
+            Watermark(**mark) if mark else None,
+            said.get("left", ""),
+        )
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -71,77 +118,148 @@ def landing_sensor(feed: Feed) -> dg.SensorDefinition:
         description=f"New and changed deliveries of {feed.name} in the landing folder, from arrival to gold.",
     )
     def look_at_landing(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult | dg.SkipReason:
-        sources = load_sources(get_settings().sources)
         known = set(context.instance.get_dynamic_partitions(feed_partitions(feed.name).name or ""))
-        return tick(feed, sources, lake, Cursor.load(context.cursor), known)
+        return tick(feed, lake.sources, lake, Cursor.load(context.cursor), known, Runs(context.instance))
 
     return look_at_landing
 
 
-def tick(feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: set[str]) -> dg.SensorResult | dg.SkipReason:
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What a sensor asks Dagster about its runs, and tells it of them."""
+
+    instance: dg.DagsterInstance
+
+    def are_over(self, run_key: str) -> bool:
+        """Whether every run that was requested under a key has ended; one that is not launched yet has not."""
+        runs = self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
+        return bool(runs) and all(run.is_finished for run in runs)
+
+    def went_wrong(self, run_key: str) -> bool:
+        """Whether a run that was requested under a key has ended without success."""
+        runs = self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
+        return any(run.is_finished and not run.is_success for run in runs)
+
+    def close_lost(self, feed: str, now: Life, settings: Settings) -> None:
+        """Close the runs of a feed that show as started and whose process is gone, together with the code server that
+        Dagster would ask about it. A run that is not closed keeps its place in the queue, and the feed waits for ever.
+
+        The sensor itself asks for the work again, so Dagster does not have to retry it.
+        """
+        lost = lost_builds(now, feed)
+        if not lost or lock.is_held(settings.lake, feed):
+            return
+        for run_id in lost:
+            run = self.instance.get_run_by_id(run_id)
+            if run is not None and run.status in _AT_WORK:
+                self.instance.add_run_tags(run_id, {MAX_RETRIES_TAG: "0"})
+                self.instance.report_run_failed(run, LOST)
+
+
+def tick(
+    feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: set[str], runs: Runs
+) -> dg.SensorResult | dg.SkipReason:
     """One look at the landing folder. ``known`` are the partitions that exist already."""
     settings = lake.settings
     landing, clock = settings.landing, time.time()
     mine = {source.name: source for source in sources.of_feed(feed.name)}
-    version = store.version(settings.lake, ledger.NAME)
+    version = store.version(settings.lake, life.NAME)
     if (
-        isinstance(landing, AzureFolder)
+        storage.lists_in_order(landing)
         and cursor.mark
-        and (cursor.listing and cursor.ledger == version)
+        and (cursor.listing and cursor.life == version and not cursor.under_way)
         and cursor.mark.stands(landing, mine, clock)
     ):
-        return dg.SkipReason(f"nothing new from {cursor.mark.since} on in {landing}")
+        return dg.SkipReason(cursor.left or f"nothing new from {cursor.mark.since} on in {landing}")
     listing = list_landing(landing, sources, mine)
-    mark = Watermark.of(listing, clock) if isinstance(landing, AzureFolder) else None
-    if (cursor.listing, cursor.ledger) == (listing.fingerprint, version) and not cursor.requested:
+    mark = Watermark.of(listing, clock) if storage.lists_in_order(landing) else None
+    if (cursor.listing, cursor.life, cursor.under_way) == (listing.fingerprint, version, False):
         return dg.SensorResult(
-            skip_reason=f"nothing new among {len(listing.deliveries)} deliveries in {landing}",
+            skip_reason=cursor.left or f"nothing new among {len(listing.deliveries)} deliveries in {landing}",
             cursor=replace(cursor, mark=mark).dump(),
         )
-    work = pending(listing, sources, ledger.latest(settings.lake))
-    fresh = [piece for piece in work if piece.identity not in cursor.requested]
-    now, later = fresh[:MOST_PER_TICK], fresh[MOST_PER_TICK:]
-    waiting = {piece.identity for piece in work} & set(cursor.requested)
-    requested = tuple(sorted(waiting | {piece.identity for piece in now}))
-    after = Cursor("" if later else listing.fingerprint, requested, version, mark)
-    if not now:
-        return dg.SensorResult(skip_reason="every delivery is in the ledger or on its way", cursor=after.dump())
-    new = [piece.date for piece in now if piece.date not in known]
+    now = Life.read(settings.lake)
+    for event in life.record(settings.lake, gone(listing, now)):
+        now.add(event)
+    runs.close_lost(feed.name, now, settings)
+    work = [piece for piece in pending(listing, sources, now, only=mine) if piece.feed == feed.name]
+    requested = cursor.requested.still(work, runs.are_over)
+    fresh = requested.fresh(to_request(work, at_work(settings.lake, feed.name, work)))
+    chosen, later = fresh[:MOST_PER_TICK], fresh[MOST_PER_TICK:]
+    requests = run_requests(chosen, known, requested.tries)
+    requested = requested.with_requests(requests)
+    under_way = bool(requested.keys) or any(piece.begun for piece in work)
+    left = left_to_people(work, requested)
+    after = Cursor("" if later else listing.fingerprint, requested, now.version, under_way, mark, left)
+    if not chosen:
+        why = left or ("every delivery is on its way" if work else "every delivery is taken up")
+        return dg.SensorResult(skip_reason=why, cursor=after.dump())
+    new = [piece.date for piece in chosen if piece.date not in known]
     partitions = feed_partitions(feed.name)
     return dg.SensorResult(
-        run_requests=run_requests(now, known),
+        run_requests=requests,
         dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
         cursor=after.dump(),
     )
 
 
-def run_requests(work: Sequence[Pending], known: set[str]) -> list[dg.RunRequest]:
+def at_work(lake: Place, feed: str, work: Sequence[Pending]) -> bool:
+    """Whether a build of the feed is alive; asked only when one has begun and not ended."""
+    return any(piece.begun for piece in work) and lock.is_held(lake, feed)
+
+
+def left_to_people(work: Sequence[Pending], requested: Requested) -> str:
+    """What is asked for no more, because its builds failed too often; nothing if there is none."""
+    left = [p for p in work if p.tries >= MOST_TRIES or requested.tries.get(p.identity, 0) >= MOST_TRIES]
+    if not left:
+        return ""
+    dates = ", ".join(f"{piece.feed} {piece.date}" for piece in left[:3])
+    return f"{len(left)} delivery dates failed {MOST_TRIES} times and wait for `netflix-dagster run`: {dates}"
+
+
+def run_requests(
+    work: Sequence[Pending], known: set[str], tries: Mapping[str, int] | None = None
+) -> list[dg.RunRequest]:
     """The runs for some work: many new delivery dates share one run, which builds the whole range."""
+    tries = tries or {}
     new = [piece for piece in work if piece.date not in known]
     if len(new) <= ONE_BY_ONE:
-        return [_single(piece) for piece in work]
-    return [_range(new), *(_single(piece) for piece in work if piece.date in known)]
+        return [_single(piece, tries) for piece in work]
+    return [_range(new, tries), *(_single(piece, tries) for piece in work if piece.date in known)]
 
 
-def _single(piece: Pending) -> dg.RunRequest:
+def _single(piece: Pending, tries: Mapping[str, int]) -> dg.RunRequest:
+    again = f"/{tries[piece.identity]}" if tries.get(piece.identity) else ""
     return dg.RunRequest(
-        run_key=f"{piece.feed}/{piece.date}/{piece.identity}",
+        run_key=f"{piece.feed}/{piece.date}/{piece.identity}{again}",
         job_name=job_name(piece.feed),
         partition_key=piece.date,
-        asset_selection=[asset_key(name) for name in touched_tables(piece.feed, piece.sources)],
-        tags={"feed": piece.feed, "delivery": piece.date, "sources": ", ".join(piece.sources)},
+        asset_selection=[asset_key(name) for name in piece.tables],
+        tags={
+            "feed": piece.feed,
+            "delivery": piece.date,
+            "sources": ", ".join(piece.sources),
+            WORK_TAG: piece.identity,
+        },
     )
 
 
-def _range(work: Sequence[Pending]) -> dg.RunRequest:
+def _range(work: Sequence[Pending], tries: Mapping[str, int]) -> dg.RunRequest:
     feed, first, last = work[0].feed, work[0].date, work[-1].date
-    arrived = {source for piece in work for source in piece.sources}
+    tables = {name for piece in work for name in piece.tables}
+    again = max((tries.get(piece.identity, 0) for piece in work), default=0)
     tags: dict[str, Any] = {"feed": feed, "deliveries": f"{len(work)}, {first} to {last}"}
     return dg.RunRequest(
-        run_key=f"{feed}/{first}..{last}/{work[0].identity}{work[-1].identity}{len(work)}",
+        run_key=f"{feed}/{first}..{last}/{work[0].identity}{work[-1].identity}{len(work)}"
+        + (f"/{again}" if again else ""),
         job_name=job_name(feed),
-        asset_selection=[asset_key(name) for name in touched_tables(feed, sorted(arrived))],
-        tags={**tags, RANGE_START: first, RANGE_END: last},
+        asset_selection=[asset_key(name) for name in sorted(tables)],
+        tags={
+            **tags,
+            RANGE_START: first,
+            RANGE_END: last,
+            WORK_TAG: " ".join(piece.identity for piece in work),
+        },
     )
 
 

@@ -1,47 +1,65 @@
-"""How long the feeds are silent, measured where somebody listens: no run tells of a delivery that does not come."""
+"""How long the feeds are silent, measured where somebody listens: no run tells of a delivery that does not come.
 
-from collections.abc import Iterable
+What counts is in the life of the deliveries: when a content that was accepted came for the first time. That a table is
+built again says nothing of its source.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from netflix_dagster.build import telemetry
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.lake import store
+from netflix_dagster.deliveries import life
+from netflix_dagster.deliveries.life import Event, Status
 from netflix_dagster.landing.sources import Feed
-from netflix_dagster.storage import Place
+
+_CAME = (Status.LANDED, Status.REFUSED, Status.ACCEPTED)
 
 
-def freshness_sensors(feeds: Iterable[Feed]) -> list[dg.SensorDefinition]:
-    """The sensor that measures it; none when telemetry is not switched on."""
-    if not telemetry.on():
-        return []
-    expected = {feed.name: feed.expected_every_days for feed in feeds}
+def freshness_sensor(feeds: Mapping[str, Feed]) -> dg.SensorDefinition:
+    """The sensor that measures it, and tells Application Insights where telemetry is switched on."""
 
     @dg.sensor(
         name="feed_freshness",
         minimum_interval_seconds=900,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells Application Insights how long ago each feed last brought a delivery.",
+        description="Says how long ago each feed last brought something new, and which feeds are late.",
     )
     def measure_freshness(lake: Lake) -> dg.SkipReason:
-        ages = silence(lake.settings.lake)
+        ages = silence(life.events(lake.settings.lake))
         for feed, days in ages.items():
-            telemetry.fresh(feed, days, expected.get(feed, 0))
+            telemetry.fresh(feed, days, feeds[feed].expected_every_days if feed in feeds else 0)
         telemetry.flush()
-        said = "; ".join(f"{feed}: {days:.1f} days" for feed, days in sorted(ages.items()))
+        said = "; ".join(
+            f"{feed}: {days:.1f} days" + (f", late: {feeds[feed].expected_every_days} are expected" * late)
+            for feed, days in sorted(ages.items())
+            for late in [feed in late_feeds(ages, feeds)]
+        )
         return dg.SkipReason(f"since the last delivery: {said}" if said else "no feed has brought anything yet")
 
-    return [measure_freshness]
+    return measure_freshness
 
 
-def silence(lake: Place) -> dict[str, float]:
-    """Days since each feed last brought a delivery that was accepted."""
-    rows = store.read_arrow(lake, ledger.NAME, columns=["feed", "status", "recorded_at"])
+def silence(events: Iterable[Event]) -> dict[str, float]:
+    """Days since each feed last brought a content that was not there before. A delivery that is built again, replayed
+    or decided upon brings nothing."""
+    came: dict[tuple[str, str, str], datetime] = {}
     newest: dict[str, datetime] = {}
-    for row in rows.to_pylist() if rows is not None else ():
-        if row["status"] == "accepted":
-            newest[row["feed"]] = max(newest.get(row["feed"], row["recorded_at"]), row["recorded_at"])
-    now = datetime.now(UTC)
-    return {feed: (now - when).total_seconds() / 86400 for feed, when in newest.items()}
+    for event in events:
+        if event.status not in _CAME or event.at is None:
+            continue
+        when = came.setdefault((event.source or "", event.key, event.fingerprint or ""), event.at)
+        if event.status is Status.ACCEPTED:
+            newest[event.feed] = max(newest.get(event.feed, when), when)
+    return {feed: (_now() - when).total_seconds() / 86400 for feed, when in newest.items()}
+
+
+def late_feeds(ages: Mapping[str, float], feeds: Mapping[str, Feed]) -> set[str]:
+    """The feeds that are silent for longer than they say of themselves. One that never brought anything is not late."""
+    return {name for name, feed in feeds.items() if ages.get(name, 0) > feed.expected_every_days}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

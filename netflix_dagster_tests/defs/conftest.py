@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netflix_dagster_tests.defs.house import House, title
+from netflix_dagster_tests.defs.house import House
+from netflix_dagster_tests.lakehouse import title
 
 FIRST, SECOND, SPLIT = "2020-01-01", "2020-02-01", "2020-02-15"
 

@@ -1,97 +1,40 @@
-"""A small house to test in: a landing folder, a lake and an ephemeral Dagster instance, and deliveries made by hand."""
+"""A lakehouse and an ephemeral Dagster instance that builds it."""
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from deltalake import DeltaTable
 
-from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
-from netflix_dagster.defs.jobs import feed_tables
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.lake import store
+from netflix_dagster.deliveries import life
+from netflix_dagster.deliveries.life import Event, Status
+from netflix_dagster.landing.deliveries import list_landing
+from netflix_dagster_tests.lakehouse import Lakehouse
 
+SENSOR: dg.SensorDefinition | None = next(
+    (sensor for sensor in defs.sensors or () if sensor.name == "catalogue_landing_sensor"), None
+)
+"""None where a queue tells of what lands."""
 PARTITIONS = "catalogue_deliveries"
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
-DIFFERS = {"loaded_at", "run_id", "refused_at", "recorded_at"}
-"""Columns that may differ between two builds of the same bytes."""
-
-Row = dict[str, str]
-Tables = dict[str, list[str]]
-
-
-def title(number: int, **said: str) -> Row:
-    """A movie of a whole release, with every value stated; ``said`` replaces some."""
-    return {
-        "show_id": f"s{number}",
-        "type": "Movie",
-        "title": f"The Tin Heron {number}",
-        "director": f"Ravik Ferngate, Zuleya Harrow {number}",
-        "cast": f"Odalys Kestrelli, Corvin Wexcombe, Pelle Oskwith {number}",
-        "country": "France, India",
-        "date_added": "September 9, 2019",
-        "release_year": str(2000 + number % 19),
-        "rating": "PG",
-        "duration": f"{80 + number} min",
-        "listed_in": "Dramas, International Movies",
-        "description": f"A clock crosses Europe by cart and barge, part {number}.",
-    } | said
-
-
-def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
-    """Rows as a file with a header."""
-    found = list(rows)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(found[0]), lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return text.getvalue()
-
-
-def split_files(titles: Iterable[Row]) -> dict[str, str]:
-    """The same titles in the split form: a file for each of its sources."""
-    files: dict[str, list[Row]] = {f"netflix_{name}": [] for name in ("titles", *SPLIT_LISTS)}
-    for row in titles:
-        minutes = row["duration"].removesuffix(" min")
-        said = {name: row[name] for name in ("type", "title", "release_year", "rating", "description", "show_id")}
-        files["netflix_titles"].append(
-            {"duration_minutes": minutes, "duration_seasons": "", "date_added": "9/9/2019", **said}
-        )
-        for name, column in SPLIT_LISTS.items():
-            files[f"netflix_{name}"] += [{column: i, "show_id": row["show_id"]} for i in row[column].split(", ")]
-    return {source: as_csv(rows) for source, rows in files.items()}
-
-
-SPLIT_LISTS = {"cast": "cast", "category": "listed_in", "countries": "country", "directors": "director"}
 
 
 @dataclass
-class House:
-    """Where deliveries land, where the tables lie, and the Dagster instance that knows of them."""
+class House(Lakehouse):
+    """A lakehouse and the Dagster instance that knows of it."""
 
-    root: Path
     instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
     result: dg.ExecuteInProcessResult | None = None
     """The run that built the house, if one did."""
-
-    @property
-    def landing(self) -> Path:
-        return self.root / "landing"
-
-    @property
-    def tables(self) -> Path:
-        return self.root / "lake"
 
     @property
     def lake(self) -> Lake:
@@ -106,21 +49,9 @@ class House:
 
     def land(self, source: str, day: str, content: str | bytes, name: str = "file.csv") -> Path:
         """Put a file into a delivery. The partition is made as well, as the sensor would do."""
-        path = self.landing / source / day / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path = super().land(source, day, content, name)
         self.instance.add_dynamic_partitions(PARTITIONS, [day])
         return path
-
-    def release(self, day: str, *titles: Row) -> Path:
-        """Deliver a whole release."""
-        return self.land("netflix_catalogue", day, as_csv(titles))
-
-    def split(self, day: str, *titles: Row, without: Sequence[str] = ()) -> None:
-        """Deliver a release in the split form."""
-        for source, content in split_files(titles).items():
-            if source not in without:
-                self.land(source, day, content)
 
     def run(self, *days: str, only: Iterable[str] | None = None) -> dg.ExecuteInProcessResult:
         """Run the feed's job for one delivery, or for the range from the first to the last."""
@@ -160,30 +91,61 @@ class House:
         keys = [asset_key(name) for name in feed_tables(feed)]
         return {check for key in keys for check in graph.get_check_keys_for_assets([key])}
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of a table, of none if it was never written."""
-        if not store.exists(self.tables, table):
-            return []
-        found = DeltaTable(store.location(self.tables, table)).to_pyarrow_table().to_pylist()
-        return [{name: value for name, value in row.items() if name not in DIFFERS} for row in found]
 
-    def contents(self, *layers: str) -> Tables:
-        """Everything that the tables of some layers (all by default) hold, comparable."""
-        names = [name for name, table in TABLES.items() if table.layer in (layers or ("bronze", "silver", "gold"))]
-        return {name: sorted(map(repr, self.rows(name))) for name in names}
+@dataclass
+class Watch:
+    """A landing sensor as the daemon runs it: partitions are added and the cursor is kept from tick to tick."""
 
-    def versions(self) -> dict[str, int | None]:
-        """The Delta version of every table."""
-        return {name: store.version(self.tables, name) for name in TABLES}
+    house: House
+    sensor: dg.SensorDefinition = SENSOR
+    cursor: str | None = None
 
-    def standing(self, source: str, day: str) -> ledger.Entry:
-        """What the ledger says of a delivery."""
-        return ledger.latest(self.tables)[source, day]
+    def evaluate(self) -> dg.SensorResult:
+        """A tick of which the daemon keeps nothing: it crashes."""
+        with dg.build_sensor_context(
+            instance=self.house.instance, cursor=self.cursor, resources={"lake": self.house.lake}
+        ) as context:
+            found = self.sensor(context)
+        if isinstance(found, dg.SkipReason):
+            return dg.SensorResult(skip_reason=found, cursor=self.cursor)
+        assert isinstance(found, dg.SensorResult)
+        return found
 
-    def quarantined(self, table: str, day: str) -> list[dict[str, Any]]:
-        """What of a delivery lies in the quarantine."""
-        found = self.rows("quality.quarantine")
-        return [row for row in found if row["table_name"] == table and row["delivery_date"].isoformat() == day]
+    def tick(self) -> dg.SensorResult:
+        found = self.evaluate()
+        for request in found.dynamic_partitions_requests or ():
+            self.house.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+        self.cursor = found.cursor
+        return found
+
+    def requests(self) -> list[dg.RunRequest]:
+        return list(self.tick().run_requests or ())
+
+    def dates(self) -> list[str]:
+        """The delivery dates that a tick requests one by one."""
+        return sorted(str(request.partition_key) for request in self.requests())
+
+    def skips(self) -> str:
+        """Why a tick requests nothing."""
+        found = self.tick()
+        assert not found.run_requests and found.skip_reason is not None
+        return str(found.skip_reason.skip_message)
+
+    def land(self, source: str, day: str, content: str, name: str = "file.csv") -> Path:
+        """Put a file into a delivery; the partition is the sensor's business."""
+        return Lakehouse.land(self.house, source, day, content, name)
+
+    def note_built(self) -> None:
+        """Write down that all that has landed was accepted, stands and is in every table, as the runs would."""
+        sources, told = self.house.sources, []
+        for found in list_landing(self.house.landing, sources).deliveries:
+            feed = sources.sources[found.source].feed
+            attempt = Event(
+                Status.ACCEPTED, feed, found.date, found.source, fingerprint=found.fingerprint, mark=found.fingerprint
+            )
+            ended = Event(Status.ENDED, feed, found.date, tables=tuple(feed_tables(feed)), outcome="built", run_id="x")
+            told += [attempt, replace(attempt, status=Status.STANDING), ended]
+        life.record(self.house.tables, told)
 
 
 def checks(result: dg.ExecuteInProcessResult, table: str) -> dict[tuple[str, str | None], dg.AssetCheckEvaluation]:
@@ -196,3 +158,9 @@ def materialized(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | Non
     """The materialisations of a run by table and partition."""
     events = [event.materialization for event in result.all_events if event.is_step_materialization]
     return {(".".join(event.asset_key.path), event.partition): event for event in events}
+
+
+def failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Why steps of a run failed."""
+    steps = [said for said in result.all_events if said.is_step_failure]
+    return [f"{said.step_key}: {said.step_failure_data.error_display_string}" for said in steps]

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import InProcessCodeLocationOrigin
-from dagster._core.test_utils import InProcessTestWorkspaceLoadTarget, create_run_for_test, freeze_time
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._daemon.freshness import FreshnessDaemon
-from dagster._time import get_current_datetime
+from dagster._core.test_utils import create_run_for_test
 from pydantic import SecretStr
 
-from netflix_dagster.defs import alerts
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import touched_tables
+from netflix_dagster.defs import alerts, silence
 from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.webhook import MOST_TOLD, Alert, WebhookError, kind_of, message
+from netflix_dagster.deliveries import decisions, life
+from netflix_dagster.deliveries.life import Event, Status
 from netflix_dagster.settings import Settings, get_settings
-from netflix_dagster_tests.defs.house import House, title
+from netflix_dagster_tests.defs.house import House
 from netflix_dagster_tests.emulators.webhook import Channel, channel
+from netflix_dagster_tests.lakehouse import title
 
 CATALOGUE = "bronze.netflix_catalogue"
 SHORT = (CATALOGUE, "silver.titles")
+WHOLE = [name for name in touched_tables("catalogue", ["netflix_catalogue"]) if TABLES[name].layer != "gold"]
 DAY, OTHER, LAST = "2020-01-01", "2020-01-02", "2020-01-03"
 PAGE = "<!DOCTYPE html><html><head><title>Moved</title></head></html>"
 
@@ -111,7 +109,7 @@ def test_a_run_that_is_tried_again_by_itself_is_not_told(desk: Desk) -> None:
 def test_a_refused_delivery_is_told_once_and_not_as_a_failed_run(desk: Desk) -> None:
     desk.tick()
     file = desk.house.land("netflix_catalogue", DAY, PAGE)
-    assert not desk.house.run(DAY, only=SHORT).success
+    desk.house.run(DAY, only=SHORT)
     (told,) = desk.tick()
     assert told["what"] == f"netflix_catalogue of {DAY} is refused"
     assert "HTML page (Moved)" in told["why"] and "stays" in told["safe"] and "land it again" in told["todo"]
@@ -123,6 +121,8 @@ def test_a_refused_delivery_is_told_once_and_not_as_a_failed_run(desk: Desk) -> 
     file.unlink()
     desk.house.release(DAY, title(1))
     assert desk.house.run(DAY, only=SHORT).success
+    assert desk.tick() == [], "it does not stand in every table yet"
+    assert desk.house.run(DAY, only=WHOLE).success
     (told,) = desk.tick()
     assert told["what"] == f"netflix_catalogue of {DAY} is accepted now" and told["good"]
     assert desk.tick() == []
@@ -145,15 +145,14 @@ def test_what_is_held_back_already_is_told_at_first(desk: Desk) -> None:
     assert told["what"] == f"netflix_catalogue of {DAY} is refused"
 
 
-def test_a_delivery_blocked_by_a_later_table_is_told_with_its_rule(desk: Desk) -> None:
+def test_a_delivery_that_a_later_table_holds_is_told_with_its_rule(desk: Desk) -> None:
     desk.tick()
-    chain = (*SHORT, "silver.releases")
     desk.house.release(DAY, *map(title, range(1, 40)))
-    assert desk.house.run(DAY, only=chain).success
+    assert desk.house.run(DAY, only=WHOLE).success
     desk.house.release(OTHER, *map(title, range(1, 5)))  # cut short
-    desk.house.run(OTHER, only=chain)
+    desk.house.run(OTHER, only=WHOLE)
     (told,) = desk.tick()
-    assert told["what"] == f"netflix_catalogue of {OTHER} is blocked"
+    assert told["what"] == f"netflix_catalogue of {OTHER} is held"
     assert told["why"].startswith("silver.releases: ")
 
 
@@ -163,10 +162,10 @@ def test_a_run_that_goes_on_may_change_its_mind(desk: Desk) -> None:
     result = desk.house.run(DAY, only=SHORT)
     run = desk.house.instance.get_run_by_id(result.run_id)
     assert run
-    rows = alerts._ledger(desk.house.tables)
+    rows = [event for event in life.events(desk.house.tables) if event.status in alerts._TOLD]
     going_on = SimpleNamespace(get_run_by_id=lambda _: run.with_status(dg.DagsterRunStatus.STARTED))
-    assert alerts._deliveries(going_on, rows, alerts.Told())[0] == []  # type: ignore[arg-type]
-    assert len(alerts._deliveries(desk.house.instance, rows, alerts.Told())[0]) == 1
+    assert alerts._deliveries(going_on, rows, alerts.Alerted())[0] == []  # type: ignore[arg-type]
+    assert len(alerts._deliveries(desk.house.instance, rows, alerts.Alerted())[0]) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 404])
@@ -206,39 +205,54 @@ def test_a_hundred_failures_are_one_message(desk: Desk) -> None:
     assert desk.tick() == [] and desk.channel.asked == 1
 
 
-def test_a_feed_that_is_late_is_told_once_and_when_it_is_over(desk: Desk, tmp_path: Path) -> None:
-    (tmp_path / "dagster").mkdir()
-    desk.house = House(tmp_path, dg.DagsterInstance.local_temp(str(tmp_path / "dagster")))
+class MuchLater(datetime):
+    """A clock that is 401 days ahead."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(days=401)
+
+
+def test_a_feed_that_is_late_is_told_once_and_only_a_new_delivery_ends_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.house.release(DAY, title(1))
-    desk.house.run(DAY, only=SHORT)
-    desk.tick()
-    with daemon(desk.house.instance) as judge_freshness:
-        judge_freshness()
-        assert desk.tick() == []
-        with freeze_time(get_current_datetime() + timedelta(days=401)):
-            judge_freshness()
-        (told,) = desk.tick()
-        assert told["what"] == "catalogue is late: 2 of its tables are older than they may be"
-        assert told["why"] == "bronze.netflix_catalogue, silver.titles"
-        assert desk.tick() == []
-        desk.house.run(DAY, only=SHORT)
-        judge_freshness()
-        (told,) = desk.tick()
-        assert told["what"] == "catalogue is up to date again" and told["good"]
-        assert desk.tick() == []
+    assert desk.house.run(DAY, only=SHORT).success
+    assert desk.tick() == [] and desk.tick() == []
+    for module in (life, silence):
+        monkeypatch.setattr(module, "datetime", MuchLater)
+    (told,) = desk.tick()
+    assert told["what"] == "catalogue is late: it brought nothing new for 401 days"
+    assert told["why"] == "It is expected every 400 days."
+    assert desk.tick() == []
+
+    decisions.reopen(desk.house.tables, [desk.house.delivery("netflix_catalogue", DAY)])
+    assert desk.house.run(DAY, only=SHORT).success
+    (desk.house.landing / "netflix_catalogue" / DAY / "file.csv").touch()
+    assert desk.house.run(DAY, only=SHORT).success
+    assert desk.tick() == [], "a delivery that is built again is none that has come"
+
+    desk.house.release(OTHER, title(1), title(2))
+    assert desk.house.run(OTHER, only=SHORT).success
+    (told,) = desk.tick()
+    assert told["what"] == "catalogue is up to date again" and told["good"]
+    assert desk.tick() == []
 
 
-@contextmanager
-def daemon(instance: dg.DagsterInstance) -> Iterator[Callable[[], None]]:
-    """Dagster's own freshness daemon on the real definitions; what it does every half minute is done when called."""
-    module = LoadableTargetOrigin(executable_path=sys.executable, module_name="netflix_dagster.definitions")
-    target = InProcessTestWorkspaceLoadTarget(InProcessCodeLocationOrigin(module))
-    with WorkspaceProcessContext(instance, target) as workspace:
+def test_silence_is_counted_from_the_arrival_of_what_was_accepted() -> None:
+    now = datetime.now(UTC)
 
-        def judge() -> None:
-            list(FreshnessDaemon().run_iteration(workspace))
+    def told(status: Status, days: float, fingerprint: str) -> Event:
+        when = now - timedelta(days=days)
+        return Event(status, "catalogue", DAY, "netflix_catalogue", fingerprint=fingerprint, at=when)
 
-        yield judge
+    events = [told(Status.ACCEPTED, 30, "a"), told(Status.ACCEPTED, 9, "a"), told(Status.LANDED, 8, "a")]
+    assert silence.silence(events) == {"catalogue": pytest.approx(30, abs=0.01)}
+    events.append(told(Status.REFUSED, 5, "b"))
+    assert silence.silence(events) == {"catalogue": pytest.approx(30, abs=0.01)}, "what is refused is no delivery"
+    events.append(told(Status.ACCEPTED, 1, "b"))
+    assert silence.silence(events) == {"catalogue": pytest.approx(5, abs=0.01)}, "it had come by then"
+    assert silence.silence([]) == {}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from netflix_dagster.defs.jobs import feed_tables
+from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
 from netflix_dagster_tests.defs.house import PARTITIONS, House
 

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -17,12 +17,12 @@ import pyarrow.compute
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.report import Report
-from netflix_dagster.defs.resources import Lake
-from netflix_dagster.deliveries import ledger
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
-from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized, title
+from netflix_dagster_tests.defs.house import PARTITIONS, House, materialized
+from netflix_dagster_tests.lakehouse import title
 
 LATER = "2020-03-01"
 RELEASE = (title(1), title(2, rating="R"), title(5), title(8, release_year="soon"), title(9))
@@ -38,26 +38,28 @@ def undisturbed(original: House, tmp_path_factory: pytest.TempPathFactory) -> Ho
 
 
 def state(house: House) -> dict[str, list[str]]:
-    """The tables, what lies in the quarantine and what the ledger says."""
+    """The tables, what lies in the quarantine, what the life of the deliveries says and what is left to do."""
     refused = sorted(repr(row) for row in house.rows("quality.quarantine"))
-    said = [(key, entry.status, entry.reason) for key, entry in ledger.latest(house.tables).items()]
-    return {**house.contents(), "quarantine": refused, "ledger": sorted(map(repr, said))}
+    life = house.life
+    said = [(place, found.status, found.newest.why, found.newest.stands) for place, found in life.deliveries.items()]
+    due = [(place, sorted(life.due(*place))) for place in life.dates]
+    return {**house.contents(), "quarantine": refused, "life": sorted(map(repr, said)), "due": sorted(map(repr, due))}
 
 
 def test_a_cancelled_run_is_no_success_and_running_again_ends_in_the_same_tables(
     built: House, undisturbed: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = Lake.build
+    build = Session.build
 
-    def interrupted(lake: Lake, table: str, deliveries: Sequence[str], run_id: str) -> Report:
-        report = build(lake, table, deliveries, run_id)
+    def interrupted(session: Session, table: str) -> Report:
+        report = build(session, table)
         if table == "silver.title_cast":
             raise DagsterExecutionInterruptedError
         return report
 
     built.release(LATER, *RELEASE)
     with monkeypatch.context() as patch:
-        patch.setattr(Lake, "build", interrupted)
+        patch.setattr(Session, "build", interrupted)
         result = built.run(LATER)
     assert not result.success
     (run,) = built.instance.get_runs(limit=1)
@@ -75,7 +77,7 @@ def build_in_child(root: Path, running: Event) -> None:
     """Build the delivery in a process of its own; the exit code says whether it came to the end."""
     house = House(root)
     house.instance.add_dynamic_partitions(PARTITIONS, [LATER])
-    sessions.session()
+    sessions.session(house.settings)
     running.set()
     os._exit(0 if house.run(LATER).success else 1)
 

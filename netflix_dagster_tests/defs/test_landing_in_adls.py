@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorEvaluationContext
+from dagster._core.test_utils import create_run_for_test
 
 from netflix_dagster.build import door
 from netflix_dagster.definitions import defs, feeds, jobs
@@ -22,17 +21,17 @@ from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import landing_sensor
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.lake import store
+from netflix_dagster.deliveries import decisions
 from netflix_dagster.landing import events, watermark
-from netflix_dagster.landing.deliveries import delivery_at, list_landing
+from netflix_dagster.landing.deliveries import LandedFile, delivery_at
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import AzureFolder, write
-from netflix_dagster_tests.defs.house import House, as_csv, split_files, title
+from netflix_dagster_tests.defs.house import House, Watch
 from netflix_dagster_tests.emulators.account import LANDING, empty, in_use, requests_counted, storage_account
 from netflix_dagster_tests.emulators.azurite import Azurite
 from netflix_dagster_tests.emulators.eventgrid import Queue, cloud_event, event
+from netflix_dagster_tests.lakehouse import as_csv, split_files, title
 
 SOURCES = load_sources()
 CATALOGUE = SOURCES.sources["netflix_catalogue"]
@@ -48,39 +47,6 @@ class CloudHouse(House):
     @property
     def landing(self) -> AzureFolder:  # type: ignore[override]
         return LANDING
-
-
-@dataclass
-class Watch:
-    """A sensor as the daemon runs it: partitions are added and the cursor is kept from tick to tick."""
-
-    house: CloudHouse
-    sensor: dg.SensorDefinition
-    cursor: str | None = None
-
-    def evaluate(self) -> dg.SensorResult:
-        """A tick of which the daemon keeps nothing: it crashes."""
-        with dg.build_sensor_context(
-            instance=self.house.instance, cursor=self.cursor, resources={"lake": self.house.lake}
-        ) as context:
-            found = self.sensor(context)
-        if isinstance(found, dg.SkipReason):
-            return dg.SensorResult(skip_reason=found, cursor=self.cursor)
-        assert isinstance(found, dg.SensorResult)
-        return found
-
-    def tick(self) -> dg.SensorResult:
-        found = self.evaluate()
-        for request in found.dynamic_partitions_requests or ():
-            self.house.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-        self.cursor = found.cursor
-        return found
-
-    def requests(self) -> list[dg.RunRequest]:
-        return list(self.tick().run_requests or ())
-
-    def dates(self) -> list[str]:
-        return sorted(str(request.partition_key) for request in self.requests())
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +88,6 @@ def put(day: str, content: str = RELEASE, source: str = "netflix_catalogue", nam
     return f"{source}/{day}/{name}"
 
 
-def note_accepted(house: CloudHouse) -> None:
-    """Write into the ledger that all that has landed was accepted, as the runs would."""
-    found = list_landing(LANDING, SOURCES).deliveries
-    entry = ledger.Entry("catalogue", "", "", "", "accepted", None, 1, 1, 1, "some run")
-    places = [{"source": d.source, "delivery_date": d.date, "fingerprint": d.fingerprint} for d in found]
-    ledger.record(house.tables, [replace(entry, **place) for place in places])  # type: ignore[arg-type]
-
-
 def failures(result: dg.ExecuteInProcessResult) -> list[str]:
     """Why steps of a run failed."""
     steps = [said for said in result.all_events if said.is_step_failure]
@@ -146,7 +104,7 @@ def test_what_has_landed_is_listed_and_requested_once(listing: Watch) -> None:
     assert listing.dates() == []
     put(DAYS[2])
     assert listing.dates() == [DAYS[2]]
-    note_accepted(listing.house)
+    listing.note_built()
     assert listing.dates() == []
     put(DAYS[2], RELEASE.replace("PG", "NC"))
     assert listing.dates() == [DAYS[2]]
@@ -157,6 +115,8 @@ def test_what_lands_under_an_old_date_is_found_when_everything_is_looked_at(
 ) -> None:
     put(DAYS[6])
     assert listing.dates() == [DAYS[6]]
+    listing.note_built()
+    assert listing.dates() == []
     put(DAYS[0])
     assert listing.dates() == []
     monkeypatch.setattr(watermark, "EVERYTHING_EVERY", 0)
@@ -167,10 +127,9 @@ def test_a_delivery_that_is_opened_again_is_requested_at_once_however_old(listin
     put(DAYS[0])
     put(DAYS[6])
     listing.tick()
-    note_accepted(listing.house)
+    listing.note_built()
     assert listing.dates() == []
-    entry = listing.house.standing("netflix_catalogue", DAYS[0])
-    ledger.reopen(listing.house.tables, [entry])
+    decisions.reopen(listing.house.tables, [listing.house.delivery("netflix_catalogue", DAYS[0])])
     assert listing.dates() == [DAYS[0]]
 
 
@@ -178,7 +137,7 @@ def test_a_tick_without_news_lists_each_source_once_and_nothing_old(account: Azu
     for day in DAYS:
         put(day)
     listing.tick()
-    note_accepted(listing.house)
+    listing.note_built()
     listing.tick()
     cursor = listing.cursor
     with requests_counted(account) as counter:
@@ -188,7 +147,7 @@ def test_a_tick_without_news_lists_each_source_once_and_nothing_old(account: Azu
     assert skipped.skip_reason.skip_message == f"nothing new from 2021-05-31 on in {LANDING}"
     assert len(requests) == len(SOURCES.of_feed("catalogue"))
     assert all("startFrom" in request and "2021-05-31" in request for request in requests)
-    assert (listing.cursor, len(cursor or "") < 200) == (cursor, True)
+    assert (listing.cursor, len(cursor or "") < 300) == (cursor, True)
 
 
 def test_the_cap_of_a_tick_leaves_the_rest_to_the_next(listing: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +188,7 @@ def test_events_that_come_twice_late_or_in_any_order_request_once(told: Watch, q
     assert told.dates() == DAYS[:3]
     queue.send(*(event(path) for path in paths))
     assert told.dates() == []
-    note_accepted(told.house)
+    told.note_built()
     queue.send(*(cloud_event(path) for path in paths))
     assert told.dates() == []
     told.tick()
@@ -271,6 +230,18 @@ def test_messages_that_come_again_after_the_request_do_nothing(
         again = len(json.loads(told.cursor or "")["taken"])
 
 
+def test_a_run_that_ends_before_it_begins_is_asked_for_again(told: Watch, queue: Queue) -> None:
+    queue.send(event(put(DAYS[0])))
+    (request,) = told.requests()
+    assert told.requests() == []
+    tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+    create_run_for_test(told.house.instance, request.job_name, tags=tags, status=dg.DagsterRunStatus.FAILURE)
+    assert told.requests() == []
+    (again,) = told.requests()
+    assert (again.partition_key, again.run_key) == (DAYS[0], f"{request.run_key}/1")
+    assert told.requests() == []
+
+
 def test_poison_goes_to_the_dead_letter_queue_and_stops_nothing(account: Azurite, told: Watch, queue: Queue) -> None:
     queue.send_text("not base64!")
     queue.send(event(f"netflix_trailers/{DAYS[0]}/x.csv"), event(put(DAYS[0])), event(f"bronze/{DAYS[0]}"))
@@ -287,9 +258,9 @@ def test_a_missed_event_is_found_by_the_occasional_look(told: Watch, monkeypatch
     monkeypatch.setattr(landing_events, "EVERYTHING_EVERY", 0)
     assert told.dates() == [DAYS[0]]
     assert told.dates() == []
-    note_accepted(told.house)
+    told.note_built()
     assert told.dates() == []
-    assert json.loads(told.cursor or "")["requested"] == []
+    assert json.loads(told.cursor or "")["requested"] == {"keys": {}, "tries": {}}
 
 
 def test_the_same_file_by_event_and_by_look_is_ingested_once(
@@ -307,9 +278,8 @@ def test_the_same_file_by_event_and_by_look_is_ingested_once(
     queue.send(event(path))
     assert told.requests() == []
     assert Watch(told.house, LISTING).requests() == []
-    entries = store.read_arrow(told.house.tables, ledger.NAME)
-    assert entries is not None
-    assert entries.num_rows == 1
+    said = [row["status"] for row in told.house.rows("quality.deliveries")]
+    assert (said.count("accepted"), said.count("standing"), said.count("begun"), said.count("ended")) == (1, 1, 1, 1)
 
 
 def test_a_file_without_bytes_waits_for_the_event_of_its_end(told: Watch, queue: Queue) -> None:
@@ -325,7 +295,7 @@ def test_a_removed_delivery_requests_nothing_and_a_removed_file_what_is_left(tol
 
     paths = [put(DAYS[0]), put(DAYS[1], name="a.csv"), put(DAYS[1], name="b.csv")]
     told.house.instance.add_dynamic_partitions(feed_partitions("catalogue").name or "", DAYS)
-    note_accepted(told.house)
+    told.note_built()
     remove(LANDING / "netflix_catalogue" / DAYS[0])
     remove(LANDING / "netflix_catalogue" / DAYS[1])
     put(DAYS[1], name="a.csv")
@@ -337,7 +307,7 @@ def test_a_file_that_joins_a_split_delivery_is_another_piece_of_work(told: Watch
     files = split_files([title(1)])
     queue.send(event(put(DAYS[0], files["netflix_titles"], "netflix_titles")))
     (first,) = told.requests()
-    note_accepted(told.house)
+    told.note_built()
     queue.send(event(put(DAYS[0], files["netflix_cast"], "netflix_cast")))
     (second,) = told.requests()
     assert (second.partition_key, second.tags["sources"]) == (DAYS[0], "netflix_cast")
@@ -346,9 +316,9 @@ def test_a_file_that_joins_a_split_delivery_is_another_piece_of_work(told: Watch
 
 def test_a_delivery_that_is_opened_again_needs_no_event(told: Watch) -> None:
     put(DAYS[0])
-    note_accepted(told.house)
+    told.note_built()
     assert told.dates() == []
-    ledger.reopen(told.house.tables, [told.house.standing("netflix_catalogue", DAYS[0])])
+    decisions.reopen(told.house.tables, [told.house.delivery("netflix_catalogue", DAYS[0])])
     assert told.dates() == [DAYS[0]]
     assert told.dates() == []
 
@@ -371,20 +341,20 @@ def test_what_an_event_costs_does_not_depend_on_what_lies_there(
     account: Azurite, house: CloudHouse, queue: Queue, old: int
 ) -> None:
     for number in range(old):
-        put(f"20{number:02}-06-01")
-    note_accepted(house)
+        put(f"20{number % 20:02}-{number // 20 + 1:02}-01")
     watch = Watch(house, EVENTS)
+    watch.note_built()
     watch.tick()
     with requests_counted(account) as counter:
         assert watch.dates() == []
         quiet = counter.take()
-        queue.send(event(put("2099-01-01")))
+        queue.send(event(put("2025-01-01")))
         counter.take()
-        assert watch.dates() == ["2099-01-01"]
+        assert watch.dates() == ["2025-01-01"]
         asked = counter.take()
     assert quiet == []
     assert len(asked) == len(SOURCES.of_feed("catalogue"))
-    assert all("prefix=" in request and "2099-01-01" in request for request in asked)
+    assert all("prefix=" in request and "2025-01-01" in request for request in asked)
 
 
 def test_from_upload_to_fresh_gold(told: Watch, queue: Queue) -> None:
@@ -394,22 +364,24 @@ def test_from_upload_to_fresh_gold(told: Watch, queue: Queue) -> None:
     assert {row["title"] for row in told.house.rows("gold.dim_title")} == {"The Tin Heron 1", "The Tin Heron 2"}
     delivery = delivery_at(LANDING, CATALOGUE, DAYS[0])
     assert delivery is not None
-    assert told.house.standing("netflix_catalogue", DAYS[0]).fingerprint == delivery.fingerprint
+    standing = told.house.delivery("netflix_catalogue", DAYS[0]).standing
+    assert standing is not None and standing.mark == delivery.fingerprint
 
 
 def test_a_file_replaced_while_it_is_read_is_not_mixed_with_the_new_one(
     told: Watch, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_it_is = door._write
+    as_it_is = door._hash
 
-    def replaced_before(*said: Any) -> None:
+    def replaced_after(file: LandedFile) -> str:
+        content = as_it_is(file)
         queue.send(event(put(DAYS[0], as_csv([title(3)]))))
-        as_it_is(*said)
+        return content
 
     queue.send(event(put(DAYS[0])))
     (request,) = told.requests()
     with monkeypatch.context() as patched:
-        patched.setattr(door, "_write", replaced_before)
+        patched.setattr(door, "_hash", replaced_after)
         result = told.house.request(request)
     assert "was replaced while it was being read" in failures(result)[0]
     assert told.house.rows("bronze.netflix_catalogue") == []

@@ -4,63 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorEvaluationContext
+from dagster._core.test_utils import create_run_for_test
 
-from netflix_dagster.contracts.contract import downstream_of
+from netflix_dagster.build import conservation
+from netflix_dagster.build.runner import Session
+from netflix_dagster.contracts.graph import downstream_of, feed_tables, touched_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
-from netflix_dagster.defs.jobs import feed_tables
-from netflix_dagster.defs.sensors import MOST_PER_TICK, ONE_BY_ONE, RANGE_END, RANGE_START, Cursor
-from netflix_dagster.deliveries import ledger
-from netflix_dagster.landing.deliveries import list_landing
-from netflix_dagster.landing.sources import load_sources
-from netflix_dagster_tests.defs.house import PARTITIONS, House, as_csv, materialized, split_files, title
+from netflix_dagster.defs.sensors import MOST_PER_TICK, ONE_BY_ONE, RANGE_END, RANGE_START, Cursor, Requested
+from netflix_dagster.deliveries import life, pending
+from netflix_dagster.deliveries.life import Event, Status
+from netflix_dagster.lake import lock
+from netflix_dagster_tests.defs.house import PARTITIONS, SENSOR, House, Watch, materialized
+from netflix_dagster_tests.lakehouse import as_csv, split_files, title
 
 DAYS = [f"2021-0{month}-01" for month in range(1, 8)]
 RELEASE = as_csv([title(1), title(2)])
-SENSOR = next(sensor for sensor in defs.sensors or () if sensor.name == "catalogue_landing_sensor")
-
-
-class Watch:
-    """The sensor as the daemon runs it: partitions are added and the cursor is kept from tick to tick."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.cursor: str | None = None
-
-    def tick(self) -> dg.SensorResult:
-        with dg.build_sensor_context(
-            instance=self.house.instance, cursor=self.cursor, resources={"lake": self.house.lake}
-        ) as context:
-            found = SENSOR(context)
-        if isinstance(found, dg.SkipReason):
-            return dg.SensorResult(skip_reason=found)
-        assert isinstance(found, dg.SensorResult)
-        for request in found.dynamic_partitions_requests or ():
-            self.house.instance.add_dynamic_partitions(PARTITIONS, list(request.partition_keys))
-        self.cursor = found.cursor
-        return found
-
-    def requests(self) -> list[dg.RunRequest]:
-        return list(self.tick().run_requests or ())
-
-    def land(self, source: str, day: str, content: str = RELEASE, name: str = "file.csv") -> Path:
-        """Put a file into a delivery; the partition is the sensor's business."""
-        path = self.house.landing / source / day / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        return path
-
-    def note_accepted(self) -> None:
-        """Write into the ledger that all that has landed was accepted, as the runs would."""
-        found = list_landing(self.house.landing, load_sources()).deliveries
-        entry = ledger.Entry("catalogue", "", "", "", "accepted", None, 1, 1, 1, "some run")
-        places = [{"source": d.source, "delivery_date": d.date, "fingerprint": d.fingerprint} for d in found]
-        ledger.record(self.house.tables, [ledger.replace(entry, **place) for place in places])
 
 
 @pytest.fixture
@@ -69,14 +34,12 @@ def watch(house: House) -> Watch:
 
 
 def test_a_missing_landing_folder_is_an_empty_one(watch: Watch) -> None:
-    found = watch.tick()
-    assert not found.run_requests
-    assert found.skip_reason is not None
+    assert watch.skips() == "every delivery is taken up"
 
 
 def test_a_few_new_deliveries_get_a_partition_and_a_run_each(watch: Watch) -> None:
     for day in DAYS[:ONE_BY_ONE]:
-        watch.land("netflix_catalogue", day)
+        watch.land("netflix_catalogue", day, RELEASE)
     requests = watch.requests()
     assert [request.partition_key for request in requests] == DAYS[:ONE_BY_ONE]
     assert len({request.run_key for request in requests}) == ONE_BY_ONE
@@ -90,7 +53,7 @@ def test_a_few_new_deliveries_get_a_partition_and_a_run_each(watch: Watch) -> No
 def test_many_new_deliveries_share_one_run(watch: Watch) -> None:
     watch.land("netflix_cast", DAYS[0], split_files([title(1)])["netflix_cast"])
     for day in reversed(DAYS[1:]):
-        watch.land("netflix_catalogue", day)
+        watch.land("netflix_catalogue", day, RELEASE)
     (request,) = watch.requests()
     assert request.partition_key is None
     assert (request.tags[RANGE_START], request.tags[RANGE_END]) == (DAYS[0], DAYS[-1])
@@ -100,41 +63,37 @@ def test_many_new_deliveries_share_one_run(watch: Watch) -> None:
 
 
 def test_older_deliveries_that_come_late_are_a_range_of_their_own(watch: Watch) -> None:
-    watch.land("netflix_catalogue", DAYS[3])
+    watch.land("netflix_catalogue", DAYS[3], RELEASE)
     watch.requests()
-    watch.note_accepted()
+    watch.note_built()
     late = [*DAYS[:3], *DAYS[4:]]
     for day in late:
-        watch.land("netflix_catalogue", day)
+        watch.land("netflix_catalogue", day, RELEASE)
     (request,) = watch.requests()
     result = watch.house.execute(tags=request.tags, only=["bronze.netflix_catalogue"])
     assert {day for _, day in materialized(result)} == set(late)
 
 
 def test_what_was_requested_is_not_requested_again_before_its_run_is_through(watch: Watch) -> None:
-    watch.land("netflix_catalogue", DAYS[0])
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
     assert len(watch.requests()) == 1
-    skipped = watch.tick()
-    assert not skipped.run_requests
-    assert skipped.skip_reason is not None
-    watch.land("netflix_catalogue", DAYS[1])
+    assert watch.skips() == "every delivery is on its way"
+    watch.land("netflix_catalogue", DAYS[1], RELEASE)
     assert [request.partition_key for request in watch.requests()] == [DAYS[1]]
 
 
 def test_nothing_new_is_a_skip_that_says_so(watch: Watch) -> None:
-    watch.land("netflix_catalogue", DAYS[0])
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
     watch.requests()
-    watch.note_accepted()
+    watch.note_built()
     watch.tick()
-    skipped = watch.tick()
-    assert skipped.skip_reason is not None
-    assert skipped.skip_reason.skip_message.startswith("nothing new among 1 deliveries")
+    assert watch.skips().startswith("nothing new among 1 deliveries")
 
 
 def test_a_changed_file_is_requested_again_under_another_key(watch: Watch) -> None:
-    path = watch.land("netflix_catalogue", DAYS[0])
+    path = watch.land("netflix_catalogue", DAYS[0], RELEASE)
     (first,) = watch.requests()
-    watch.note_accepted()
+    watch.note_built()
     path.write_text(RELEASE + RELEASE.splitlines()[1].replace("s1", "s3") + "\r\n")
     (second,) = watch.requests()
     assert second.partition_key == first.partition_key
@@ -142,9 +101,9 @@ def test_a_changed_file_is_requested_again_under_another_key(watch: Watch) -> No
 
 
 def test_a_file_replaced_by_one_of_equal_size_and_time_is_seen(watch: Watch, tmp_path: Path) -> None:
-    path = watch.land("netflix_catalogue", DAYS[0])
+    path = watch.land("netflix_catalogue", DAYS[0], RELEASE)
     watch.requests()
-    watch.note_accepted()
+    watch.note_built()
     times = path.stat()
     other = tmp_path / "other.csv"
     other.write_text(RELEASE.replace("PG", "NC"))
@@ -157,32 +116,140 @@ def test_a_file_that_joins_a_split_delivery_requests_the_chain_of_its_source(wat
     files = split_files([title(1)])
     watch.land("netflix_titles", DAYS[0], files["netflix_titles"])
     watch.requests()
-    watch.note_accepted()
+    watch.note_built()
     watch.land("netflix_directors", DAYS[0], files["netflix_directors"])
     (request,) = watch.requests()
     selected = {".".join(key.path) for key in request.asset_selection or ()}
     assert request.partition_key == DAYS[0]
+    assert selected == set(touched_tables("catalogue", ["netflix_directors"]))
     assert {"bronze.netflix_directors", "silver.title_directors", "gold.dim_person"} <= selected
-    assert not selected & {"bronze.netflix_titles", "silver.titles", "silver.title_cast", "gold.dim_genre"}
+    assert not selected & {"bronze.netflix_titles", "silver.titles", "silver.title_cast"}
 
 
-def test_a_removed_delivery_requests_nothing(watch: Watch) -> None:
-    path = watch.land("netflix_catalogue", DAYS[0])
-    watch.land("netflix_catalogue", DAYS[1])
-    watch.requests()
-    watch.note_accepted()
-    shutil.rmtree(path.parent)
+def test_a_delivery_that_leaves_landing_is_told_once_and_its_rows_stay(watch: Watch) -> None:
+    built = watch.house
+    for day in DAYS[: ONE_BY_ONE + 1]:
+        watch.land("netflix_catalogue", day, RELEASE)
+    (request,) = watch.requests()
+    assert built.request(request).success
     assert watch.requests() == []
+    tables = built.contents()
+    kept = shutil.move(built.landing / "netflix_catalogue" / DAYS[1], built.root / "kept")
+    assert watch.requests() == [] and watch.requests() == []
+    delivery = built.delivery("netflix_catalogue", DAYS[1])
+    assert delivery.status is Status.WITHDRAWN and delivery.standing is not None
+    assert [row["status"] for row in built.rows("quality.deliveries")].count("withdrawn") == 1
+    assert built.contents() == tables
+
+    shutil.move(kept, built.landing / "netflix_catalogue" / DAYS[1])
+    for request in watch.requests():
+        assert request.partition_key == DAYS[1]
+        assert built.request(request).success
+    assert built.delivery("netflix_catalogue", DAYS[1]).status is Status.STANDING
+    assert built.contents() == tables and watch.requests() == []
+
+
+def test_a_landing_folder_that_is_not_there_takes_nothing_away(watch: Watch) -> None:
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
+    watch.note_built()
+    assert watch.requests() == []
+    shutil.rmtree(watch.house.landing)
+    assert watch.requests() == []
+    assert watch.house.delivery("netflix_catalogue", DAYS[0]).status is Status.STANDING
 
 
 def test_a_refused_delivery_waits_for_a_better_file(watch: Watch) -> None:
     path = watch.land("netflix_catalogue", DAYS[0], "<html>")
     (request,) = watch.requests()
-    assert not watch.house.request(request).success
+    assert materialized(watch.house.request(request)) == {}
+    assert watch.house.delivery("netflix_catalogue", DAYS[0]).status is Status.REFUSED
     assert watch.requests() == []
     path.write_text(RELEASE)
     (request,) = watch.requests()
     assert request.partition_key == DAYS[0]
+
+
+def begin(watch: Watch, run_id: str) -> None:
+    """Write down that a run has begun to build the first day, as it does before it touches a table."""
+    life.record(
+        watch.house.tables,
+        [Event(Status.BEGUN, "catalogue", DAYS[0], tables=tuple(feed_tables("catalogue")), run_id=run_id)],
+    )
+
+
+@pytest.fixture
+def lost_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "LOST_AFTER", timedelta())
+
+
+def test_a_build_whose_process_died_is_asked_for_again_once_it_counts_as_lost(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
+    (first,) = watch.requests()
+    instance = watch.house.instance
+    run = create_run_for_test(instance, first.job_name, tags=first.tags, status=dg.DagsterRunStatus.STARTED)
+    begin(watch, run.run_id)
+    assert watch.skips() == "every delivery is on its way", "Dagster's own retry comes first"
+
+    monkeypatch.setattr(pending, "LOST_AFTER", timedelta())
+    with lock.alone(watch.house.tables, "catalogue", "a build that is alive"):
+        assert watch.skips() == "every delivery is on its way"
+    assert status_of(watch, run) is dg.DagsterRunStatus.STARTED
+    (again,) = watch.requests()
+    assert again.partition_key == DAYS[0] and again.run_key != first.run_key
+    assert set(again.asset_selection or ()) == {asset_key(name) for name in feed_tables("catalogue")}
+    assert status_of(watch, run) is dg.DagsterRunStatus.FAILURE, "the queue does not wait for it"
+    assert watch.requests() == []
+
+
+def status_of(watch: Watch, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = watch.house.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.tags.get("dagster/will_retry") != "true", "the sensor asks for it"
+    return found.status
+
+
+def test_a_run_that_has_ended_is_not_closed_again(watch: Watch, lost_at_once: None) -> None:
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
+    watch.requests()
+    run = create_run_for_test(watch.house.instance, "catalogue_delivery", status=dg.DagsterRunStatus.CANCELED)
+    begin(watch, run.run_id)
+    assert len(watch.requests()) == 1
+    assert status_of(watch, run) is dg.DagsterRunStatus.CANCELED
+
+
+@pytest.mark.parametrize("how", ["fails", "is killed"])
+def test_a_build_that_goes_wrong_three_times_is_left_to_a_person(
+    watch: Watch, lost_at_once: None, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
+    with monkeypatch.context() as patch:
+        patch.setattr(conservation, "prove_bronze", None)
+        if how == "is killed":
+            patch.setattr(Session, "_end", lambda session: None)
+        for _ in range(pending.MOST_TRIES):
+            (request,) = watch.requests()
+            assert not watch.house.request(request).success
+        said = watch.skips()
+    assert said == f"1 delivery dates failed 3 times and wait for `netflix-dagster run`: catalogue {DAYS[0]}"
+    assert watch.skips() == said
+    watch.land("netflix_catalogue", DAYS[0], as_csv([title(1), title(2), title(3)]))
+    (request,) = watch.requests()
+    assert watch.house.request(request).success, "another file is other work"
+    assert watch.requests() == []
+
+
+def test_what_ends_before_it_begins_is_asked_for_three_times(watch: Watch) -> None:
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
+    keys = set()
+    for _ in range(pending.MOST_TRIES):
+        (request,) = watch.requests()
+        keys.add(request.run_key)
+        tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+        create_run_for_test(watch.house.instance, request.job_name, tags=tags, status=dg.DagsterRunStatus.FAILURE)
+    assert len(keys) == pending.MOST_TRIES
+    assert watch.skips().startswith("1 delivery dates failed 3 times and wait")
 
 
 def test_the_cursor_stays_small_with_two_thousand_deliveries(watch: Watch) -> None:
@@ -190,7 +257,7 @@ def test_the_cursor_stays_small_with_two_thousand_deliveries(watch: Watch) -> No
         f"20{year:02}-{month:02}-{day:02}" for year in range(10, 20) for month in range(1, 13) for day in range(1, 18)
     ]
     for day in days[:2000]:
-        watch.land("netflix_catalogue", day)
+        watch.land("netflix_catalogue", day, RELEASE)
     ranges = []
     for _ in range(4):
         (request,) = watch.requests()
@@ -199,18 +266,18 @@ def test_the_cursor_stays_small_with_two_thousand_deliveries(watch: Watch) -> No
     assert ranges[0][0] == days[0]
     assert ranges[-1][1] == days[1999]
     assert watch.requests() == []
-    watch.note_accepted()
+    watch.note_built()
     assert watch.requests() == []
-    assert len(watch.cursor or "") < 100
-    assert Cursor.load(watch.cursor).requested == ()
+    assert len(watch.cursor or "") < 150
+    assert Cursor.load(watch.cursor).requested == Requested()
 
 
 def test_requests_run_and_leave_nothing_to_request(watch: Watch) -> None:
-    watch.land("netflix_catalogue", DAYS[0])
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
     (request,) = watch.requests()
     assert watch.house.request(request).success
     for day in DAYS[1:]:
-        watch.land("netflix_catalogue", day)
+        watch.land("netflix_catalogue", day, RELEASE)
     (request,) = watch.requests()
     assert watch.house.request(request).success
     assert watch.requests() == []
@@ -221,7 +288,7 @@ def test_requests_run_and_leave_nothing_to_request(watch: Watch) -> None:
 def test_the_daemon_can_resolve_what_the_sensor_requests(tmp_path: Path) -> None:
     (tmp_path / "dagster").mkdir()
     watch = Watch(House(tmp_path, dg.DagsterInstance.local_temp(str(tmp_path / "dagster"))))
-    watch.land("netflix_catalogue", DAYS[0])
+    watch.land("netflix_catalogue", DAYS[0], RELEASE)
     with SensorEvaluationContext(
         instance_ref=watch.house.instance.get_ref(),
         last_tick_completion_time=None,

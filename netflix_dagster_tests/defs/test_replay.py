@@ -9,8 +9,8 @@ import pytest
 
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND
-from netflix_dagster_tests.defs.house import House, checks, title
-from netflix_dagster_tests.defs.test_landing_sensor import Watch
+from netflix_dagster_tests.defs.house import House, Watch, checks
+from netflix_dagster_tests.lakehouse import title
 
 TITLES = "silver.titles"
 
