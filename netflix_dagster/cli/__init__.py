@@ -9,7 +9,7 @@ import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -17,7 +17,10 @@ from rich.console import Console
 
 from netflix_dagster.cli.trouble import Failed, WrongCall, told, writing
 from netflix_dagster.settings import Settings, get_settings
-from netflix_dagster.storage import Place, PlaceError, at
+from netflix_dagster.storage import Place, PlaceError, at, is_local
+
+if TYPE_CHECKING:
+    from netflix_dagster.landing.sources import Sources
 
 HELP = """A medallion lakehouse on Netflix's public data: land deliveries, build the tables, look at them.
 
@@ -73,8 +76,9 @@ def run(
         from netflix_dagster.cli.summary import print_summary
         from netflix_dagster.engine.sessions import missing
 
-        if lacking := missing(settings.engine):
+        if lacking := missing(settings):
             raise Failed(lacking)
+        _declared(settings)
         summary = run_pending(settings, source, again, real_stderr())
     if as_json:
         print_json(summary)
@@ -87,12 +91,18 @@ def run(
 def land(
     file: Annotated[Path, typer.Argument(help="The delivered file.")],
     source: Annotated[str, typer.Option(help="The source that it belongs to, see sources.yaml.")],
-    date: Annotated[str | None, typer.Option(help="Delivery date, YYYY-MM-DD; today by default.")] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            help="Delivery date, YYYY-MM-DD, or YYYY-MM-DDTHH of a feed by the hour; now, in UTC, by default."
+        ),
+    ] = None,
     landing: LandingOption = None,
 ) -> None:
     """Put a file into the landing folder as a delivery of a source."""
     with told(err):
         settings = _settings(landing, None)
+        from netflix_dagster.landing import keys
         from netflix_dagster.landing.deliveries import land as land_file
         from netflix_dagster.landing.sources import load_sources
 
@@ -101,7 +111,7 @@ def land(
             raise WrongCall(f"there is no source {source!r}; the sources are {', '.join(known)}")
         if not file.is_file():
             raise WrongCall(f"{file} is not a file" if file.exists() else f"there is no file {file}")
-        day = date or datetime.now(UTC).date().isoformat()
+        day = date or keys.at(datetime.now(UTC), known[source].every)
         try:
             with writing("the landing folder", settings.landing):
                 landed = land_file(settings.landing, file, known[source], day)
@@ -113,24 +123,25 @@ def land(
 
 @app.command()
 def accept(
-    feed: Annotated[str, typer.Argument(help="The feed, such as catalogue.")],
+    feed: Annotated[str, typer.Argument(help="The feed, such as catalogue, or one source of it.")],
     delivery: Annotated[str, typer.Argument(help="Its delivery date, as YYYY-MM-DD.")],
-    because: Annotated[str, typer.Option(help="Why it is right; kept with the decision in quality.decisions.")],
+    because: Annotated[str, typer.Option(help="Why it is right; kept with the decision in quality.deliveries.")],
     lake: LakeOption = None,
 ) -> None:
     """Take in one delivery as it is, although it lacks more than the contract allows. Only a person can know."""
     with told(err):
         settings = _settings(None, lake)
-        import netflix_dagster.tables  # noqa: F401  declares the tables
-        from netflix_dagster.deliveries.decisions import DecisionError
-        from netflix_dagster.deliveries.decisions import accept as decide
+        _declared(settings)
+        from netflix_dagster.cli.deliveries import print_accepted
+        from netflix_dagster.deliveries import decisions
+        from netflix_dagster.deliveries.life import Life
 
         try:
-            overruled = decide(settings.lake, feed, delivery, because)
-        except DecisionError as error:
+            attempts = decisions.to_accept(Life.read(settings.lake), feed, delivery)
+            decisions.accept(settings.lake, feed, delivery, because)
+        except decisions.DecisionError as error:
             raise WrongCall(str(error)) from error
-    err.print(f"accepted {feed} of {delivery}, which was held back: {overruled}", markup=False, soft_wrap=True)
-    err.print("next     netflix-dagster run   # or let the sensor of `make dev` take it up")
+    print_accepted(attempts, err)
 
 
 @app.command()
@@ -145,6 +156,8 @@ def sample(
 
     with told(err):
         landing = _place(folder)
+        if not is_local(landing):
+            _settings(None, None)
         with writing("the landing folder", landing):
             written = write_sample(landing, garbage)
     err.print(f"{len(written)} sample files in {landing}", markup=False, soft_wrap=True)
@@ -221,10 +234,10 @@ def dictionary(
 ) -> None:
     """The data dictionary: every table with its meaning, grain, key, columns and rules, as Markdown."""
     with told(err):
-        _settings(None, None)
+        settings = _settings(None, None)
         from netflix_dagster.serving.dictionary import render
 
-        text = render()
+        text = render(_declared(settings))
         if to is None:
             typer.echo(text, nl=False)
         else:
@@ -249,7 +262,7 @@ def export(
 
         try:
             with writing("the folder", to):
-                written = export_contracts(tables or [], to, settings.lake, azure)
+                written = export_contracts(tables or [], to, _declared(settings), settings.lake, azure)
         except LookupError as error:
             raise WrongCall(str(error.args[0])) from error
     from netflix_dagster.cli.output import plural
@@ -267,7 +280,87 @@ def unity(
         settings = _settings(None, lake)
         from netflix_dagster.serving.unity import statements
 
+        _declared(settings)
         typer.echo("".join(f"{statement};\n\n" for statement in statements(catalog, settings.lake)), nl=False)
+
+
+deliveries = typer.Typer(no_args_is_help=True, help="What has become of every delivery, and how one is taken away.")
+app.add_typer(deliveries, name="deliveries")
+
+
+class State(StrEnum):
+    """What a delivery can be."""
+
+    landed = "landed"
+    refused = "refused"
+    accepted = "accepted"
+    held = "held"
+    standing = "standing"
+    superseded = "superseded"
+    withdrawn = "withdrawn"
+
+
+@deliveries.command("list")
+def list_deliveries(
+    source: Annotated[str | None, typer.Option(help="Only the deliveries of this source.")] = None,
+    feed: Annotated[str | None, typer.Option(help="Only the deliveries of this feed.")] = None,
+    status: Annotated[State | None, typer.Option(help="Only those that are this now.")] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every delivery: what it is, since when, and why. Oldest first."""
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli.deliveries import every, print_every
+        from netflix_dagster.cli.output import print_json
+
+        rows = every(settings, source=source, feed=feed, status=status.value if status else None)
+    if as_json:
+        print_json({"deliveries": rows})
+    else:
+        print_every(rows)
+
+
+SourceArgument = Annotated[str, typer.Argument(help="The source that delivered it, see sources.yaml.")]
+DateArgument = Annotated[str, typer.Argument(help="Its delivery date, as YYYY-MM-DD.")]
+
+
+@deliveries.command("show")
+def show_delivery(
+    source: SourceArgument, date: DateArgument, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """One delivery: every attempt at it, what people decided, the builds of its date, what is still due."""
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli.deliveries import one, print_one
+        from netflix_dagster.cli.output import print_json
+
+        found = one(settings, source, date)
+    if as_json:
+        print_json(found)
+    else:
+        print_one(found, Console(highlight=False))
+
+
+@deliveries.command("withdraw")
+def withdraw_delivery(
+    source: SourceArgument,
+    date: DateArgument,
+    because: Annotated[str, typer.Option(help="Why it is taken away; kept with the decision in quality.deliveries.")],
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one delivery away: the next build removes its rows from every table."""
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli.deliveries import print_withdrawn, withdraw
+        from netflix_dagster.cli.output import print_json
+
+        found = withdraw(settings, source, date, because)
+    if as_json:
+        print_json(found)
+    else:
+        print_withdrawn(found, err)
 
 
 refused = typer.Typer(no_args_is_help=True, help="The rows and files that were refused: why, and how they pass.")
@@ -372,8 +465,9 @@ def home(lake: LakeOption = None) -> None:
     from netflix_dagster.cli.home import ensure_home
 
     with told(err):
-        made = ensure_home(_settings(None, lake))
-        clear_up(made, err)
+        settings = _settings(None, lake)
+        made = ensure_home(settings)
+        clear_up(made, settings.lake, err)
         typer.echo(made)
 
 
@@ -390,7 +484,20 @@ def _settings(landing: str | None, lake: str | None, engine: Engine | None = Non
         chosen["engine"] = engine.value
     os.environ.update(settings.model_copy(update=chosen).as_environment())
     get_settings.cache_clear()
+    from netflix_dagster.azure import access
+
+    access.connect(get_settings())
     return get_settings()
+
+
+def _declared(settings: Settings) -> Sources:
+    """The sources of the settings, whose tables are now declared."""
+    from netflix_dagster import tables
+    from netflix_dagster.landing.sources import load_sources
+
+    sources = load_sources(settings.sources)
+    tables.declare(sources)
+    return sources
 
 
 def _place(text: str) -> Place:

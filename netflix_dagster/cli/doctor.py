@@ -69,7 +69,7 @@ def _packages(_: Settings) -> tuple[bool, str, str]:
 
 def _environment(settings: Settings) -> tuple[bool, str, str]:
     if settings.env == "local":
-        here = all(isinstance(place, Path) for place in (settings.landing, settings.lake))
+        here = storage.is_local(settings.landing) and storage.is_local(settings.lake)
         return True, f"local: {'everything' if here else 'all but the lake or its landing folder'} on this machine", ""
     return True, f"azure: account {settings.account}, tenant {settings.tenant}, vault {settings.vault}", ""
 
@@ -85,9 +85,9 @@ def _sources(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _landing(settings: Settings) -> tuple[bool, str, str]:
-    if isinstance(settings.landing, Path) and not settings.landing.exists():
+    if storage.is_local(settings.landing) and not settings.landing.exists():
         return False, f"{settings.landing} does not exist", f"netflix-dagster sample {settings.landing}"
-    if isinstance(settings.landing, Path) and not settings.landing.is_dir():
+    if storage.is_local(settings.landing) and not settings.landing.is_dir():
         return False, f"{settings.landing} is a file", "set NETFLIX_LANDING to a folder of <source>/<date>/<file>"
     listing = _listing(settings)
     strays = [*listing.strays, *(f"{path}: no source is called so" for path in listing.unknown_sources)]
@@ -105,9 +105,10 @@ def _listing(settings: Settings) -> Listing:
 def _lake(settings: Settings) -> tuple[bool, str, str]:
     from netflix_dagster.lake import store
 
-    if isinstance(settings.lake, Path) and (wrong := _unfit(settings.lake)):
-        return wrong
-    if not isinstance(settings.lake, Path):
+    if storage.is_local(settings.lake):
+        if wrong := _unfit(settings.lake):
+            return wrong
+    else:
         probe = settings.lake / store.STAGING / f"doctor-{uuid.uuid4().hex}"
         storage.write(probe / "probe", b"")
         storage.remove(probe)
@@ -135,19 +136,25 @@ def _home(settings: Settings) -> tuple[bool, str, str]:
 def _engine(settings: Settings) -> tuple[bool, str, str]:
     from netflix_dagster.engine import sessions
 
-    if lacking := sessions.missing(settings.engine):
+    if lacking := sessions.missing(settings):
         return False, f"{settings.engine}: {lacking}", "or set NETFLIX_ENGINE=sail, which needs nothing"
-    answer = sessions.session(settings.engine).sql("SELECT 1 AS one").collect()
+    answer = sessions.session(settings).sql("SELECT 1 AS one").collect()
     return answer[0]["one"] == 1, f"{settings.engine}: answers", "reinstall the environment: rm -rf .venv && make run"
 
 
 def _deliveries(settings: Settings) -> tuple[bool, str, str]:
-    from netflix_dagster.deliveries import ledger
+    from netflix_dagster.deliveries.life import Life
 
+    life = Life.read(settings.lake)
     there = {(delivery.source, delivery.date) for delivery in _listing(settings).deliveries}
-    state = [entry for key, entry in ledger.latest(settings.lake).items() if key in there]
-    held = [entry for entry in state if entry.status != "accepted"]
-    found = [f"{len(there)} landed, {len(state)} taken up, {len(held)} held back"]
-    found += [f"{entry.status} {entry.source} {entry.delivery_date}: {entry.reason}" for entry in held[:MOST_HELD]]
+    held = [delivery.newest for delivery in life.held(there)]
+    taken_up = sum(place in life.deliveries for place in there)
+    due = {place: names for place in life.dates if (names := life.due(*place))}
+    found = [f"{len(there)} landed, {taken_up} taken up, {len(held)} held back"]
+    found += [f"{attempt.status} {attempt.source} {attempt.key}: {attempt.why}" for attempt in held[:MOST_HELD]]
+    found += [
+        f"not built {feed} {key}: {', '.join(sorted(due[feed, key])[:MOST_HELD])}"
+        for feed, key in list(due)[:MOST_HELD]
+    ]
     mend = "land a better file; or `netflix-dagster run --again` when sources.yaml was mended"
-    return not held, "\n".join(found), mend
+    return not held and not due, "\n".join(found), mend if held else "netflix-dagster run"

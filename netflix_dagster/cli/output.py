@@ -10,6 +10,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -88,6 +89,8 @@ def _plain(value: Any, text: bool = False) -> Any:
         return value if math.isfinite(value) or text else None
     if value is None or isinstance(value, str | int):
         return value
+    if isinstance(value, Decimal) and not text:
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dict):
         found: Any = {str(key): _plain(entry) for key, entry in value.items()}
         return json.dumps(found, ensure_ascii=False) if text else found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +30,11 @@ Row = dict[str, Any]
 
 def select(settings: Settings, **wanted: Any) -> tuple[Selection, list[Row]]:
     """The rows of the quarantine that are asked for. A table or date that there is not is a wrong call."""
-    import netflix_dagster.tables  # noqa: F401  declares the tables
+    from netflix_dagster import tables
     from netflix_dagster.deliveries import quarantine
+    from netflix_dagster.landing.sources import load_sources
 
+    tables.declare(load_sources(settings.sources))
     selection = quarantine.Selection(**wanted)
     try:
         selection.check()
@@ -49,6 +50,9 @@ def print_rows(rows: Sequence[Row], selection: Selection) -> None:
         return
     import pyarrow as pa
 
+    from netflix_dagster.deliveries import quarantine
+
+    any_beyond = quarantine.size(rows) > len(rows)
     shown = [
         {
             "number": row["number"],
@@ -56,6 +60,7 @@ def print_rows(rows: Sequence[Row], selection: Selection) -> None:
             "delivery": row["delivery_date"],
             "file": row["source_file"],
             "record": row["record_number"],
+            **({"rows": row["refused_rows"]} if any_beyond else {}),
             "rules": ", ".join(row["rules"]),
             "raw": _beginning(row["raw"] or row["row"] or row["reasons"][0]),
         }
@@ -65,6 +70,9 @@ def print_rows(rows: Sequence[Row], selection: Selection) -> None:
     if len(rows) > MOST_LISTED:
         more = f"and {len(rows) - MOST_LISTED:,} more: --table, --delivery and --rule choose, --json has all"
         Console(highlight=False).print(more, markup=False)
+    if beyond := quarantine.size(rows) - len(rows):
+        capped = f"{beyond:,} more are counted in the column `rows`; their records are in bronze, or in a refused file"
+        Console(highlight=False).print(capped, markup=False)
 
 
 def explain(settings: Settings, number: int | None, **wanted: Any) -> list[Row]:
@@ -91,6 +99,10 @@ def print_explained(rows: Sequence[Row], console: Console) -> None:
             f"by {row['source'] or 'a source that is not known'}, {', '.join([str(row['source_file']), *at])}",
         )
         item(console, "file", row["landed"] or "is no longer in the landing folder")
+        if row["refused_rows"] > 1:
+            origin = "the file" if row["table_name"].startswith("bronze.") else "bronze"
+            others = f"{row['refused_rows'] - 1:,} more rows of this file break these rules"
+            item(console, "and", f"{others}; they are counted here, their records are in {origin}")
         for rule, reason, hint in zip(row["rules"], row["reasons"], row["hints"], strict=True):
             item(console, "broken", f"{rule}: {reason}", style="red")
             item(console, "to mend", hint)
@@ -118,11 +130,12 @@ def replay(settings: Settings, dry_run: bool, console: Console, **wanted: Any) -
     from netflix_dagster.cli.run import at_home, at_work, build_all
     from netflix_dagster.deliveries import quarantine
 
-    with at_work(at_home(settings), console) as (instance, progress):
+    at_home(settings)
+    with at_work(settings, console) as (instance, progress):
         before = quarantine.rows(settings.lake)
         chosen = [row for row in before if selection.takes(row)]
         work = _work(settings, chosen)
-        told = plural(len(chosen), "row or file", "rows and files")
+        told = plural(quarantine.size(chosen), "row or file", "rows and files")
         console.print(f"{told} in the quarantine, {plural(len(work), 'delivery date')} to build again")
         runs = build_all(instance, work, settings, progress)
         after = quarantine.rows(settings.lake)
@@ -170,22 +183,23 @@ def _verdict(found: Mapping[str, Any]) -> str:
 def _work(settings: Settings, chosen: Sequence[Row]) -> list[Pending]:
     """The deliveries of the rows as pieces of work: every source of theirs, because tables read several."""
     from netflix_dagster.contracts.contract import TABLES
+    from netflix_dagster.contracts.graph import touched_tables
     from netflix_dagster.deliveries import quarantine
     from netflix_dagster.deliveries.pending import Pending
 
     work = []
     for feed, day in quarantine.deliveries(chosen):
-        sources = {entry.source for entry in quarantine.sources_of(settings.lake, (feed, day))}
+        sources = set(quarantine.sources_of(settings.lake, (feed, day)))
         sources |= {str(row["source"]) for row in _of(chosen, (feed, day)) if row["source"]}
         known = tuple(sorted(source for source in sources if f"bronze.{source}" in TABLES))
-        work.append(Pending(feed, day, known, ""))
+        work.append(Pending(feed, day, known, "", tuple(touched_tables(feed, known))))
     return work
 
 
 def _of(rows: Sequence[Row], delivery: Delivery) -> list[Row]:
     from netflix_dagster.deliveries import quarantine
 
-    return [row for row in rows if quarantine.deliveries([row]) == [delivery]]
+    return [row for row in rows if quarantine.delivery_of(row) == delivery]
 
 
 def _told(
@@ -199,34 +213,33 @@ def _told(
     runs: Sequence[dict[str, Any]],
     dry_run: bool,
 ) -> dict[str, Any]:
-    from netflix_dagster.deliveries import ledger, quarantine
+    from netflix_dagster.deliveries import quarantine
+    from netflix_dagster.deliveries.life import Life
 
     asked = {(piece.feed, piece.date) for piece in work}
-    held = [e for e in ledger.latest(settings.lake).values() if (e.feed, e.delivery_date) in asked and runs]
-    held = [entry for entry in held if entry.status != "accepted"]
-    excused = {entry.run_id for entry in held}
-    failed = any(run["errors"] or not (run["success"] or run["run_id"] in excused) for run in runs)
+    held = [d.newest for d in Life.read(settings.lake).held() if (d.feed, d.key) in asked and runs]
+    failed = any(run["errors"] for run in runs)
     deliveries: list[dict[str, Any]] = []
     stayed_rows: list[Row] = []
     for piece in work:
         at = (piece.feed, piece.date)
-        was, now = _counted(_of(before, at)), _counted(_of(after, at))
-        mine = _counted(_of(chosen, at))
-        stayed = mine & now
-        stayed_rows += _some(_of(after, at), stayed)
+        was, now, mine = _of(before, at), _of(after, at), _of(chosen, at)
+        still = quarantine.stayed(mine, now)
+        stayed_rows += still
+        selected, stayed = quarantine.size(mine), quarantine.size(still)
         deliveries.append(
             {
                 "feed": piece.feed,
                 "date": piece.date,
                 "sources": list(piece.sources),
-                "selected": mine.total(),
-                "left": mine.total() - stayed.total(),
-                "stayed": stayed.total(),
-                "new": (now - was).total(),
+                "selected": selected,
+                "left": selected - stayed,
+                "stayed": stayed,
+                "new": quarantine.size(now) - quarantine.size(quarantine.stayed(was, now)),
             }
         )
     total = {name: sum(one[name] for one in deliveries) for name in ("left", "stayed", "new")}
-    total["stayed"] = len(chosen) - total["left"]
+    total["stayed"] = quarantine.size(chosen) - total["left"]
     again = bool(runs) and (total["stayed"] or held)
     exit_code = FAILED if failed else HELD_BACK if again else OK
     return {
@@ -236,32 +249,12 @@ def _told(
         "lake": str(settings.lake),
         "dry_run": dry_run,
         "selected_by": str(selection),
-        "rows": {"selected": len(chosen), **total},
+        "rows": {"selected": quarantine.size(chosen), **total},
         "deliveries": deliveries,
         "stayed": quarantine.tallied(stayed_rows),
-        "held_back": [
-            {"source": e.source, "date": e.delivery_date, "status": e.status, "reason": e.reason} for e in held
-        ],
+        "held_back": [{"source": e.source, "date": e.key, "status": e.status.value, "reason": e.why} for e in held],
         "runs": list(runs),
     }
-
-
-def _counted(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:
-    from netflix_dagster.deliveries import quarantine
-
-    return Counter(map(quarantine.identity, rows))
-
-
-def _some(rows: Sequence[Row], wanted: Counter[tuple[Any, ...]]) -> list[Row]:
-    """As many of the rows with each identity as are wanted."""
-    from netflix_dagster.deliveries import quarantine
-
-    left, found = Counter(wanted), []
-    for row in rows:
-        if left[quarantine.identity(row)] > 0:
-            left[quarantine.identity(row)] -= 1
-            found.append(row)
-    return found
 
 
 def _beginning(text: str) -> str:

@@ -9,17 +9,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from netflix_dagster.cli.alone import STARTED_BY, alone, clear_lost_runs
+from netflix_dagster.cli.alone import alone, clear_lost_runs, started_by
 from netflix_dagster.cli.home import ensure_home
 from netflix_dagster.cli.progress import Progress, listening
 from netflix_dagster.cli.trouble import WrongCall
-from netflix_dagster.cli.unfinished import held_back, unfinished
 from netflix_dagster.settings import Settings
+from netflix_dagster.storage import is_local
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
@@ -45,44 +44,45 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
     sources = load_sources(settings.sources)
     if source is not None and source not in sources.sources:
         raise WrongCall(f"there is no source {source!r}; the sources are {', '.join(sources.sources)}")
-    if isinstance(settings.landing, Path) and settings.landing.exists() and not settings.landing.is_dir():
+    if is_local(settings.landing) and settings.landing.exists() and not settings.landing.is_dir():
         raise WrongCall(f"{settings.landing} is a file; --landing is the folder of <source>/<delivery date>/<file>")
-    home = at_home(settings)
+    at_home(settings)
     console.print(f"landing {settings.landing}\nlake    {settings.lake}", markup=False, soft_wrap=True)
 
-    from netflix_dagster.deliveries import ledger
-    from netflix_dagster.deliveries.pending import pending
+    from netflix_dagster.deliveries import life
+    from netflix_dagster.deliveries.life import Life
+    from netflix_dagster.deliveries.pending import gone, pending
     from netflix_dagster.landing.deliveries import list_landing
 
-    with at_work(home, console) as (instance, progress):
-        listing = list_landing(settings.landing, sources, None if source is None else [source])
-        seen = ledger.latest(settings.lake)
-        work = pending(listing, sources, seen, unfinished(instance, seen), again=again)
+    with at_work(settings, console) as (instance, progress):
+        only = None if source is None else [source]
+        listing = list_landing(settings.landing, sources, only)
+        known = Life.read(settings.lake)
+        life.record(settings.lake, gone(listing, known))
+        work = pending(listing, sources, known, again=again, only=only)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
         runs = build_all(instance, work, settings, progress)
     return _summary(settings, listing, progress.reports, runs, time.perf_counter() - started)
 
 
-def at_home(settings: Settings) -> Path:
+def at_home(settings: Settings) -> None:
     """Dagster's home of the lake, for everything this process does from now on."""
-    home = ensure_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
+    os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
 
 
 @contextmanager
-def at_work(home: Path, console: Console) -> Iterator[tuple[DagsterInstance, Progress]]:
+def at_work(settings: Settings, console: Console) -> Iterator[tuple[DagsterInstance, Progress]]:
     """Alone on the lake: Dagster's instance, its lost runs closed, and who tells of progress."""
     from dagster import DagsterInstance
 
-    with alone(home, console), DagsterInstance.get() as instance, listening(console) as progress:
-        clear_lost_runs(instance, console)
+    with listening(console) as progress, alone(settings.lake), DagsterInstance.get() as instance:
+        clear_lost_runs(instance, settings.lake, console)
         yield instance, progress
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Deliveries of one feed that one run builds; ``doubtful`` when the door will refuse something of them."""
+    """Deliveries of one feed that one run builds; ``doubtful`` when the door refuses all of it."""
 
     pieces: tuple[Pending, ...]
     doubtful: bool
@@ -93,9 +93,9 @@ class Batch:
 
     @property
     def tables(self) -> list[str]:
-        from netflix_dagster.build.pending_work import touched_tables
+        from netflix_dagster.contracts.graph import build_order
 
-        return touched_tables(self.feed, sorted({source for piece in self.pieces for source in piece.sources}))
+        return build_order({name for piece in self.pieces for name in piece.tables})
 
 
 def build_all(
@@ -103,7 +103,8 @@ def build_all(
 ) -> list[dict[str, Any]]:
     """Build some work, run by run, and say what the runs came to.
 
-    A table that belongs to no feed alone is built once, in the last run that is sure to reach it.
+    A table that belongs to no feed alone is built once, in the last run that is sure to reach it. A run to which no
+    table is left is none: so it is when only such tables are due.
     """
     import netflix_dagster.tables  # noqa: F401  declares the tables
     from netflix_dagster.contracts.contract import TABLES
@@ -112,20 +113,22 @@ def build_all(
     for place, batch in enumerate(plan):
         later = {name for other in plan[place + 1 :] if not other.doubtful for name in other.tables}
         now = [name for name in batch.tables if TABLES[name].feed or name not in later]
-        runs.append(_execute(instance, batch, now, progress))
+        if now:
+            runs.append(_execute(instance, batch, now, progress, settings))
     return runs
 
 
 def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Settings) -> Iterator[Batch]:
     """The runs to make: deliveries that stand side by side among the partitions share one run.
 
-    Deliveries that will be refused get a run each, so that the partitions of the others show no failure.
+    Deliveries that the door refuses get a run each, so that the partitions of the others show no failure.
     """
     from netflix_dagster.defs.partitions import feed_partitions
 
+    refused = _refused(work, settings) if len(work) > 1 else set()
     for feed in dict.fromkeys(piece.feed for piece in work):
         pieces = [piece for piece in work if piece.feed == feed]
-        bad = [piece for piece in pieces if len(pieces) > 1 and _will_be_refused(piece, settings)]
+        bad = [piece for piece in pieces if piece.sources and {(s, piece.date) for s in piece.sources} <= refused]
         good = [piece for piece in pieces if piece not in bad]
         name = feed_partitions(feed).name or ""
         known = set(instance.get_dynamic_partitions(name))
@@ -142,17 +145,18 @@ def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Setti
         yield from (Batch((piece,), doubtful=True) for piece in bad)
 
 
-def _will_be_refused(piece: Pending, settings: Settings) -> bool:
-    from netflix_dagster.build.door import inspect
-    from netflix_dagster.landing.deliveries import delivery_at
+def _refused(work: Sequence[Pending], settings: Settings) -> set[tuple[str, str]]:
+    """The deliveries of the work that the door refuses; what it takes lies aside then, and is not read again."""
+    from netflix_dagster.build.runner import receive
     from netflix_dagster.landing.sources import load_sources
 
-    sources = load_sources(settings.sources).sources
-    found = [(sources[name], delivery_at(settings.landing, sources[name], piece.date)) for name in piece.sources]
-    return any(inspect(delivery, source).refusals for source, delivery in found if delivery)
+    places = [(source, piece.date) for piece in work for source in piece.sources]
+    return receive(settings, load_sources(settings.sources), places)
 
 
-def _execute(instance: DagsterInstance, batch: Batch, tables: list[str], progress: Progress) -> dict[str, Any]:
+def _execute(
+    instance: DagsterInstance, batch: Batch, tables: list[str], progress: Progress, settings: Settings
+) -> dict[str, Any]:
     from netflix_dagster.definitions import defs
     from netflix_dagster.defs.checks import asset_key
     from netflix_dagster.defs.jobs import job_name
@@ -162,7 +166,9 @@ def _execute(instance: DagsterInstance, batch: Batch, tables: list[str], progres
     feed, pieces = batch.feed, batch.pieces
     first, last = pieces[0].date, pieces[-1].date
     days = first if len(pieces) == 1 else f"{len(pieces)} delivery dates, {first} to {last}"
-    tags = {"feed": feed, **STARTED_BY} | ({} if len(pieces) == 1 else {RANGE_START: first, RANGE_END: last})
+    tags = {"feed": feed, **started_by(settings.lake)} | (
+        {} if len(pieces) == 1 else {RANGE_START: first, RANGE_END: last}
+    )
     with progress.run(f"{feed} {days}", tables):
         result = defs.resolve_job_def(job_name(feed)).execute_in_process(
             instance=instance,
@@ -178,10 +184,15 @@ def _execute(instance: DagsterInstance, batch: Batch, tables: list[str], progres
         "run_id": result.run_id,
         "feed": feed,
         "deliveries": [piece.date for piece in pieces],
-        "success": result.success,
+        "success": result.success and not _idle(progress, result.run_id),
         "errors": [] if result.success else _errors(result),
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _idle(progress: Progress, run_id: str) -> bool:
+    """Whether a run left every table as it was, since all that it was asked for is refused or held."""
+    return any(report.idle for report in progress.reports if report.run_id == run_id)
 
 
 def _interrupted(event: DagsterEvent) -> bool:
@@ -193,16 +204,13 @@ def _interrupted(event: DagsterEvent) -> bool:
 
 
 def _errors(result: Any) -> list[str]:
-    """What failed by no fault of a delivery, one text a table; a table that holds deliveries back has not failed."""
-    from netflix_dagster.contracts.contract import TABLES
-
+    """What failed, one text a table; that a delivery is refused or held is no failure."""
     said = []
     for event in result.all_events:
         if event.is_step_failure:
             failure, table = event.step_failure_data, event.step_key.replace("__", ".", 1)
-            if held_back(event):
-                if not TABLES[table].judged_by_delivery:
-                    said.append(str(failure.user_failure_data.description))
+            if failure.user_failure_data is not None:
+                said.append(str(failure.user_failure_data.description))
                 continue
             error = failure.error.cause or failure.error if failure.error else None
             said.append(f"{table}: {_MODULE.sub('', error.message.strip()) if error else 'failed'}")
@@ -216,18 +224,19 @@ def _summary(
 ) -> dict[str, Any]:
     import netflix_dagster.tables  # noqa: F401  declares the tables
     from netflix_dagster.contracts.contract import TABLES
-    from netflix_dagster.deliveries import ledger, quarantine
+    from netflix_dagster.deliveries import life, quarantine
+    from netflix_dagster.deliveries.life import Life
     from netflix_dagster.lake import store
 
     checks = [check for report in reports for o in report.outcomes.values() for check in o.checks]
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}
-    state = [entry for key, entry in ledger.latest(settings.lake).items() if key in landed]
-    held = [entry for entry in state if entry.status != "accepted"]
-    standing = store.standings(settings.lake, (*TABLES, quarantine.NAME, ledger.NAME))
-    succeeded = {run["run_id"] for run in runs if run["success"]}
-    built = [entry for entry in state if entry.status == "accepted" and entry.run_id in succeeded]
-    excused = {entry.run_id for entry in held}
-    failed = [run for run in runs if run["errors"] or not (run["success"] or run["run_id"] in excused)]
+    now = Life.read(settings.lake)
+    held = [delivery.newest for delivery in now.held(landed)]
+    standing = store.standings(settings.lake, (*TABLES, quarantine.NAME, life.NAME))
+    runs_here = {run["run_id"] for run in runs}
+    stand = [d.newest for place, d in now.deliveries.items() if place in landed and d.attempts and d.newest.stands]
+    built = [attempt for attempt in stand if attempt.run_id in runs_here]
+    failed = [run for run in runs if run["errors"]]
     exit_code = FAILED if failed else HELD_BACK if held else OK
     return {
         "status": {OK: "ok", HELD_BACK: "held back", FAILED: "failed"}[exit_code],
@@ -240,9 +249,7 @@ def _summary(
         "deliveries": {
             "landed": len(landed),
             "built": len(built),
-            "held_back": [
-                {"source": e.source, "date": e.delivery_date, "status": e.status, "reason": e.reason} for e in held
-            ],
+            "held_back": [{"source": e.source, "date": e.key, "status": e.status.value, "reason": e.why} for e in held],
         },
         "runs": runs,
         "tables": {

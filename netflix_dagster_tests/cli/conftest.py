@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,10 +22,19 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture(scope="session")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, Said]:
-    """The sample deliveries, and what the first run said."""
-    shell = Shell(tmp_path_factory.mktemp("sample"))
-    assert shell("sample", "data/landing").code == 0
-    return shell, shell("run", "--json")
+    """The sample deliveries, and what the first run said. All workers share it: who comes first builds it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, said = base / "sample", base / "sample.json"
+    with (base / "sample.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            assert Shell(folder)("sample", "data/landing").code == 0
+            said.write_text(json.dumps(asdict(Shell(folder)("run", "--json"))))
+    return Shell(folder), Said(**json.loads(said.read_text()))
 
 
 @pytest.fixture(scope="session")

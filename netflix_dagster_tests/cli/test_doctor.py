@@ -7,7 +7,7 @@ from netflix_dagster_tests.cli.shell import Shell
 
 
 def test_a_healthy_house(built: Shell) -> None:
-    said = built("doctor", "--json")
+    said = built.here("doctor", "--json")
     assert said.code == 0 and said.quiet, said.out
     findings = {finding["what"]: finding for finding in said.json["findings"]}
     assert all(finding["ok"] and not finding["mend"] for finding in findings.values())
@@ -18,7 +18,7 @@ def test_a_healthy_house(built: Shell) -> None:
     assert "answers" in findings["engine"]["found"] and "deltalake" in findings["packages"]["found"]
     assert findings["sources"]["found"].startswith(f"{len(built.deliveries)} sources in ")
 
-    shown = built("doctor")
+    shown = built.here("doctor")
     assert shown.code == 0 and shown.quiet
     assert [line.split()[0] for line in shown.out.splitlines()] == ["ok"] * len(findings)
 
@@ -28,7 +28,7 @@ def test_an_ill_house_is_told_how_to_mend_it(shell: Shell) -> None:
     sources.write_text(PACKAGED.read_text().replace("  netflix_cast:\n", "  netflix_cast:\n    colour: red\n", 1))
     line = sources.read_text().splitlines().index("    colour: red") + 1
     (shell.cwd / "file").write_text("")
-    said = shell("doctor", "--json", "--lake", "file/lake", NETFLIX_SOURCES="my.yaml", NETFLIX_ENGINE="spark")
+    said = shell.here("doctor", "--json", "--lake", "file/lake", NETFLIX_SOURCES="my.yaml", NETFLIX_ENGINE="spark")
     assert said.code == 1 and said.quiet
     ill = {finding["what"]: finding for finding in said.json["findings"] if not finding["ok"]}
     assert set(ill) == {"sources", "landing", "lake", "engine", "deliveries"}
@@ -38,6 +38,6 @@ def test_an_ill_house_is_told_how_to_mend_it(shell: Shell) -> None:
     assert f"{shell.cwd / 'file'} is a file" in ill["lake"]["found"]
     assert not (shell.cwd / "data").exists(), "a doctor looks and touches nothing"
 
-    shown = shell("doctor", NETFLIX_SOURCES="my.yaml")
+    shown = shell.here("doctor", NETFLIX_SOURCES="my.yaml")
     assert shown.code == 1 and "Traceback" not in shown.out + shown.err
     assert any(row.startswith("mend") and f"{sources}:{line}" in row for row in shown.out.splitlines())

@@ -2,115 +2,144 @@
 
 from __future__ import annotations
 
-import fcntl
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from netflix_dagster.build.pending_work import touched_tables
-from netflix_dagster.cli.alone import STARTED_BY
+from netflix_dagster.cli.alone import LOCK, started_by
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import touched_tables
 from netflix_dagster.deliveries import results
-from netflix_dagster.lake import store
+from netflix_dagster.lake import lock, store
 from netflix_dagster_tests.cli.shell import Said, Shell
+from netflix_dagster_tests.lakehouse import as_csv, title
 
-DAYS = ("2024-03-15", "2024-09-20")
+SOURCE, DAY = "netflix_catalogue", "2024-03-15"
+DEADLY = """
+import os, signal, sys
+from importlib import import_module
+from netflix_dagster.cli import app
+(module, path), left = sys.argv.pop(1).split(":"), int(sys.argv.pop(1))
+owner, (*parents, name) = import_module(module), path.split(".")
+for parent in parents:
+    owner = getattr(owner, parent)
+work = getattr(owner, name)
+def deadly(*arguments, **named):
+    global left
+    done = work(*arguments, **named)
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+setattr(owner, name, deadly)
+app()
+"""
+"""The command, which kills itself when a piece of its work is done so many times."""
+PHASES = {
+    "the door has read the file, and nobody knows": ("netflix_dagster.build.door:Door.receive", 1),
+    "the gates have judged, aside": ("netflix_dagster.build.gates:Trial.run", 1),
+    "some tables of deliveries are written": ("netflix_dagster.build.table:publish", 3),
+    "some of gold is written": ("netflix_dagster.build.table:build_whole", 4),
+    "all is written, and what stands is not told": ("netflix_dagster.build.runner:Session._verdict", 1),
+    "all is told, but not to Dagster": ("netflix_dagster.build.runner:Session._end", 1),
+}
+"""What has just been done when the process is killed, in the order in which a run does it."""
 
 
-def _two_deliveries(built: Shell, cwd: Path) -> Shell:
+def _small(cwd: Path) -> Shell:
+    """One delivery of a few titles, with a copy and a value that cannot be."""
     shell = Shell(cwd)
-    for day in DAYS:
-        folder = shell.landing / "netflix_catalogue" / day
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.symlink_to(built.landing / "netflix_catalogue" / day)
+    shell.land(SOURCE, DAY, as_csv([*map(title, range(6)), title(5), title(7, release_year="soon")]))
     return shell
 
 
 @pytest.fixture(scope="module")
-def twice(built: Shell, tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, list[Said]]:
-    """A lake of two deliveries, and what the two runs said that built it at the same time."""
-    shell = _two_deliveries(built, tmp_path_factory.mktemp("twice"))
+def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, list[Said]]:
+    """A lake of one delivery, and what the two runs said that built it at the same time."""
+    shell = _small(tmp_path_factory.mktemp("twice"))
     runs = [shell.start("run", "--json") for _ in range(2)]
     said = [run.communicate(timeout=300) for run in runs]
     return shell, [Said(run.returncode, *texts) for run, texts in zip(runs, said, strict=True)]
 
 
-def test_two_runs_at_the_same_time_share_the_work(twice: tuple[Shell, list[Said]], built: Shell) -> None:
+def test_two_runs_at_the_same_time_share_the_work(twice: tuple[Shell, list[Said]]) -> None:
     shell, said = twice
     assert [(one.code, one.quiet) for one in said] == [(0, True)] * 2, [one.err for one in said]
     assert sorted(len(one.json["runs"]) for one in said) == [0, 1], "the second found nothing left to do"
-    assert sum("waiting for another run" in one.err for one in said) == 1
-    assert said[0].json["tables"] == said[1].json["tables"]
+    assert sum("waiting for another build of this lake: netflix-dagster run" in one.err for one in said) == 1
+    first, second = (one.json["tables"] for one in said)
+    assert first == second
     versions = shell.versions()
-    tables = touched_tables("catalogue", ["netflix_catalogue"])
-    assert versions.pop(results.NAME) >= len(tables) - 1, "the results of the rules once a table; files are joined"
-    once = {name: int(name in TABLES and store.row_count(shell.lake, name) > 0) for name in versions}
-    assert versions == once, "every table was written once; those of the contract are made first, without rows"
-
-    found, whole = shell.contents(), built.contents()
-    for table in ("bronze.netflix_catalogue", "silver.titles", "silver.title_cast", "silver.title_genres"):
-        assert found[table] == [row for row in whole[table] if any(f'"delivery_date": "{day}"' in row for day in DAYS)]
+    assert set(touched_tables("catalogue", [SOURCE])) < set(versions)
+    once = {name: int(store.row_count(shell.lake, name) > 0) for name in versions if name in TABLES}
+    assert {name: versions[name] for name in once} == once, "made without rows, and written once"
 
 
-def test_a_disturbed_run_is_taken_up_where_it_was(
-    twice: tuple[Shell, list[Said]], built: Shell, tmp_path: Path
-) -> None:
-    """Killed while Dagster's home is made, stopped by hand, killed at work: all on one lake."""
-    undisturbed, shell = twice[0].contents(), _two_deliveries(built, tmp_path)
-    seed = random.randrange(10**6)
-    rng = random.Random(seed)
-    _kill_while_home_is_made(shell, rng.uniform(0, 0.5))
+def test_a_disturbed_run_is_taken_up_where_it_was(twice: tuple[Shell, list[Said]], tmp_path: Path) -> None:
+    """Killed while Dagster's home is made, stopped by hand, killed in every phase: all on one lake."""
+    undisturbed, shell = twice[0].contents(), _small(tmp_path)
+    _kill_while_home_is_made(shell)
 
-    started = time.monotonic()
-    code, err = _disturb(shell, 5, 0, lambda run: run.send_signal(signal.SIGINT))
-    assert code == 130 and "Traceback" not in err, err
-    assert "stopped; what is built stays, and the same command goes on from there" in err
-    assert time.monotonic() - started < 100, "nothing may wait for an engine that has heard the signal as well"
-    assert _under_way(shell) == "[]"
-
-    line = rng.randint(5, 16)
-    code, _ = _disturb(shell, line, rng.uniform(0, 0.5), subprocess.Popen.kill)
-    told = f"seed {seed}, killed after line {line}"
-    assert code == -signal.SIGKILL, told
+    for phase, (where, times) in PHASES.items():
+        killed = subprocess.run(
+            [sys.executable, "-c", DEADLY, where, str(times), "run"],
+            cwd=shell.cwd,
+            env=shell.environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert killed.returncode == -signal.SIGKILL, (phase, killed.stderr)
+        assert len(_under_way(shell)) == 1, phase
+        told = shell.here("deliveries", "list", "--json").json["deliveries"]
+        assert [row["status"] for row in told] == ([] if where.endswith("receive") else [_TOLD.get(where, "accepted")])
+        if where.endswith("receive"):
+            _stop(shell, after_lines=5)
+            assert _under_way(shell) == []
 
     after = shell("run", "--json")
-    assert after.code == 0 and after.quiet, (told, after.err)
-    assert "lost its process" in after.err, told
+    assert after.code == 0 and after.quiet and "lost its process" in after.err, after.err
+    assert after.json["runs"] == [], "all was told before the last kill"
+    assert _under_way(shell) == []
     found = shell.contents()
     assert set(found.pop(results.NAME)) >= set(undisturbed.pop(results.NAME)), "every build has left its results"
-    assert [name for name in undisturbed if found.get(name) != undisturbed[name]] == [], told
-    assert set(found) == set(undisturbed), told
+    assert [name for name in undisturbed if found.get(name) != undisturbed[name]] == []
+    assert set(found) == set(undisturbed)
 
     versions = shell.versions()
     last = shell("run", "--json")
-    assert (last.code, last.json["runs"], "lost" in last.err) == (0, [], False), told
-    assert shell.versions() == versions, told
-    assert _under_way(shell) == "[]", told
+    assert (last.code, last.json["runs"], "lost" in last.err) == (0, [], False)
+    assert shell.versions() == versions
+
+
+_TOLD = {"netflix_dagster.build.runner:Session._end": "standing"}
+"""What a delivery is after some phases; after the others it waits for its tables."""
 
 
 def test_home_closes_lost_runs_before_dagster_waits_for_them(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shell("home").code == 0
-    home = shell.lake / ".dagster"
+    assert shell.here("home").code == 0
+    home, tags = shell.lake / ".dagster", started_by(shell.lake)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        lost = create_run_for_test(instance, "lost", status=dg.DagsterRunStatus.STARTED, tags=STARTED_BY)
+        lost = create_run_for_test(instance, "lost", status=dg.DagsterRunStatus.STARTED, tags=tags)
         other = create_run_for_test(instance, "other", status=dg.DagsterRunStatus.STARTED)
-        with (home / "run.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            assert shell("home").err == "", "somebody is at work"
+        elsewhere = create_run_for_test(
+            instance, "elsewhere", status=dg.DagsterRunStatus.STARTED, tags=started_by(shell.cwd / "other lake")
+        )
+        with lock.alone(shell.lake, LOCK, "a run"):
+            assert shell.here("home").err == "", "somebody is at work"
             assert _status(instance, lost.run_id) == "STARTED"
-        said = shell("home")
+        said = shell.here("home")
         assert (said.code, said.out) == (0, f"{home}\n") and f"run {lost.run_id[:8]} lost its process" in said.err
         assert _status(instance, lost.run_id) == "FAILURE"
         assert _status(instance, other.run_id) == "STARTED", "it may be the daemon's"
+        assert _status(instance, elsewhere.run_id) == "STARTED", "it may be at work on another lake of this home"
 
 
 def _status(instance: dg.DagsterInstance, run_id: str) -> str:
@@ -118,42 +147,30 @@ def _status(instance: dg.DagsterInstance, run_id: str) -> str:
     return run.status.value if run else "gone"
 
 
-def _kill_while_home_is_made(shell: Shell, seconds: float) -> None:
+def _kill_while_home_is_made(shell: Shell) -> None:
     run = shell.start("run")
     while run.poll() is None and not any((shell.lake / ".dagster").glob(".new-*/*")):
         time.sleep(0.001)
-    time.sleep(seconds)
     run.kill()
     run.communicate()
     assert run.returncode == -signal.SIGKILL
 
 
-def _disturb(
-    shell: Shell, lines: int, seconds: float, what: Callable[[subprocess.Popen[str]], None]
-) -> tuple[int, str]:
-    """Start a run, do something to it a moment after it said so many lines, and wait for its end."""
+def _stop(shell: Shell, after_lines: int) -> None:
+    """Start a run, and stop it as Ctrl-C does when it has said so many lines."""
+    started = time.monotonic()
     run = shell.start("run")
     assert run.stderr is not None
-    said = [line for _, line in zip(range(lines), run.stderr, strict=False)]
-    time.sleep(seconds)
-    what(run)
+    said = [line for _, line in zip(range(after_lines), run.stderr, strict=False)]
+    run.send_signal(signal.SIGINT)
     _, rest = run.communicate(timeout=120)
-    return run.returncode, "".join(said) + rest
+    err = "".join(said) + rest
+    assert run.returncode == 130 and "Traceback" not in err, err
+    assert "stopped; what is built stays, and the same command goes on from there" in err
+    assert time.monotonic() - started < 100, "nothing may wait for an engine that has heard the signal as well"
 
 
-def _under_way(shell: Shell) -> str:
+def _under_way(shell: Shell) -> list[str]:
     """The Dagster runs that have not ended, as far as Dagster knows."""
-    look = """
-from dagster import DagsterInstance
-with DagsterInstance.get() as instance:
-    print([run.run_id for run in instance.get_runs() if not run.is_finished])
-"""
-    home = str(shell.lake / ".dagster")
-    answer = subprocess.run(
-        [sys.executable, "-c", look],
-        env=shell.environment(DAGSTER_HOME=home),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return answer.stdout.strip()
+    with dg.DagsterInstance.from_config(str(shell.lake / ".dagster")) as instance:
+        return [run.run_id for run in instance.get_runs() if not run.is_finished]

@@ -11,7 +11,7 @@ UNKNOWN = "Sendung;Datum;Sender\n" + "".join(f"Größe {n};{n}.5.2024;{('ARD', '
 
 def test_what_is_printed_is_a_sources_file(shell: Shell) -> None:
     (shell.cwd / "Neue Sendungen.csv").write_bytes(UNKNOWN.encode("cp1252"))
-    said = shell("profile", "Neue Sendungen.csv")
+    said = shell.here("profile", "Neue Sendungen.csv")
     assert (said.code, said.err) == (0, "")
     (shell.cwd / "proposed.yaml").write_text(said.out, encoding="utf-8")
     (source,) = load_sources(shell.cwd / "proposed.yaml").sources.values()
@@ -19,13 +19,13 @@ def test_what_is_printed_is_a_sources_file(shell: Shell) -> None:
     assert "semicolon-separated, cp1252" in said.out and "28 rows, 3 columns" in said.out
     assert "the door would refuse this file" in said.out and "Windows-1252" in said.out
     assert 'in_set("sender", ("ARD", "ZDF"))' in said.out
-    assert shell("doctor", NETFLIX_SOURCES="proposed.yaml").out.count("1 sources in") == 1
+    assert shell.here("doctor", NETFLIX_SOURCES="proposed.yaml").out.count("1 sources in") == 1
 
 
 def test_the_answer_is_one_json_document_when_asked(shell: Shell) -> None:
     place = next(place for place in sample_files() if place.startswith("netflix_catalogue/"))
     (shell.cwd / "some file.csv").write_bytes(sample_files()[place])
-    said = shell("profile", "some file.csv", "--json")
+    said = shell.here("profile", "some file.csv", "--json")
     assert (said.code, said.err) == (0, "")
     found = said.json
     assert (found["sources"][0]["source"], found["sources"][0]["verdict"]) == ("netflix_catalogue", "same")
@@ -38,7 +38,7 @@ def test_the_answer_is_one_json_document_when_asked(shell: Shell) -> None:
 def test_a_file_cannot_steer_the_terminal(shell: Shell) -> None:
     rows = "".join(f"\x1b[2J{n}\u202e,\x1b]0;own\x07\n" for n in range(5))
     (shell.cwd / "rude.csv").write_text(f"\x1b[31mname,\u2028other\n{rows}", encoding="utf-8")
-    said = shell("profile", "rude.csv")
+    said = shell.here("profile", "rude.csv")
     assert said.code == 0, said.err
     assert not set(said.out) & set("\x1b\x07\u202e\u2028")
     (shell.cwd / "proposed.yaml").write_text(said.out, encoding="utf-8")
@@ -57,18 +57,18 @@ def test_what_cannot_be_profiled_is_told_in_a_sentence(shell: Shell) -> None:
         ".": "is a folder",
         "/dev/zero": "not an ordinary file",
     }.items():
-        said = shell("profile", name)
+        said = shell.here("profile", name)
         assert (said.code, said.out, said.quiet) == (2, "", True), said
         assert reason in said.err and said.err.count("\n") == 1
-    refused = shell("profile", "nope.csv", "--json")
+    refused = shell.here("profile", "nope.csv", "--json")
     assert refused.json == {"status": "wrong call", "exit_code": 2, "error": "there is no file nope.csv"}
-    assert shell("profile", "page.csv", "--megabytes", "0").code == 2
+    assert shell.here("profile", "page.csv", "--megabytes", "0").code == 2
 
 
 def test_of_a_long_file_a_part_is_looked_at_and_said_to_be(shell: Shell) -> None:
     with (shell.cwd / "long.csv").open("w") as file:
         file.write("number,word\n")
         file.writelines(f"{n},{'x' * 100}\n" for n in range(20_000))
-    said = shell("profile", "long.csv", "--megabytes", "1")
+    said = shell.here("profile", "long.csv", "--megabytes", "1")
     assert said.code == 0 and "only the first 1,048,576 of" in said.out
     assert "door" not in said.out, "what the door says of the whole is not known"

@@ -10,11 +10,17 @@ from netflix_dagster.lake.query import query
 from netflix_dagster_tests.cli.shell import Shell
 
 DOCS = (Path(__file__).parents[2] / "docs" / "quality.md").read_text()
+NOT_TAKEN, HISTORY = re.findall(r"```sql\n(.*?)```", DOCS, re.DOTALL)
 
 
-def test_the_history_of_a_rule_is_the_chart_in_the_docs(lake: Shell) -> None:
-    (sql,) = re.findall(r"```sql\n(.*?)```", DOCS, re.DOTALL)
-    rows = query(lake.lake, sql).to_pylist()
+def test_what_a_table_did_not_take_is_found_in_bronze(built: Shell) -> None:
+    count = "SELECT (SELECT count(*) FROM bronze.top10_global) - (SELECT count(*) FROM silver.top10_global) AS n"
+    (wanted,) = query(built.lake, count).to_pylist()
+    assert query(built.lake, NOT_TAKEN).num_rows == wanted["n"]
+
+
+def test_the_history_of_a_rule_is_the_chart_in_the_docs(built: Shell) -> None:
+    rows = query(built.lake, HISTORY).to_pylist()
     days = re.findall(r'"(\d{4}-\d\d-\d\d)"', DOCS)
     (line,) = re.findall(r"line \[(.*)\]", DOCS)
     assert [str(row["delivery_date"]) for row in rows] == days

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.sample import RELEASES
 from netflix_dagster_tests.cli.shell import Shell
 
@@ -16,14 +17,14 @@ TITLE = "Salt\u00a0Meridian"
 
 def test_every_layer_answers_in_every_format(built: Shell) -> None:
     by_release = "SELECT delivery_date, count(*) AS records FROM bronze.netflix_catalogue GROUP BY 1 ORDER BY 1"
-    found = built("query", by_release, "--format", "json")
+    found = built.here("query", by_release, "--format", "json")
     assert (found.code, found.err) == (0, "")
     days = [day.isoformat() for day in RELEASES]
     assert [row["delivery_date"] for row in found.json] == days
     files = [built.landing / "netflix_catalogue" / day / "netflix_titles.csv" for day in days]
     assert [row["records"] for row in found.json] == [len(_records(file)) for file in files]
 
-    shown = built("query", by_release)
+    shown = built.here("query", by_release)
     assert (shown.code, shown.err) == (0, "")
     lines = shown.out.splitlines()
     assert lines[0].split() == ["delivery_date", "records"] and lines[-1] == "4 rows"
@@ -31,8 +32,8 @@ def test_every_layer_answers_in_every_format(built: Shell) -> None:
     assert {len(line) for line in lines[2:-1]} == {len("delivery_date  records")}, "columns are aligned"
 
     titles = "SELECT * FROM gold.dim_title ORDER BY title_sk"
-    rows = built("query", titles, "--format", "json").json
-    said = list(csv.DictReader(io.StringIO(built("query", titles, "--format", "csv").out)))
+    rows = built.here("query", titles, "--format", "json").json
+    said = list(csv.DictReader(io.StringIO(built.here("query", titles, "--format", "csv").out)))
     assert len(rows) == len(said) > 200
     assert [row["title"] for row in said] == [row["title"] for row in rows]
     assert {row["is_current"] for row in rows} == {True, False} and {r["is_current"] for r in said} == {"true", "false"}
@@ -40,38 +41,61 @@ def test_every_layer_answers_in_every_format(built: Shell) -> None:
 
 
 def test_names_without_a_layer_and_the_quarantine(built: Shell) -> None:
-    rows = built("query", "SELECT DISTINCT table_name, delivery_date FROM quarantine", "--format", "json").json
+    rows = built.here("query", "SELECT DISTINCT table_name, delivery_date FROM quarantine", "--format", "json").json
     assert {row["table_name"] for row in rows} == {f"silver.title_{n}" for n in ("cast", "genres", "directors")}
     assert {row["delivery_date"] for row in rows} == {"2024-10-01"}
     both = "SELECT (SELECT count(*) FROM quality.quarantine) = (SELECT count(*) FROM quarantine) AS same"
-    assert built("query", both, "--format", "json").json == [{"same": True}]
-    rules = built("query", "SELECT rules, hints FROM quarantine LIMIT 1", "--format", "json").json
+    assert built.here("query", both, "--format", "json").json == [{"same": True}]
+    rules = built.here("query", "SELECT rules, hints FROM quarantine LIMIT 1", "--format", "json").json
     assert rules[0]["rules"] == ["title_delivered"] and rules[0]["hints"][0]
-    listed = built("query", "SHOW TABLES", "--format", "csv").out.split()
+    listed = built.here("query", "SHOW TABLES", "--format", "csv").out.split()
     assert {"dim_title", "titles", "netflix_catalogue", "quarantine", "deliveries"} < set(listed)
     assert not [name for name in listed if name.startswith("_")]
+
+
+def test_every_book_keeping_table_answers_although_nothing_is_in_it(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    chart = "week\tcategory\tweekly_rank\tshow_title\n2025-12-28\tTV (English)\t1\tShow\n"
+    shell.land("top10_global", "2026-01-06", chart, "chart.tsv")
+    assert shell.here("run", "--json").code == 0
+    for name, book in BOOKKEEPING.items():
+        found = shell.here("query", f"SELECT {', '.join(book.column_names)} FROM {name}", "--format", "json")
+        assert (found.code, found.err) == (0, "")
+        assert name != "quality.quarantine" or found.json == []
 
 
 def test_values_of_every_kind(built: Shell) -> None:
     sql = """SELECT 'é日本 👩‍👧' AS text, 'nan'::double AS nan, 1.50::decimal(9,2) AS exact, 1 AS twice, 2 AS twice,
         DATE '2020-02-29' AS day, TIMESTAMPTZ '2020-02-29 12:00:00+00' AS instant, [1, 2] AS list, {'a': 'ö'} AS struct,
         NULL AS nothing, 9007199254740993 AS large, '[red]' || chr(27) || '[31m' || chr(10) || 'b' AS rude"""
-    found = built("query", sql, "--format", "json")
+    found = built.here("query", sql, "--format", "json")
     (row,) = found.json
     assert "NaN" not in found.out and "é日本 👩‍👧" in found.out
-    assert row["text"] == "é日本 👩‍👧" and row["nan"] is None and row["exact"] == "1.50"
+    assert row["text"] == "é日本 👩‍👧" and row["nan"] is None and row["exact"] == 1.5
     assert (row["twice"], row["twice_2"], row["large"]) == (1, 2, 9007199254740993)
     assert row["day"] == "2020-02-29" and row["instant"].startswith("2020-02-29T12:00:00")
     assert row["list"] == [1, 2] and row["struct"] == {"a": "ö"} and row["nothing"] is None
 
-    (said,) = csv.DictReader(io.StringIO(built("query", sql, "--format", "csv").out))
+    (said,) = csv.DictReader(io.StringIO(built.here("query", sql, "--format", "csv").out))
     assert (said["twice"], said["twice_2"], said["nothing"], said["struct"]) == ("1", "2", "", '{"a": "ö"}')
-    shown = built("query", sql).out
+    shown = built.here("query", sql).out
     assert "\x1b" not in shown, "a value must not steer the terminal"
     assert "[red]" in shown and "é日本 👩‍👧" in shown and "1 row\n" in shown
 
-    found = built("query", f"SELECT title FROM bronze.netflix_catalogue WHERE title = '{TITLE}'", "--format", "json")
+    found = built.here(
+        "query", f"SELECT title FROM bronze.netflix_catalogue WHERE title = '{TITLE}'", "--format", "json"
+    )
     assert [row["title"] for row in found.json] == [TITLE] * 4
+
+
+def test_sums_are_numbers(built: Shell) -> None:
+    sql = """SELECT sum(1::bigint) AS huge, sum(9223372036854775807::hugeint * 9) AS larger, sum(1.25::decimal(9,2)) AS
+        exact, [sum(2::bigint)] AS listed, avg(1) AS mean"""
+    (row,) = built.here("query", sql, "--format", "json").json
+    assert row == {"huge": 1, "larger": 83010348331692982263, "exact": 1.25, "listed": [2], "mean": 1.0}
+    assert type(row["huge"]) is int
+    (said,) = csv.DictReader(io.StringIO(built.here("query", sql, "--format", "csv").out))
+    assert (said["larger"], said["exact"]) == ("83010348331692982263", "1.25")
 
 
 WRONG = {
@@ -87,17 +111,17 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_question_is_told_with_the_tables_there_are(built: Shell, case: str) -> None:
     sql, reasons = WRONG[case]
-    said = built("query", sql)
+    said = built.here("query", sql)
     assert (said.code, said.out) == (2, "") and "Traceback" not in said.err
     assert all(reason in said.err for reason in reasons), said.err
 
 
 def test_a_query_on_no_lake(shell: Shell) -> None:
-    said = shell("query", "SELECT * FROM gold.dim_title")
+    said = shell.here("query", "SELECT * FROM gold.dim_title")
     assert said.code == 2 and "Traceback" not in said.err
     assert f"no tables in {shell.lake} yet; `netflix-dagster run` makes them" in said.err
     assert not shell.lake.exists(), "a question makes no lake"
-    assert shell("query", "SELECT 1 AS one", "--format", "csv").out == "one\n1\n"
+    assert shell.here("query", "SELECT 1 AS one", "--format", "csv").out == "one\n1\n"
 
 
 OUTSIDE = {
@@ -132,9 +156,9 @@ def test_a_question_reaches_the_lake_and_nothing_else(built: Shell, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"]
     assert built.versions() == before
 
-    said = built("query", OUTSIDE["read a file"].format(secret=secret))
+    said = built.here("query", OUTSIDE["read a file"].format(secret=secret))
     assert (said.code, said.out) == (2, "") and "disabled" in said.err and "Traceback" not in said.err
-    said = built("query", OUTSIDE["write a file"].format(cwd=tmp_path))
+    said = built.here("query", OUTSIDE["write a file"].format(cwd=tmp_path))
     assert said.code == 2 and not (tmp_path / "written").exists()
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
+import pytest
+
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.deliveries import ledger
+from netflix_dagster.contracts.contract import TABLES, holds
+from netflix_dagster.deliveries.life import Life
 from netflix_dagster.landing.sources import PACKAGED, load_sources
 from netflix_dagster.sample import RELEASES, SPLIT_DAY
 from netflix_dagster_tests.cli.shell import Said, Shell
+from netflix_dagster_tests.lakehouse import as_csv, title
 
 DAYS = sorted(day.isoformat() for day in (*RELEASES, SPLIT_DAY))
 HEADER = "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
+CHART = "week\tcategory\tweekly_rank\tshow_title\n2025-12-28\tTV (English)\t1\tShow\n"
 RECORD = "s1,Movie,The Tin Heron,,,France,,2019,PG,90 min,Dramas,A clock crosses Europe."
 
 
@@ -42,10 +45,11 @@ def test_the_first_run_builds_everything_and_tells_of_it(first_run: tuple[Shell,
 
     contents = shell.contents()
     rows = {name: table["rows"] for name, table in found["tables"].items()}
-    assert set(TABLES) <= set(rows) and rows["quality.deliveries"] == landed
-    assert {name: len(contents[name]) for name in rows if name != "quality.deliveries"} | {
-        "quality.deliveries": landed
-    } == rows
+    assert set(rows) == {*TABLES, "quality.deliveries", "quality.quarantine"}
+    assert {name: len(contents[name]) for name in rows if name != "quality.deliveries"} == {
+        name: count for name, count in rows.items() if name != "quality.deliveries"
+    }
+    assert rows["quality.deliveries"] >= 3 * landed, "that each has landed, was accepted, and stands"
     versions = shell.versions()
     assert {name: table["version"] for name, table in found["tables"].items()} == {
         name: versions[name] for name in rows
@@ -72,40 +76,20 @@ def test_the_first_run_builds_everything_and_tells_of_it(first_run: tuple[Shell,
 
 
 def test_dagster_knows_what_was_built(built: Shell) -> None:
-    look = """
-import json
-FEEDS = ("catalogue", "charts", "engagement")
-from dagster import DagsterInstance
-with DagsterInstance.get() as instance:
-    print(json.dumps({
-        "partitions": {f: instance.get_dynamic_partitions(f"{f}_deliveries") for f in FEEDS},
-        "runs": {run.tags.get("feed"): run.status.value for run in instance.get_runs()},
-        "tables": {
-            ".".join(key.path): sorted(instance.get_materialized_partitions(key)) for key in instance.all_asset_keys()
-        },
-    }))
-"""
-    home = built("home").out.strip()
-    answer = subprocess.run(
-        [sys.executable, "-c", look],
-        env=os.environ | {"DAGSTER_HOME": home},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = json.loads(answer.stdout)
+    with dg.DagsterInstance.from_config(str(built.lake / ".dagster")) as instance:
+        partitions = {feed: instance.get_dynamic_partitions(f"{feed}_deliveries") for feed in _feeds(built)}
+        runs = {run.tags.get("feed"): run.status.value for run in instance.get_runs()}
+        keys = {".".join(key.path): key for key in instance.all_asset_keys()}
+        tables = {name: sorted(instance.get_materialized_partitions(keys[name])) for name in TABLES}
     days = _feeds(built)
-    assert found["partitions"] == days
-    assert found["runs"] == dict.fromkeys(days, "SUCCESS")
-    assert {name: found["tables"][name] for name in TABLES} == {
-        name: days[table.feed] if table.feed else [] for name, table in TABLES.items()
-    }
+    assert partitions == days and runs == dict.fromkeys(days, "SUCCESS")
+    assert tables == {name: days[table.feed] if table.feed else [] for name, table in TABLES.items()}
 
 
 def test_a_second_run_does_nothing(first_run: tuple[Shell, Said], lake: Shell) -> None:
     _, first = first_run
     before = lake.versions()
-    second = lake("run", "--json")
+    second = lake.here("run", "--json")
     assert second.code == 0 and second.quiet
     found = second.json
     assert found["runs"] == [] and found["deliveries"] == {"landed": _landed(lake), "built": 0, "held_back": []}
@@ -113,7 +97,7 @@ def test_a_second_run_does_nothing(first_run: tuple[Shell, Said], lake: Shell) -
     assert found["tables"] == first.json["tables"] and found["quarantine"] == first.json["quarantine"]
     assert lake.versions() == before
 
-    shown = lake("run", "--again")
+    shown = lake.here("run", "--again")
     assert shown.code == 0 and "nothing to do, every delivery is built" in shown.out
     changes = first.json["tables"]["gold.fact_catalogue_change"]
     lines = [line.split() for line in shown.out.splitlines()]
@@ -128,7 +112,7 @@ def test_a_bad_delivery_is_held_back_and_harms_nothing(lake: Shell) -> None:
     good = (lake.landing / "netflix_catalogue" / RELEASES[-1].isoformat() / "netflix_titles.csv").read_text("utf-8")
     lake.land("netflix_catalogue", landed[0], f"{HEADER}\n{RECORD}\ns2,Movie,Cut\n")
     lake.land("netflix_catalogue", landed[1], good)
-    said = lake("run", "--json")
+    said = lake.here("run", "--json")
     assert said.code == 3 and said.quiet, said.err
     found = said.json
     assert (found["status"], found["exit_code"]) == ("held back", 3)
@@ -146,15 +130,15 @@ def test_a_bad_delivery_is_held_back_and_harms_nothing(lake: Shell) -> None:
     assert set(before["silver.titles"]) < set(lake.contents()["silver.titles"])
 
     versions = lake.versions()
-    shown = lake("run")
+    shown = lake.here("run")
     assert shown.code == 3 and shown.quiet and "nothing to do" in shown.out
     assert f"refused     netflix_catalogue {landed[0]}: file.csv: record 2 (line 3)" in shown.out
     assert lake.versions() == versions
-    ill = [finding for finding in lake("doctor", "--json").json["findings"] if not finding["ok"]]
+    ill = [finding for finding in lake.here("doctor", "--json").json["findings"] if not finding["ok"]]
     assert [finding["what"] for finding in ill] == ["deliveries"] and landed[0] in ill[0]["found"]
 
     lake.land("netflix_catalogue", landed[0], good)
-    mended = lake("run", "--json")
+    mended = lake.here("run", "--json")
     assert mended.code == 0 and mended.quiet, mended.err
     assert mended.json["deliveries"] == {"landed": _landed(lake), "built": 1, "held_back": []}
     assert "bronze.netflix_catalogue" not in {entry["table"] for entry in mended.json["quarantine"]["reasons"]}
@@ -169,16 +153,16 @@ def test_again_takes_up_what_a_mended_sources_yaml_can_read(lake: Shell) -> None
     sources = lake.cwd / "sources.yaml"
     sources.write_text(PACKAGED.read_text())
     for call in (["run"], ["run", "--again"]):
-        first = lake(*call, "--json", NETFLIX_SOURCES=sources)
+        first = lake.here(*call, "--json", NETFLIX_SOURCES=sources)
         assert first.code == 3 and first.quiet
         (held,) = first.json["deliveries"]["held_back"]
         assert held["source"] == "netflix_directors" and "director" in held["reason"]
         assert [run["success"] for run in first.json["runs"]] == [False], "it was taken up, and refused"
 
     sources.write_text(sources.read_text().replace("aliases: [directed_by]", "aliases: [directed_by, Regié]"))
-    still = lake("run", "--json", NETFLIX_SOURCES=sources)
+    still = lake.here("run", "--json", NETFLIX_SOURCES=sources)
     assert still.code == 3 and still.json["runs"] == [], "no file has changed"
-    again = lake("run", "--json", "--again", NETFLIX_SOURCES=sources)
+    again = lake.here("run", "--json", "--again", NETFLIX_SOURCES=sources)
     assert again.code == 0 and again.quiet, again.err
     assert again.json["deliveries"]["built"] == 1 and again.json["deliveries"]["held_back"] == []
     assert lake.contents()["silver.title_directors"] == before
@@ -187,34 +171,60 @@ def test_again_takes_up_what_a_mended_sources_yaml_can_read(lake: Shell) -> None
 def test_one_source_only(built: Shell, tmp_path: Path) -> None:
     """The lists of a split delivery wait for its titles, which are another source."""
     call = ["--json", "--landing", built.landing, "--lake", tmp_path / "lake"]
-    lake = Shell(tmp_path)
-    first = lake("run", "--source", "netflix_countries", *call)
-    assert first.code == 3 and first.quiet, first.err
-    assert set(first.json["tables"]) == {"bronze.netflix_countries", "quality.quarantine", "quality.deliveries"}
+    lake, day = Shell(tmp_path), SPLIT_DAY.isoformat()
+    first = lake.here("run", "--source", "netflix_countries", *call)
+    assert first.code == 3, first.out
     (held,) = first.json["deliveries"]["held_back"]
-    assert (held["source"], held["status"], first.json["deliveries"]["landed"]) == ("netflix_countries", "blocked", 1)
+    assert (held["source"], held["status"], first.json["deliveries"]["landed"]) == ("netflix_countries", "held", 1)
     assert first.json["checks"]["failed"] == 1
+    rows = {name: table["rows"] for name, table in first.json["tables"].items() if TABLES.get(name)}
+    assert set(rows.values()) <= {0}, "what is held is in no table"
 
-    second = lake("run", "--source", "netflix_countries", *call)
+    second = lake.here("run", "--source", "netflix_countries", *call)
     assert second.code == 3 and second.json["runs"] == []
 
-    third = lake("run", "--source", "netflix_titles", *call)
-    assert third.json["tables"]["silver.titles"]["rows"] > 0 and "bronze.netflix_cast" not in third.json["tables"]
-    countries = ledger.latest(lake.cwd / "lake")["netflix_countries", SPLIT_DAY.isoformat()]
-    assert countries.status == "accepted", "the titles have come: the blocked countries are let go"
+    third = lake.here("run", "--source", "netflix_titles", *call)
+    assert third.json["tables"]["silver.titles"]["rows"] > 0
+    countries = Life.read(tmp_path / "lake").deliveries["netflix_countries", day]
+    assert countries.newest.stands, "the titles have come: the countries that were held are let go"
     assert third.json["tables"]["silver.title_countries"]["rows"] > 0
+    assert ("netflix_cast", day) not in Life.read(tmp_path / "lake").deliveries
 
 
-def test_what_fails_by_no_fault_of_the_data(shell: Shell, built: Shell) -> None:
-    (shell.lake / "bronze").mkdir(parents=True)
-    (shell.lake / "bronze" / "netflix_countries").write_text("a file where the table should be")
-    said = shell("run", "--json", "--source", "netflix_countries", "--landing", built.landing)
-    assert said.code == 1 and said.quiet, said.err
-    found = said.json
-    assert (found["status"], found["exit_code"]) == ("failed", 1)
-    assert found["deliveries"] == {"landed": 1, "built": 0, "held_back": []}
-    ((error,),) = [run["errors"] for run in found["runs"]]
-    assert error.startswith("bronze.netflix_countries: ") and "\n" not in error
+def test_what_failed_is_told_again_until_it_is_built(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By no fault of the data: a file lies where a table should be, then a rule lets nothing pass."""
+    obstacle = shell.lake / "gold" / "dim_title"
+    obstacle.parent.mkdir(parents=True)
+    obstacle.write_text("a file where the table should be")
+    shell.land("netflix_catalogue", "2024-03-15", as_csv(map(title, range(4))))
+    shell.land("top10_global", "2026-01-06", CHART, "chart.tsv")
+    first = shell.here("run", "--json")
+    assert (first.code, first.json["status"], first.json["deliveries"]["held_back"]) == (1, "failed", []), first.out
+    assert [(run["feed"], len(run["errors"])) for run in first.json["runs"]] == [("catalogue", 0), ("charts", 1)]
+    (error,) = first.json["runs"][1]["errors"]
+    assert error.startswith("gold.dim_title: ") and "\n" not in error
+
+    built = shell.versions()
+    second = shell.here("run", "--json")
+    assert second.code == 1, "what was not built is told again"
+    assert [(run["feed"], run["errors"]) for run in second.json["runs"]] == [("charts", [error])]
+    assert shell.versions().items() - built.items() <= {("quality.deliveries", shell.versions()["quality.deliveries"])}
+
+    obstacle.unlink()
+    table = TABLES["gold.dim_title"]
+    never = holds("never", "false", "nothing passes this rule", on_fail="fail")
+    with monkeypatch.context() as patched:
+        patched.setitem(TABLES, table.name, replace(table, expectations=(*table.expectations, never)))
+        for _ in range(2):
+            blocked = shell.here("run", "--json")
+            assert blocked.code == 1, "a table that a rule blocks is told again as well"
+            ((error,),) = [run["errors"] for run in blocked.json["runs"]]
+            assert error.startswith("gold.dim_title is held back") and "never" in error
+
+    last = shell.here("run", "--json")
+    assert (last.code, [run["errors"] for run in last.json["runs"]]) == (0, [[]])
+    assert last.json["tables"]["gold.dim_title"]["version"] == 1, "built once, for both feeds"
+    assert shell.here("run", "--json").json["runs"] == []
 
 
 def _landed(shell: Shell) -> int:

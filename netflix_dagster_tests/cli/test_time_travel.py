@@ -20,8 +20,8 @@ MANGLED = re.compile(r"\w{3}-\d+$|\d+-\w{3}$")
 CATALOGUE, BELIEVED, RESTATED = re.findall(r"```sql\n(.*?)```", DOCS.read_text(), re.DOTALL)
 
 
-def ask(lake: Shell, sql: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = query(lake.lake, sql).to_pylist()
+def ask(built: Shell, sql: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = query(built.lake, sql).to_pylist()
     return rows
 
 
@@ -31,10 +31,11 @@ def delivered(day: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
 
 
-def test_the_catalogue_as_of_a_day(lake: Shell) -> None:
-    found = ask(lake, CATALOGUE)
+def test_the_catalogue_as_of_a_day(built: Shell) -> None:
+    found = ask(built, CATALOGUE)
     release = ask(
-        lake, "SELECT title, type, rating FROM silver.titles WHERE delivery_date = DATE '2024-10-01' ORDER BY title_key"
+        built,
+        "SELECT title, type, rating FROM silver.titles WHERE delivery_date = DATE '2024-10-01' ORDER BY title_key",
     )
     assert len(found) > 100
     assert len(found) == len(release)
@@ -44,8 +45,8 @@ def test_the_catalogue_as_of_a_day(lake: Shell) -> None:
             assert told["title"] == said["title"]
 
 
-def test_what_we_believed_of_a_week_on_a_day(lake: Shell) -> None:
-    found = {(row["category"], row["weekly_rank"]): row for row in ask(lake, BELIEVED)}
+def test_what_we_believed_of_a_week_on_a_day(built: Shell) -> None:
+    found = {(row["category"], row["weekly_rank"]): row for row in ask(built, BELIEVED)}
     said = [row for row in delivered("2026-01-13") if row["week"] == "2026-01-04"]
     assert len(said) == len(found) == 40
     for row in said:
@@ -56,12 +57,12 @@ def test_what_we_believed_of_a_week_on_a_day(lake: Shell) -> None:
         )
 
 
-def test_what_has_been_taken_back_since(lake: Shell) -> None:
-    found = ask(lake, RESTATED)
+def test_what_has_been_taken_back_since(built: Shell) -> None:
+    found = ask(built, RESTATED)
     assert found and all(str(row["delivery_date"]) > "2026-01-14" for row in found)
     now = {
         (row["week"], row["category"], row["weekly_rank"]): row
-        for row in ask(lake, "SELECT * FROM gold.fact_top10_global_weekly")
+        for row in ask(built, "SELECT * FROM gold.fact_top10_global_weekly")
     }
     last = {}
     for row in sorted(found, key=lambda row: str(row["delivery_date"])):
@@ -72,10 +73,11 @@ def test_what_has_been_taken_back_since(lake: Shell) -> None:
         assert (None if value is None else str(value)) == said
 
 
-def test_the_tables_as_they_stood(lake: Shell) -> None:
+def test_the_tables_as_they_stood(built: Shell) -> None:
     count = "SELECT count(*) AS n FROM gold.dim_title WHERE is_current"
-    assert query(lake.lake, count, datetime.now(UTC)).to_pylist() == ask(lake, count)
+    assert query(built.lake, count, datetime.now(UTC)).to_pylist() == ask(built, count)
     with pytest.raises(QueryError, match=r"dim_title"):
-        query(lake.lake, count, datetime(2020, 1, 1, tzinfo=UTC))
-    said = lake("query", count, "--as-of", "2020-01-01T00:00")
+        query(built.lake, count, datetime(2020, 1, 1, tzinfo=UTC))
+    said = built.here("query", count, "--as-of", "2020-01-01T00:00")
     assert said.code == 2 and "dim_title" in said.err
+    assert f"There were no tables in {built.lake} at 2020-01-01T00:00:00+00:00 yet" in said.err
