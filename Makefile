@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 AZURITE := $(VENV)/azurite/node_modules
-ENGINE_TESTS := netflix_dagster_tests/lake netflix_dagster_tests/tables
+ENGINE_TESTS := $(addprefix netflix_dagster_tests/,build contracts engine lake tables)
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
@@ -40,8 +40,10 @@ test: $(DEV_READY) azurite ## the test suite; what goes over protocols is in `ma
 cloud: $(DEV_READY) azurite ## the tests on Azure and Databricks: real clients against protocol servers (needs Node.js)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "cloud and not soak"
 
-spark: $(DEV_READY) ## the tests of lake and tables on Apache Spark, and the sample by both engines (needs Java 17)
+spark: $(DEV_READY) sample-parity ## the tests that touch the engine on Apache Spark, and the sample by both engines (needs Java 17)
 	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark -n 2 --dist loadfile $(ENGINE_TESTS)
+
+sample-parity: $(DEV_READY) ## every table from the sample, on Sail and on Spark, compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak and not real" -k "not goes_on" netflix_dagster_tests/parity
 
 parity: $(DEV_READY) ## every table from the real deliveries, on Sail and on Spark, compared; each goes on with the other's
@@ -93,4 +95,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help spark parity pipelines azurite azure-local run dev test docs check bench soak clean
+.PHONY: help spark sample-parity parity pipelines azurite azure-local run dev test docs check bench soak clean

@@ -51,22 +51,23 @@ def _load() -> None:
 def _compute(landing: Path, lake: Path) -> None:
     code = """
 import json, resource, time
-from netflix_dagster.compute.build import build
-from netflix_dagster.lake import engines
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.build.runner import Session
+from netflix_dagster.contracts.graph import feed_tables
+from netflix_dagster.engine import sessions
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 import netflix_dagster.tables
 import deltalake, pandas
-settings = Settings(landing=LANDING, lake=FOLDER)
-catalogue = [name for name, table in TABLES.items() if table.feed in ("catalogue", None)]
-split = [d.date for d in list_landing(settings.landing, load_sources(), ["netflix_titles"]).deliveries][:1]
-engines.session(settings.engine)
+settings, sources = Settings(landing=LANDING, lake=FOLDER), load_sources()
+catalogue = feed_tables("catalogue")
+split = [d.date for d in list_landing(settings.landing, sources, ["netflix_titles"]).deliveries][:1]
+sessions.session(settings)
 rounds = []
 for _ in range(3):
     started = time.perf_counter()
-    seconds = {name: round(build(name, split, settings).seconds, 3) for name in catalogue}
+    with Session(settings, sources, "bench", catalogue, {"catalogue": split}, again=True) as session:
+        seconds = {name: round(session.build(name).seconds, 3) for name in catalogue}
     rounds.append(time.perf_counter() - started)
 print(json.dumps({"first": rounds[0], "again": min(rounds[1:]), "tables": seconds,
                   "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
@@ -109,29 +110,31 @@ def _tick(scratch: Path) -> None:
     code = f"""
 import time
 from pathlib import Path
+import dagster as dg
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.defs.sensors import Cursor, tick
-from netflix_dagster.lake import ledger, store
+from netflix_dagster.defs.sensors import Cursor, Runs, tick
+from netflix_dagster.deliveries import life
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import load_sources
 from datetime import date, timedelta
+from netflix_dagster_tests.bench_landing import as_built
 sources = load_sources()
 landing = Path(FOLDER) / "landing"
 for n in range({SEEN}):
-    day = (date(1990, 1, 1) + timedelta(days=n)).isoformat()
+    day = (date(1998, 1, 1) + timedelta(days=n)).isoformat()
     folder = landing / "netflix_catalogue" / day
     folder.mkdir(parents=True)
     (folder / "titles.csv").write_text("show_id")
 lake = Lake(landing=str(landing), lake=str(Path(FOLDER) / "lake"))
 listing = list_landing(landing, sources)
-ledger.record(lake.settings.lake, [
-    ledger.Entry("catalogue", d.source, d.date, d.fingerprint, "accepted", None, 1, 7, 1, "")
-    for d in listing.deliveries
-])
-feed = sources.feeds["catalogue"]
-started = time.perf_counter(); tick(feed, sources, lake, Cursor(), set()); first = time.perf_counter() - started
-cursor = Cursor(listing.fingerprint, ledger=store.version(lake.settings.lake, ledger.NAME))
-started = time.perf_counter(); tick(feed, sources, lake, cursor, set()); again = time.perf_counter() - started
+life.record(lake.settings.lake, as_built(listing.deliveries))
+feed, known = sources.feeds["catalogue"], {{delivery.date for delivery in listing.deliveries}}
+def asked(cursor):
+    started = time.perf_counter()
+    said = tick(feed, sources, lake, cursor, known, Runs(dg.DagsterInstance.ephemeral()))
+    return time.perf_counter() - started, Cursor.load(said.cursor) if hasattr(said, "cursor") else cursor
+first, cursor = asked(Cursor())
+again, _ = asked(cursor)
 print(first, again)
 """
     first, again = _python(code, scratch).split()
@@ -181,10 +184,13 @@ def _rules(scratch: Path) -> None:
     """Twenty row rules against one, in one run: annotate, stage, judge and write 300,000 rows."""
     code = """
 import dataclasses, time
-from netflix_dagster.lake import engines, expectations, store
-from netflix_dagster.lake.contract import Column, Table, between, holds, in_set, matches, not_null
+from netflix_dagster.contracts import expectations
+from netflix_dagster.engine import sessions
+from netflix_dagster.lake import store
+from netflix_dagster.settings import Settings
+from netflix_dagster.contracts.contract import Column, Table, between, holds, in_set, matches, not_null
 from pyspark.sql import functions as F
-spark = engines.session("sail")
+spark = sessions.session(Settings(engine="sail"))
 numbers = [(F.col("id") * (n + 7) % 1000).alias(f"c{n}") for n in range(20)]
 title = F.concat(F.lit("title "), F.col("id").cast("string")).alias("title")
 day = F.lit("2020-01-01").cast("date").alias("delivery_date")
@@ -197,7 +203,7 @@ def once(count):
     rows = spark.read.parquet(str(FOLDER / "rows"))
     columns = tuple(Column(f.name, f.dataType.simpleString(), "") for f in rows.schema.fields)
     rules = tuple(map(rule, range(count)))
-    table = Table("silver.trial", None, "", "", ("id",), columns, (), lambda: None, "per_delivery", rules)
+    table = Table("silver.trial", "", "", ("id",), columns, None, (), lambda: None, "per_delivery", rules)
     started = time.perf_counter()
     with store.staged(expectations.annotate(rows, table), FOLDER, table) as annotated:
         judged, _ = expectations.judge(annotated, table)

@@ -22,19 +22,21 @@ SOURCE = "netflix_catalogue"
 BUILD = """
 import json, time
 import netflix_dagster.tables
-from netflix_dagster.compute.build import build
-from netflix_dagster.lake import engines
-from netflix_dagster.lake.contract import TABLES
+from netflix_dagster.build.runner import Session
+from netflix_dagster.contracts.graph import feed_tables
+from netflix_dagster.engine import sessions
+from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 settings = get_settings()
 days = sorted(folder.name for folder in (settings.landing / "netflix_catalogue").iterdir())
-names = [name for name, table in TABLES.items() if table.feed in ("catalogue", None)]
+sources, names = load_sources(), feed_tables("catalogue")
 started = time.perf_counter()
-engines.session(settings.engine)
+sessions.session(settings)
 seconds, rows = [time.perf_counter() - started], 0
 for _ in range(2):
     started = time.perf_counter()
-    rows = sum(build(name, days, settings).total_rows for name in names)
+    with Session(settings, sources, "bench", names, {"catalogue": days}, again=True) as session:
+        rows = sum(session.build(name).total_rows for name in names)
     seconds.append(time.perf_counter() - started)
 print(json.dumps({"seconds": seconds, "rows": rows}))
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netflix_dagster.engine import sessions
-from netflix_dagster.settings import get_settings
+from netflix_dagster.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,14 +28,14 @@ CLOUD = tuple(
     )
 )
 """Tests that go over the protocols of Azure and Databricks and take their time."""
-TESTED_ON_EVERY_ENGINE = tuple(HERE / name for name in ("lake", "tables"))
+TESTED_ON_EVERY_ENGINE = tuple(HERE / name for name in ("build", "contracts", "engine", "lake", "tables"))
 """Folders of tests of which each that touches the engine asks for the fixture ``spark``."""
 
 
 @pytest.fixture(scope="session")
 def spark() -> SparkSession:
     """The engine that builds the tables (``NETFLIX_ENGINE``), started once for all tests."""
-    return sessions.session(get_settings().engine)
+    return sessions.session(get_settings())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,7 +56,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     if "spark" in getattr(item, "fixturenames", ()) or not any(map(item.path.is_relative_to, TESTED_ON_EVERY_ENGINE)):
         return (yield)
 
-    def refused(_engine: str = "") -> SparkSession:
+    def refused(_settings: Settings) -> SparkSession:
         pytest.fail("this test uses the engine: ask for the fixture spark, so that it is run on every engine")
 
     with pytest.MonkeyPatch.context() as patched:

@@ -254,7 +254,7 @@ def test_a_date_in_the_future_does_not_hide_what_comes_today(landing: AzureFolde
 def test_the_mark_of_an_empty_folder_is_before_every_date(landing: AzureFolder) -> None:
     mark = Watermark.of(Listing(), NOW)
     assert mark.stands(landing, {"netflix_cast": CAST}, NOW)
-    put(landing, "netflix_cast/0001-01-01/x.csv")
+    put(landing, "netflix_cast/1997-01-01/x.csv")
     assert not mark.stands(landing, {"netflix_cast": CAST}, NOW)
 
 

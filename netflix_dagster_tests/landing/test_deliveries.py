@@ -9,11 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from netflix_dagster.landing.deliveries import Delivery, LandedFile, Listing, delivery_at, land, list_landing
+from netflix_dagster.landing.listing import check_landing, misdated
 from netflix_dagster.landing.sources import load_sources
 
 SOURCES = load_sources()
@@ -130,6 +132,24 @@ def test_a_folder_that_is_not_a_date_is_a_stray(tmp_path: Path, name: str) -> No
     found = look(tmp_path)
     assert found.deliveries == ()
     assert found.strays == (f"{tmp_path}/netflix_cast/{name}: not a delivery date (YYYY-MM-DD)",)
+
+
+@pytest.mark.parametrize("name", ["9999-12-31", "0001-01-01", "1996-12-31", "2206-01-01"])
+def test_a_date_that_cannot_be_meant_is_a_stray_and_said_so(tmp_path: Path, name: str) -> None:
+    put(tmp_path, f"netflix_cast/{name}/x.csv")
+    found = look(tmp_path)
+    assert found.deliveries == ()
+    (stray,) = found.strays
+    assert stray.startswith(f"{tmp_path}/netflix_cast/{name}: a delivery cannot be from ")
+    assert stray.endswith("; rename the folder to the date that is meant")
+    with pytest.raises(ValueError, match=r"; write the date that is meant$"):
+        check_landing("x.csv", CAST, name)
+
+
+def test_dates_from_the_first_year_to_a_year_ahead_can_be_meant() -> None:
+    today = datetime.now(UTC).date()
+    assert [misdated(day) for day in ("1997-01-01", "2020-02-29", str(today + timedelta(365)))] == [None] * 3
+    assert misdated(str(today + timedelta(368)))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +337,7 @@ def test_the_same_files_of_another_date_are_another_listing(tmp_path: Path) -> N
 
 
 def test_two_files_are_not_one_file() -> None:
-    one, two = LandedFile("/landing/a", 1, 2), LandedFile("/landing/b", 1, 2)
+    one, two = LandedFile("/landing/a", 1, 2, "m"), LandedFile("/landing/b", 1, 2, "m")
     prints = {Delivery("s", DAY, files).fingerprint for files in ((one,), (two,), (one, two))}
     assert len(prints) == 3
 

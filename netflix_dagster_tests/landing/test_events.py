@@ -95,6 +95,7 @@ def test_what_is_not_complete_or_passed_over_is_of_no_concern(said: dict[str, An
         (event("netflix_cast"), "not <source>/<delivery date>/<file>"),
         (event("netflix_cast/x.csv"), "not <source>/<delivery date>/<file>"),
         (event("netflix_cast/2020-2-1/x.csv"), "not <source>/<delivery date>/<file>"),
+        (event(f"netflix_cast/{DAY}T13/x.csv"), "this feed delivers by the day; rename the folder to YYYY-MM-DD"),
         (event(f"netflix_cast/{DAY}"), "not one of netflix_cast's files"),
         (event(f"netflix_cast/{DAY}/notes.txt"), "not one of netflix_cast's files"),
         ([event(FILE), 1], "not an event"),

@@ -259,3 +259,24 @@ def test_the_order_of_entries_and_keys_does_not_matter(tmp_path: Path) -> None:
 def test_an_alias_may_repeat_its_own_column(tmp_path: Path) -> None:
     text = replaced("aliases: [id]", "aliases: [id, ID, Show-Id]")
     assert load_sources(write(tmp_path, text)).sources["releases"].canonical("ID") == "show_id"
+
+
+def test_a_source_says_how_many_malformed_records_it_allows(tmp_path: Path) -> None:
+    assert load_sources(write(tmp_path, GOOD)).sources["releases"].tolerated == 0
+    for said, share in (("refuse", 0.0), ("{quarantine: 0.01}", 0.01)):
+        text = replaced("    form: whole\n", f"    form: whole\n    malformed: {said}\n")
+        source = load_sources(write(tmp_path, text)).sources["releases"]
+        assert source.tolerated == share
+        assert Source(**source.model_dump(mode="json")) == source
+
+
+@pytest.mark.parametrize(
+    "said", ["quarantine", "0.01", "{quarantine: 0}", "{quarantine: 1}", "{quarantine: yes}", "{}"]
+)
+def test_any_other_answer_is_refused_with_what_may_be_written(tmp_path: Path, said: str) -> None:
+    text = replaced("    form: whole\n", f"    form: whole\n    malformed: {said}\n")
+    (fault,) = faults(tmp_path, text)
+    assert fault == (
+        "sources.yaml:10: sources.releases.malformed: write `refuse`, or `{quarantine: 0.01}`: a share of the records"
+        " above 0 and below 1"
+    )

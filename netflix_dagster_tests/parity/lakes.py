@@ -14,7 +14,8 @@ from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.deliveries import ledger, quarantine
+from netflix_dagster.deliveries import quarantine
+from netflix_dagster.deliveries.life import Life
 from netflix_dagster.lake import store
 
 OF_THE_RUN = frozenset(("loaded_at", "run_id", "refused_at"))
@@ -68,7 +69,8 @@ def differences(one: Path, other: Path, name: str) -> list[str]:
 
 def states(lake: Path) -> dict[tuple[str, str], tuple[Any, ...]]:
     """What became of every delivery."""
-    return {key: (e.status, e.reason, e.records, e.files) for key, e in ledger.latest(lake).items()}
+    found = Life.read(lake).deliveries.items()
+    return {place: (d.status, d.newest.why, d.newest.records, d.newest.files, len(d.attempts)) for place, d in found}
 
 
 def all_differences(one: Path, other: Path) -> dict[str, list[str]]:

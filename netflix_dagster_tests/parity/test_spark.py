@@ -27,24 +27,32 @@ pytestmark = pytest.mark.soak
 SOMEBODY = """
 import json
 from pyspark.sql import SparkSession
-from netflix_dagster.compute.build import build
-from netflix_dagster.lake import engines, spark
-from netflix_dagster.landing.sample import write_sample
+import netflix_dagster.tables
+from netflix_dagster.build.runner import Session
+from netflix_dagster.engine import sessions, spark
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import write_sample
 from netflix_dagster.settings import get_settings
 settings = get_settings()
 write_sample(settings.landing)
 theirs = SparkSession.builder.config(map=spark.classic(settings) | {"spark.app.name": "theirs"}).getOrCreate()
 theirs.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
-built = build("bronze.netflix_catalogue", ["2024-09-20"], settings)
-ours = engines.session("spark")
+tables = ["bronze.netflix_catalogue", "silver.titles", "silver.releases"]
+with Session(settings, load_sources(), "one", tables, {"catalogue": ["2024-09-20"]}) as session:
+    built = session.build(tables[0])
+ours = sessions.session(settings)
 print(json.dumps([built.total_rows, ours.sparkContext.appName, ours.conf.get("spark.sql.session.timeZone")]))
 """
 IN_AZURE = """
 import json
-from netflix_dagster.lake import engines, store
+from netflix_dagster.azure import access
+from netflix_dagster.engine import sessions
+from netflix_dagster.lake import store
 from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.lake.test_store import contract, rows
-lake, spark, table = get_settings().lake, engines.session("spark"), contract()
+settings = get_settings()
+access.connect(settings)
+lake, spark, table = settings.lake, sessions.session(settings), contract()
 days = ["2020-01-01", "2020-01-02"]
 store.write(rows(spark, (days[0], "a"), (days[1], "b")), lake, table, days)
 store.write(rows(spark, (days[0], "c")), lake, table, days[:1])
@@ -54,21 +62,28 @@ print(json.dumps(sorted([str(row["delivery_date"]), row["id"]] for row in found)
 """
 FROM_AZURE = """
 import json
-from netflix_dagster.lake import engines, store
+from netflix_dagster.azure import access
+from netflix_dagster.engine import sessions
+from netflix_dagster.lake import store
 from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.lake.test_store import contract
-found = store.read(engines.session("sail"), get_settings().lake, contract()).collect()
+settings = get_settings()
+access.connect(settings)
+found = store.read(sessions.session(settings), settings.lake, contract()).collect()
 print(json.dumps(sorted([str(row["delivery_date"]), row["id"]] for row in found)))
 """
 ELSEWHERE = """
 import json
-from netflix_dagster.compute.build import build
-from netflix_dagster.landing.sample import write_sample
+import netflix_dagster.tables
+from netflix_dagster.build.runner import Session
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.sample import write_sample
 from netflix_dagster.settings import get_settings
 settings = get_settings()
 write_sample(settings.landing)
 tables = ("bronze.netflix_catalogue", "silver.titles")
-print(json.dumps([build(name, ["2024-09-20"], settings).total_rows for name in tables]))
+with Session(settings, load_sources(), "one", tables, {"catalogue": ["2024-09-20"]}) as session:
+    print(json.dumps([session.build(name).total_rows for name in tables]))
 """
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
 STARTS_WITHIN = 300
