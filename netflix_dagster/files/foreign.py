@@ -38,7 +38,8 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     ),
 )
 _SPEAKS = re.compile(rb"[\x00-\x08\x0e-\x1f\x80-\xff]")
-_MOST_JSON = 20_000_000
+MOST_JSON = 20_000_000
+"""Characters of a text of which it is asked whether all of it is JSON."""
 _LOOKED_AT = 400
 SEPARATORS = ",;|\t^~\x01\x1e\x1f"
 """What separates values in files of other habits."""
@@ -69,9 +70,8 @@ def wide_encoding(data: bytes) -> Verdict | None:
     return None
 
 
-def not_utf8(data: bytes, error: UnicodeDecodeError) -> Verdict:
-    """What a byte that is no UTF-8 says about the file."""
-    line = data.count(b"\n", 0, error.start) + 1
+def not_utf8(data: bytes, error: UnicodeDecodeError, line: int) -> Verdict:
+    """What a byte that is no UTF-8, in this line of the file, says about the file."""
     if error.reason == "unexpected end of data":
         return (
             "complete_file",
@@ -114,7 +114,7 @@ def _is_json(text: str) -> bool:
     """Whether the whole text, or its first line, is one JSON object or list."""
     for part in (text.strip("\ufeff \t\r\n").partition("\n")[0], text.strip("\ufeff \t\r\n")):
         try:
-            if len(part) <= _MOST_JSON and isinstance(json.loads(part), dict | list):
+            if len(part) <= MOST_JSON and isinstance(json.loads(part), dict | list):
                 return True
         except (ValueError, RecursionError):
             continue

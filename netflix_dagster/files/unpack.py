@@ -35,7 +35,7 @@ MAX_TAG = 1024 * 1024
 LAST_ROW, LAST_COLUMN = 1_048_576, 16_384
 _PIECE = 64 * 1024
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
-_TOO_LARGE = "ask for the file again; if it is right, raise the limit in netflix_dagster/lake/unpack.py"
+_TOO_LARGE = "ask for the file again; if it is right, raise the limit in netflix_dagster/files/unpack.py"
 _DAMAGED = "ask for the file again, or open it in a spreadsheet, save it as .xlsx and land it again"
 
 

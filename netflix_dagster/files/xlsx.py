@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.files.parsing import EMPTY, ParsedFile, Record, Refusal, as_line, no_data, place_columns, rescue
+from netflix_dagster.files import foreign
+from netflix_dagster.files.header import place_columns, rescue
+from netflix_dagster.files.parsed import EMPTY, ParsedFile, Record, Refusal, as_line
 from netflix_dagster.files.unpack import Unfit, Unpacked, unpack
 from netflix_dagster.landing.sources import EvolvedColumn, Source
 
@@ -48,9 +50,9 @@ def _no_zip(data: bytes) -> Refusal:
             return Refusal("encrypted", "the workbook is behind a password", "save it without a password")
         return Refusal("workbook", "the file is of the older format .xls, not .xlsx", "save it as .xlsx")
     text = data[:5000].decode("utf-8-sig", "replace")
-    said = no_data(text)
+    said = foreign.no_data(text)
     if said:
-        return said
+        return Refusal(*said)
     begins = text[:40].replace("\ufffd", "?")
     hint = "the download may have brought something else, or the file was only renamed; save it as .xlsx"
     return Refusal("workbook", f"the file is not a workbook (.xlsx is a zip); it begins with {begins!r}", hint)
@@ -222,10 +224,11 @@ def _collect(tables: list[_Table | Refusal | None], source: Source, empty: Parse
 
 
 def _values(table: _Table, source: Source, cells: list[str]) -> tuple[str | None, ...]:
-    filled = {"sheet": table.sheet.name, "preamble": table.preamble}
+    state = None if table.sheet.visible else "hidden"
+    filled = {"sheet": table.sheet.name, "preamble": table.preamble, "sheet_state": state}
     return tuple(
         [
-            filled[name] if name in filled else (cells[place] or None) if place is not None else None
+            filled[name] if name in source.filled else (cells[place] or None) if place is not None else None
             for name, place in zip(source.columns, table.positions, strict=True)
         ]
     )

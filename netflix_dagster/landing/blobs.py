@@ -1,4 +1,4 @@
-"""A landing folder in ADLS Gen2: ``abfss://<container>@<account>.../<source>/<delivery date>/<file>``.
+"""A landing folder in an object store, such as ADLS Gen2: ``<landing>/<source>/<delivery date>/<file>``.
 
 What is a delivery, a stray or passed over is decided by names, as on this machine. Two things differ:
 
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
-from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, is_date, passed_over
+from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, misdated, passed_over
 from netflix_dagster.landing.sources import Source
-from netflix_dagster.storage import AzureFolder, StorageError, Stored, folders, stored, write
+from netflix_dagster.storage import LeasedError, Place, Stored, UnlistableError, folders, stored, write
 
 _AT_ONCE = 8
 """So many folders are listed at the same time."""
@@ -30,7 +31,7 @@ _AT_ONCE = 8
 class _Found:
     """What a listing comes to, blob by blob."""
 
-    def __init__(self, landing: AzureFolder, sources: Mapping[str, Source]) -> None:
+    def __init__(self, landing: Place, sources: Mapping[str, Source]) -> None:
         self.landing, self.sources = landing, sources
         self.files: dict[tuple[str, str], dict[str, LandedFile]] = {}
         self.strays: dict[str, None] = {}
@@ -38,7 +39,7 @@ class _Found:
         self.waiting: list[str] = []
 
     def add(self, blob: Stored) -> None:
-        names = blob.path.removeprefix(f"{self.landing.path}/" if self.landing.path else "").split("/")
+        names = blob.path.split("/")
         if any(passed_over(name) for name in names[:3]):
             return
         source = self.sources.get(names[0])
@@ -49,8 +50,8 @@ class _Found:
         elif len(names) == 1:
             if not folder:
                 self._stray(names, "a file where the folder of a source should be")
-        elif not is_date(names[1]):
-            self._stray(names[:2], "not a delivery date (YYYY-MM-DD)")
+        elif reason := misdated(names[1], source.every):
+            self._stray(names[:2], reason)
         elif len(names) == 2:
             if not folder:
                 self._stray(names, "a file where the folder of a delivery should be")
@@ -66,9 +67,9 @@ class _Found:
         changed = int(blob.modified.timestamp() * 1_000_000_000)
         path = self._path(names[:3])
         if len(names) == 3:
-            files[names[2]] = LandedFile(path, blob.size, changed, etag=blob.etag)
+            files[names[2]] = LandedFile(path, blob.size, changed, blob.mark)
         else:
-            files[names[2]] = LandedFile(path, 0, changed, "is a directory where a file should be", etag=blob.etag)
+            files[names[2]] = LandedFile(path, 0, changed, blob.mark, "is a directory where a file should be")
 
     def _path(self, names: list[str]) -> str:
         return f"{self.landing}/{'/'.join(names)}"
@@ -84,77 +85,71 @@ class _Found:
         return Listing(tuple(deliveries), tuple(self.strays), tuple(self.unknown), tuple(self.waiting))
 
 
-def list_landing(landing: AzureFolder, sources: Mapping[str, Source], only: Iterable[str] | None = None) -> Listing:
+def list_landing(landing: Place, sources: Mapping[str, Source], only: Iterable[str] | None = None) -> Listing:
     """Every delivery, by one listing of all files (a request for each 5,000), or one for each of some sources."""
-    return _look(landing, sources, [landing] if only is None else [landing / name for name in sorted(only)])
+    return _look(landing, sources, [""] if only is None else sorted(only))
 
 
-def list_since(landing: AzureFolder, sources: Mapping[str, Source], since: str) -> Listing:
+def list_since(landing: Place, sources: Mapping[str, Source], since: str) -> Listing:
     """The deliveries of some sources from a date on: a request for each source, however many are older."""
-    return _look(landing, sources, [landing / name for name in sorted(sources)], since)
+    return _look(landing, sources, sorted(sources), since)
 
 
-def deliveries_at(landing: AzureFolder, sources: Mapping[str, Source], places: Iterable[tuple[str, str]]) -> Listing:
+def deliveries_at(landing: Place, sources: Mapping[str, Source], places: Iterable[tuple[str, str]]) -> Listing:
     """The deliveries of some (source, date), as they lie there now: a request for each, however many others."""
-    return _look(landing, sources, [landing / source / day for source, day in sorted(set(places))])
+    return _look(landing, sources, [f"{source}/{day}" for source, day in sorted(set(places))])
 
 
-def land(landing: AzureFolder, file: Path, source: Source, day: str) -> AzureFolder:
+def land(landing: Place, file: Path, source: Source, day: str) -> Place:
     """Upload a file into its delivery folder: it appears whole, and replaces one of the same name."""
-    from obstore.exceptions import PreconditionError
-
     target = landing / source.name / day / file.name
     data = file.read_bytes()
     try:
         write(target, data)
-    except StorageError as error:
-        if not isinstance(error.__cause__, PreconditionError):
-            raise
-        raise StorageError(
+    except LeasedError as error:
+        raise LeasedError(
             f"{target}: somebody holds a lease on this file, so it cannot be replaced, and {file} was not landed. What"
             " lies there is as it was and can be read. Land it again when the writer is done, or break the lease"
         ) from error
     return target
 
 
-def _look(
-    landing: AzureFolder, sources: Mapping[str, Source], places: list[AzureFolder], since: str | None = None
-) -> Listing:
+def _look(landing: Place, sources: Mapping[str, Source], parts: list[str], since: str | None = None) -> Listing:
+    """What lies in some folders of the landing folder; ``""`` is all of it."""
     found = _Found(landing, sources)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for blobs, strays in pool.map(partial(_list, since=since), places):
+        for blobs, strays in pool.map(partial(_list, landing, since=since), parts):
             for blob in blobs:
                 found.add(blob)
             found.strays.update(dict.fromkeys(strays))
     return found.listing()
 
 
-def _list(place: AzureFolder, since: str | None = None) -> tuple[list[Stored], list[str]]:
-    """The files below a place, from a name on, and where that could not be said.
+def _list(landing: Place, below: str, since: str | None = None) -> tuple[list[Stored], list[str]]:
+    """The files below a folder of the landing folder, from a name on, and where that could not be said.
 
     One name that cannot be a path (``a//b``, or with a line break) fails a whole listing. So that it stops only what
     lies beside it, the folders are then looked at one by one.
     """
-    from obstore.exceptions import InvalidPathError
-
+    place = landing / below if below else landing
     try:
-        return list(stored(place, f"{place.path}/{since}" if since else None)), []
-    except StorageError as error:
-        if not isinstance(error.__cause__, InvalidPathError):
-            raise
-        reason = str(error.__cause__).partition("\n\nDebug")[0].replace("\n", "\\n")
+        return [_below(below, file) for file in stored(place, since)], []
+    except UnlistableError as error:
+        reason = error.reason
     try:
         inner = folders(place)
-    except StorageError as error:
-        if not isinstance(error.__cause__, InvalidPathError):
-            raise
+    except UnlistableError:
         inner = []
     blobs: list[Stored] = []
     strays: list[str] = []
     for name in (name for name in inner if not since or name >= since):
-        more, odd = _list(place / name)
+        more, odd = _list(landing, f"{below}/{name}" if below else name)
         blobs += more
         strays += odd
     return blobs, strays or [
         f"{place}: cannot be listed, for one name in it is none: {reason}; rename or delete that file"
     ]
+
+
+def _below(folder: str, file: Stored) -> Stored:
+    return replace(file, path=f"{folder}/{file.path}") if folder else file

@@ -1,4 +1,4 @@
-"""The landing folder, on this machine or in ADLS: ``<landing>/<source>/<delivery date>/<file>``."""
+"""The landing folder, on this machine or in an object store: ``<landing>/<source>/<delivery date>/<file>``."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from netflix_dagster.landing import blobs, folder
 from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, check_landing
 from netflix_dagster.landing.sources import Source, Sources
-from netflix_dagster.storage import Place
+from netflix_dagster.storage import Place, is_local
 
 __all__ = ["Delivery", "LandedFile", "Listing", "deliveries_at", "delivery_at", "land", "list_landing"]
 
 
 def list_landing(landing: Place, sources: Sources, only: Iterable[str] | None = None) -> Listing:
     """Look at the landing folder. ``only`` restricts the look to some sources."""
-    if isinstance(landing, Path):
+    if is_local(landing):
         return folder.list_landing(landing, sources, only)
     return blobs.list_landing(landing, sources.sources, only)
 
 
 def deliveries_at(landing: Place, sources: Sources, places: Iterable[tuple[str, str]]) -> Listing:
     """The deliveries of some (source, date), as they lie there now, whatever else lies there."""
-    if isinstance(landing, Path):
+    if is_local(landing):
         found = (folder.delivery_at(landing, sources.sources[source], day) for source, day in sorted(set(places)))
         return Listing(tuple(sorted(filter(None, found), key=lambda d: (d.date, d.source))))
     return blobs.deliveries_at(landing, sources.sources, places)
@@ -30,7 +30,7 @@ def deliveries_at(landing: Place, sources: Sources, places: Iterable[tuple[str, 
 
 def delivery_at(landing: Place, source: Source, day: str) -> Delivery | None:
     """The delivery of one source on one date, as it lies there now; None when nothing does."""
-    if isinstance(landing, Path):
+    if is_local(landing):
         return folder.delivery_at(landing, source, day)
     found = blobs.deliveries_at(landing, {source.name: source}, [(source.name, day)])
     return next(iter(found.deliveries), None)
@@ -39,6 +39,6 @@ def delivery_at(landing: Place, source: Source, day: str) -> Delivery | None:
 def land(landing: Place, file: Path, source: Source, day: str) -> Place:
     """Copy a file into its delivery folder, whole or not at all, and return where it went."""
     check_landing(file.name, source, day)
-    if isinstance(landing, Path):
+    if is_local(landing):
         return folder.land(landing, file, source, day)
     return blobs.land(landing, file, source, day)

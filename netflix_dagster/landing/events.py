@@ -1,7 +1,8 @@
 """What Event Grid says of the landing folder, in a storage queue: a message for each file that came, moved or went.
 
 An event only says *where to look*. What is to be done there is decided as it always is, by what lies there now and
-what the ledger says of it: events may come twice, late, in any order or not at all, and the tables are the same.
+what the life of the deliveries says of it: events may come twice, late, in any order or not at all, and the tables are
+the same.
 
 A message that cannot be understood goes to the dead letter queue ``<queue>-poison``, as it came, with the reason.
 """
@@ -20,9 +21,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.landing.listing import is_date, passed_over
+from netflix_dagster.landing.keys import is_key
+from netflix_dagster.landing.listing import misdated, passed_over
 from netflix_dagster.landing.sources import Sources
-from netflix_dagster.storage import AzureFolder, StorageError
+from netflix_dagster.storage import AzureFolder, StorageError, adls
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
@@ -155,8 +157,10 @@ def _place(path: str, sources: Sources, *, folder: bool) -> Iterator[Place]:
         raise Poison(f"{path}: there is no source {names[0]!r} in sources.yaml")
     if folder and len(names) == 1:
         return  # all its deliveries; the occasional listing finds what is new
-    if len(names) < 2 or not is_date(names[1]):
+    if len(names) < 2 or not is_key(names[1]):
         raise Poison(f"{path}: not <source>/<delivery date>/<file>")
+    if reason := misdated(names[1], source.every):
+        raise Poison(f"{path}: {reason}")
     if not folder and (len(names) < 3 or not fnmatch(names[2], source.files)):
         raise Poison(f"{path}: not one of {source.name}'s files ({source.files})")
     yield source.name, names[1]
@@ -166,10 +170,8 @@ def _client(account: str, name: str) -> QueueClient:
     """A queue of the storage account, or of the emulator that ``AZURE_STORAGE_QUEUE_ENDPOINT`` names."""
     from azure.storage.queue import QueueClient
 
-    from netflix_dagster.azure import access
-
     url = os.environ.get("AZURE_STORAGE_QUEUE_ENDPOINT") or f"https://{account}.queue.core.windows.net"
-    return QueueClient(url, name, credential=access.credential(account))
+    return QueueClient(url, name, credential=adls.credentials(url).sdk(account))
 
 
 @contextmanager

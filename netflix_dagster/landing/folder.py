@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, is_date, passed_over
+from netflix_dagster.landing.keys import is_key
+from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, misdated, passed_over
 from netflix_dagster.landing.sources import Source, Sources
 
 
@@ -31,8 +32,8 @@ def list_landing(landing: Path, sources: Sources, only: Iterable[str] | None = N
             strays.append(f"{entry.path}: a file where the folder of a source should be")
             continue
         for day in _entries(Path(entry.path), strays):
-            if not is_date(day.name):
-                strays.append(f"{day.path}: not a delivery date (YYYY-MM-DD)")
+            if reason := misdated(day.name, source.every):
+                strays.append(f"{day.path}: {reason}")
             elif not _is_dir(day):
                 strays.append(f"{day.path}: a file where the folder of a delivery should be")
             else:
@@ -46,6 +47,8 @@ def list_landing(landing: Path, sources: Sources, only: Iterable[str] | None = N
 
 def delivery_at(landing: Path, source: Source, day: str) -> Delivery | None:
     """The delivery of one source on one date."""
+    if not is_key(day, source.every):
+        return None
     files, _ = _files(landing / source.name / day, source)
     return Delivery(source.name, day, files) if files else None
 
@@ -80,7 +83,8 @@ def _landed(entry: os.DirEntry[str], folder_changed: int) -> LandedFile:
     try:
         info = entry.stat()
     except OSError as error:
-        return LandedFile(entry.path, 0, folder_changed, f"cannot be read: {error.strerror or error}")
+        why = f"cannot be read: {error.strerror or error}"
+        return LandedFile(entry.path, 0, folder_changed, _mark(folder_changed, 0), why)
     problem = None
     if stat.S_ISDIR(info.st_mode):
         problem = "is a directory where a file should be"
@@ -89,7 +93,11 @@ def _landed(entry: os.DirEntry[str], folder_changed: int) -> LandedFile:
     elif not os.access(entry.path, os.R_OK):
         problem = "cannot be read: permission denied"
     size = info.st_size if problem is None else 0
-    return LandedFile(entry.path, size, info.st_mtime_ns, problem, info.st_ctime_ns)
+    return LandedFile(entry.path, size, info.st_mtime_ns, _mark(info.st_mtime_ns, info.st_ctime_ns), problem)
+
+
+def _mark(written_ns: int, came_ns: int) -> str:
+    return f"{written_ns}\0{came_ns}"
 
 
 def _entries(folder: Path, strays: list[str]) -> Iterator[os.DirEntry[str]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
 
+from netflix_dagster.landing.keys import FORM, Every, is_key, parts
 from netflix_dagster.landing.sources import Source
 
 
@@ -19,16 +20,15 @@ from netflix_dagster.landing.sources import Source
 class LandedFile:
     """One file of a delivery. ``problem`` says why it cannot even be opened as a file.
 
-    What tells a replacement of the same size and time: on this machine ``changed_ns``, when the file itself came to
-    lie there; in ADLS its ``etag``, which every write changes.
+    ``modified_ns`` is when it was last written, as a Unix time in nanoseconds. ``mark`` changes with every write, also
+    with a replacement of the same size and time: an etag, or when the file was written and came to lie there.
     """
 
     path: str
     size: int
     modified_ns: int
+    mark: str
     problem: str | None = None
-    changed_ns: int = 0
-    etag: str = ""
 
     @property
     def name(self) -> str:
@@ -37,7 +37,7 @@ class LandedFile:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One source on one date. Key: (source, date)."""
+    """One source on one date, with the hour where the feed delivers by the hour. Key: (source, date)."""
 
     source: str
     date: str
@@ -45,11 +45,10 @@ class Delivery:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of what lies there now: names, sizes and times (in ADLS: etags) of the files."""
+        """Identity of what lies there now: names, sizes and marks of the files."""
         digest = hashlib.sha256()
         for file in self.files:
-            written = file.etag or f"{file.modified_ns}\0{file.changed_ns}"
-            digest.update(f"{file.name}\0{file.size}\0{written}\0{file.problem or ''}\n".encode())
+            digest.update(f"{file.name}\0{file.size}\0{file.mark}\0{file.problem or ''}\n".encode())
         return digest.hexdigest()[:16]
 
 
@@ -80,17 +79,36 @@ def passed_over(name: str) -> bool:
     return name.startswith((".", "_", "~$")) or name.endswith((".tmp", ".part", ".crc"))
 
 
-def is_date(name: str) -> bool:
-    try:
-        return date.fromisoformat(name).isoformat() == name
-    except ValueError:
-        return False
+FIRST_YEAR = 1997
+"""Netflix was founded; a delivery from before is a slip of the pen, and so is one from after ``_AHEAD``."""
+_AHEAD = timedelta(days=366)
+"""A report may be filed under the end of the year that it is about."""
+
+
+def misdated(name: str, every: Every = "day") -> str | None:
+    """Why a folder of this name holds no delivery of a feed; None when it is a date that can be meant."""
+    if not is_key(name):
+        return f"not a delivery date ({FORM[every]})"
+    if not is_key(name, every):
+        said = {
+            "day": "a delivery of an hour, and this feed delivers by the day",
+            "hour": "a delivery of a day, and this feed delivers by the hour",
+        }
+        return f"{said[every]}; rename the folder to {FORM[every]}"
+    day, _ = parts(name)
+    if day.year < FIRST_YEAR:
+        return f"a delivery cannot be from before {FIRST_YEAR}; rename the folder to the date that is meant"
+    if day > datetime.now(UTC).date() + _AHEAD:
+        return "a delivery cannot be from more than a year ahead; rename the folder to the date that is meant"
+    return None
 
 
 def check_landing(name: str, source: Source, day: str) -> None:
     """Raise ``ValueError`` when a file of this name could not be taken for a file of that delivery."""
-    if not is_date(day):
-        raise ValueError(f"{day!r} is not a delivery date: write it as YYYY-MM-DD")
+    if not is_key(day):
+        raise ValueError(f"{day!r} is not a delivery date: write it as {FORM[source.every]}")
+    if reason := misdated(day, source.every):
+        raise ValueError(f"{day}: {reason.replace('rename the folder to', 'write')}")
     if not fnmatch(name, source.files):
         raise ValueError(f"{name}: the files of {source.name} are called {source.files}; rename the file first")
     if passed_over(name):

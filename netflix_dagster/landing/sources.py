@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from netflix_dagster.landing import keys
 
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -21,7 +23,7 @@ _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\
 NAME = r"^[a-z][a-z0-9_]*$"
 RESERVED = frozenset(
     (
-        "delivery_date",
+        *keys.COLUMNS,
         "rescued_data",
         "source_file",
         "source_header",
@@ -37,6 +39,8 @@ MOST_NAME = 128
 """No longer is the name of a column that evolves."""
 FILLED = ("sheet", "preamble")
 """Columns of a workbook that its reader fills: the name of the sheet, and the text above the header."""
+MAY_FILL = ("sheet_state",)
+"""Columns that it fills where the source names them: whether the sheet is hidden."""
 
 
 class SourcesError(ValueError):
@@ -73,11 +77,22 @@ class EvolvedColumn(SourceColumn):
 OnDrift = Literal["evolve", "rescue", "refuse"]
 
 
+class Quarantine(_Strict):
+    """Up to this share of the records of a file may be malformed: they are set aside, the others are taken."""
+
+    quarantine: float
+
+
 class Source(_Strict):
     """One kind of delivered file and the feed that it belongs to.
 
     ``on_drift`` is what becomes of columns that the source does not name: kept in ``rescued_data`` (rescue), as
     columns of their own in bronze (evolve), or reason enough to hold the delivery back (refuse).
+
+    ``malformed`` is what becomes of records that do not fit the header: they refuse the whole file, which is right for
+    a release; or, for a feed of many files, up to a share of them goes to the quarantine.
+
+    ``every`` is how often its feed delivers, by the day or by the hour; the feed says so.
     """
 
     name: str = Field(pattern=NAME)
@@ -87,7 +102,23 @@ class Source(_Strict):
     files: str = "*.csv"
     format: Literal["csv", "tsv", "xlsx"] = "csv"
     on_drift: OnDrift = "rescue"
+    malformed: Literal["refuse"] | Quarantine = "refuse"
+    every: keys.Every = "day"
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
+
+    @field_validator("malformed", mode="before")
+    @classmethod
+    def _malformed_is_one_of_two(cls, value: Any) -> Any:
+        share = value.get("quarantine") if isinstance(value, dict) and len(value) == 1 else None
+        plain = isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1
+        if value == "refuse" or isinstance(value, Quarantine) or plain:
+            return value
+        raise ValueError("write `refuse`, or `{quarantine: 0.01}`: a share of the records above 0 and below 1")
+
+    @property
+    def tolerated(self) -> float:
+        """The share of the records of a file that may be malformed without refusing it."""
+        return self.malformed.quarantine if isinstance(self.malformed, Quarantine) else 0.0
 
     @property
     def delimiter(self) -> str:
@@ -96,7 +127,7 @@ class Source(_Strict):
     @property
     def filled(self) -> tuple[str, ...]:
         """The columns that the reader fills; a file cannot deliver them."""
-        return FILLED if self.format == "xlsx" else ()
+        return (*FILLED, *(name for name in MAY_FILL if name in self.columns)) if self.format == "xlsx" else ()
 
     @property
     def bronze(self) -> str:
@@ -122,7 +153,7 @@ class Source(_Strict):
         grown = {
             name: EvolvedColumn(description=f"Delivered as {header!r}; not in sources.yaml", required=False)
             for name, header in sorted(new.items())
-            if re.fullmatch(NAME, name) and len(name) <= MOST_NAME and name not in (*RESERVED, *FILLED)
+            if re.fullmatch(NAME, name) and len(name) <= MOST_NAME and name not in (*RESERVED, *FILLED, *MAY_FILL)
         }
         # Built anew, not copied: a copy would keep the cached headers.
         fields = {field: getattr(self, field) for field in Source.model_fields}
@@ -156,6 +187,7 @@ class Feed(_Strict):
     description: str
     owners: tuple[str, ...] = ()
     expected_every_days: int = Field(gt=0, description="a feed silent for longer than this is stale")
+    every: keys.Every = Field("day", description="what one delivery is of: a day, or an hour of a day")
 
 
 class ExternalJob(_Strict):
@@ -188,7 +220,7 @@ class Sources(_Strict):
                 entries = data.get(group)
                 if isinstance(entries, dict):
                     data = {**data, group: {k: _named(group, k, v) for k, v in entries.items()}}
-        return data
+        return _with_every(data)
 
     @model_validator(mode="after")
     def _feeds_exist(self) -> Sources:
@@ -197,6 +229,9 @@ class Sources(_Strict):
                 known = ", ".join(sorted(self.feeds))
                 reason = f"there is no feed {source.feed!r}; known feeds: {known}"
                 raise _MisplacedError(reason, "sources", source.name, "feed")
+            if source.every != self.feeds[source.feed].every:
+                reason = f"how often {source.name} delivers is said of its feed: feeds.{source.feed}.every"
+                raise _MisplacedError(reason, "sources", source.name, "every")
         for job in self.external_jobs.values():
             if unknown := [source for source in job.lands if source not in self.sources]:
                 reason = f"there is no source {', '.join(map(repr, unknown))}"
@@ -215,6 +250,18 @@ def _named(group: str, key: Any, entry: Any) -> Any:
     if entry.get("name", key) != key:
         raise _MisplacedError("the name is the key of the entry; it cannot have another", group, str(key), "name")
     return {**entry, "name": key}
+
+
+def _with_every(data: Any) -> Any:
+    """What was read, each source of a feed that delivers by the hour told so."""
+    if not isinstance(data, dict) or not all(isinstance(data.get(group), dict) for group in ("feeds", "sources")):
+        return data
+    hourly = {name for name, feed in data["feeds"].items() if isinstance(feed, dict) and feed.get("every") == "hour"}
+    told = {
+        name: {"every": "hour", **source} if isinstance(source, dict) and source.get("feed") in hourly else source
+        for name, source in data["sources"].items()
+    }
+    return {**data, "sources": told}
 
 
 def load_sources(path: Path | None = None) -> Sources:

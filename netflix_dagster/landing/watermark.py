@@ -1,8 +1,8 @@
 """Looking at a landing folder with thousands of old deliveries, and listing only the young ones.
 
-In ADLS a listing can begin at a name, and delivery dates sort by name: a look from a date on costs one request for
-each source, however much is older. What is added or replaced under an older date is found by a look at everything,
-which is due every few minutes.
+Where a storage lists in order (``storage.lists_in_order``) a listing can begin at a name, and delivery dates sort by
+name: a look from a date on costs one request for each source, however much is older. What is added or replaced under
+an older date is found by a look at everything, which is due every few minutes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from netflix_dagster.landing import blobs
+from netflix_dagster.landing.keys import parts
 from netflix_dagster.landing.listing import Listing
 from netflix_dagster.landing.sources import Source
-from netflix_dagster.storage import AzureFolder
+from netflix_dagster.storage import Place
 
 YOUNG_DAYS = 31
 """A delivery is young until another is so much younger."""
@@ -35,12 +36,12 @@ class Watermark:
     def of(cls, listing: Listing, now: float) -> Watermark:
         """The mark to leave after a look at everything. A date in the future does not move it."""
         today = datetime.fromtimestamp(now, UTC).date()
-        dates = [day for day in (date.fromisoformat(d.date) for d in listing.deliveries) if day <= today]
+        dates = [day for day in (parts(d.date)[0] for d in listing.deliveries) if day <= today]
         since = max(dates, default=date.min)
         since -= min(timedelta(days=YOUNG_DAYS), since - date.min)
         return cls(since.isoformat(), _young(listing, since.isoformat()), now)
 
-    def stands(self, landing: AzureFolder, sources: Mapping[str, Source], now: float) -> bool:
+    def stands(self, landing: Place, sources: Mapping[str, Source], now: float) -> bool:
         """Whether nothing young has come or changed, and no look at everything is due."""
         if not 0 <= now - self.looked < EVERYTHING_EVERY:
             return False

@@ -79,7 +79,7 @@ def source_entry(
 
 def _known_entry(source: Source, columns: Sequence[ColumnProfile], like: Likeness) -> dict[str, Any]:
     """The entry as it stands, with the new headers as aliases, and new and missing columns optional."""
-    entry: dict[str, Any] = json.loads(source.model_dump_json(exclude_unset=True, exclude={"name"}))
+    entry: dict[str, Any] = json.loads(source.model_dump_json(exclude_unset=True, exclude={"name", "every"}))
     for header, column in like.renamed.items():
         entry["columns"][column]["aliases"] = [*entry["columns"][column].get("aliases", ()), header]
     for column in like.absent:

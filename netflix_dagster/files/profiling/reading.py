@@ -1,6 +1,6 @@
 """An unknown file opened: what it is written in, what separates its fields, where its header stands.
 
-The door (``lake/parsing.py``) guesses nothing; this guesses everything, so that a person can decide once what the
+The door (``files/reading.py``) guesses nothing; this guesses everything, so that a person can decide once what the
 door is to be told. What it cannot make rows and columns of it says in one sentence.
 """
 
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from netflix_dagster.files import foreign
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_COLUMNS = 2_000
@@ -199,10 +201,9 @@ def _guess(data: bytes) -> str:
 
 def _refuse_documents(path: Path, text: str) -> None:
     """What is text and no table: a page, nothing, JSON."""
-    from netflix_dagster.files.parsing import no_data
-
-    if said := no_data(text):
-        raise Unreadable(f"{path} holds no table: {said.reason}; {said.hint}")
+    if said := foreign.no_data(text):
+        _, reason, hint = said
+        raise Unreadable(f"{path} holds no table: {reason}; {hint}")
     if not text.lstrip().startswith(("{", "[")):
         return
     for piece in (text, text.lstrip().split("\n", 1)[0]):
@@ -267,7 +268,7 @@ def _records(
     lines: Iterable[str], delimiter: str, most: int | None = None
 ) -> tuple[list[tuple[int, list[str]]], list[tuple[int, str]]]:
     """The records with the line where each begins, and the lines at which there is none to be had."""
-    import netflix_dagster.files.parsing  # noqa: F401  lifts the limit on the length of a field
+    import netflix_dagster.files.reading  # noqa: F401  lifts the limit on the length of a field
 
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     records: list[tuple[int, list[str]]] = []
