@@ -18,7 +18,7 @@ from netflix_dagster.build import conservation, judgement
 from netflix_dagster.build.refusals import refused_rows
 from netflix_dagster.contracts import expectations
 from netflix_dagster.contracts.contract import TABLES, Table
-from netflix_dagster.contracts.graph import build_order, upstream_of
+from netflix_dagster.contracts.graph import build_order, sources_of
 from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import attempts, decisions, drift, quarantine, results
 from netflix_dagster.deliveries.life import Combination, Life, Status, combination_id
@@ -43,10 +43,11 @@ class Group:
     sources: tuple[str, ...]
     tables: tuple[str, ...]
     gates: tuple[str, ...]
+    reached_by: Mapping[str, tuple[str, ...]]
 
     def sources_of(self, table: str) -> tuple[str, ...]:
-        """The sources whose rows reach a table of the group."""
-        return tuple(name.removeprefix("bronze.") for name in upstream_of([table]) if name.startswith("bronze."))
+        """The sources whose rows reach a table of the group; asked for every table and date, so worked out once."""
+        return self.reached_by[table]
 
 
 def groups(feed: str) -> list[Group]:
@@ -65,7 +66,7 @@ def _group(feed: str, names: Sequence[str]) -> Group:
     bronze = tuple(name.removeprefix("bronze.") for name in names if TABLES[name].layer == "bronze")
     judged = tuple(name for name in names if TABLES[name].per_delivery and TABLES[name].layer != "bronze")
     gates = tuple(name for name in names if TABLES[name].write == "gate")
-    return Group(feed, bronze, judged, gates)
+    return Group(feed, bronze, judged, gates, {name: sources_of(name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,6 @@ class Session:
         self.life = Life()
         self.door = Door(settings, sources, run_id)
         self.trials: dict[tuple[str, ...], Trial] = {}
-        self._written: dict[str, set[str]] = {}
         self._feeds: set[str] = set()
         self._common = False
         self._alone: set[str] = set()
@@ -309,7 +308,6 @@ class Session:
             written = set(keys) if table.publish_verdicts(declared, trial, self.settings) else set()
         else:
             written = set(table.publish(declared, trial, self.settings))
-        self._written[declared.name] = written
         outcomes: dict[str | None, Outcome] = {key: self._outcome(declared, trial, key) for key in keys}
         if declared.write == "gate":
             outcomes = dict(trial.verdict_outcomes.get(declared.name, {})) | outcomes  # type: ignore[operator]
@@ -378,6 +376,7 @@ class Session:
         if not self._feeds and not self._common:
             return
         results.record(self.settings.lake, self._results)
+        self._results = []  # the end may be asked for again
         events: list[Event] = []
         settled = self._settled()
         for trial in self.trials.values():

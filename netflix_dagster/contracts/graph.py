@@ -43,6 +43,11 @@ def upstream_of(names: Iterable[str]) -> list[str]:
     return [name for name in order if name in reached]
 
 
+def sources_of(table: str) -> tuple[str, ...]:
+    """The sources whose rows reach a table."""
+    return tuple(name.removeprefix("bronze.") for name in upstream_of([table]) if name.startswith("bronze."))
+
+
 def touched_tables(feed: str, sources: Iterable[str]) -> list[str]:
     """What deliveries of these sources change, in build order: their bronze tables, and all that is built from them
     in the feed's own chain and in tables of no feed alone."""

@@ -144,21 +144,12 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
     source = table.short_name
     aside = {day: attempt for day, attempt in picked.items() if is_kept(lake, source, day, attempt)}
     in_bronze = sorted(set(picked) - set(aside))
-    found = _in_bronze(spark, lake, table, in_bronze) if in_bronze else None
+    found = store.read(spark, lake, table, in_bronze).select(*table.column_names) if in_bronze else None
     if aside:
         paths = [str(place(lake, source, day, attempt)) for day, attempt in sorted(aside.items())]
         rows = spark.read.schema(store.ddl(table)).parquet(*paths)
         found = rows if found is None else found.unionByName(rows)
     return found if found is not None else spark.createDataFrame([], store.ddl(table))
-
-
-def _in_bronze(spark: SparkSession, lake: Place, table: Table, days: Sequence[str]) -> DataFrame:
-    """Rows of a bronze table that may not have all its columns yet."""
-    from pyspark.sql import functions as F
-
-    rows = store.read(spark, lake, table, days)
-    absent = [column for column in table.columns if column.name not in rows.columns]
-    return rows.withColumns({c.name: F.lit(None).cast(c.type) for c in absent}).select(*table.column_names)
 
 
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:

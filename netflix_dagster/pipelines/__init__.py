@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netflix_dagster import storage
 from netflix_dagster.azure import access
 from netflix_dagster.contracts.contract import LAYERS, TABLES, Table
-from netflix_dagster.contracts.graph import build_order, upstream_of
+from netflix_dagster.contracts.graph import build_order, sources_of
 from netflix_dagster.deliveries import decisions
 from netflix_dagster.deliveries.life import Life
 from netflix_dagster.lake import store
@@ -107,7 +107,7 @@ class _Pipeline:
     def _decisions(self, table: Table) -> DataFrame:
         """Who overruled a gate, in the lake that Dagster builds."""
         life = Life.read(self.lake)
-        sources = {name.removeprefix("bronze.") for name in upstream_of([table.name]) if name.startswith("bronze.")}
+        sources = sources_of(table.name)
         dates = {key for feed, key in life.dates if feed == table.feed}
         newest = {key: (life.candidates(str(table.feed), key, sources) or [{}])[0] for key in sorted(dates)}
         return self.spark.createDataFrame(*decisions.as_rows(decisions.in_force(life, newest, sources), table))
