@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -37,7 +39,7 @@ def house(tmp_path: Path) -> Lakehouse:
 
 
 @pytest.fixture
-def trial(monkeypatch: pytest.MonkeyPatch) -> Any:
+def trial() -> Iterator[Any]:
     """Declare a silver table of the charts with the rules to be tried, and have no other table but its bronze."""
 
     def declare(*rules: DeliveryRule) -> None:
@@ -56,11 +58,11 @@ def trial(monkeypatch: pytest.MonkeyPatch) -> Any:
             "per_delivery",
             delivery_rules=rules,
         )
-        for name in {*TABLES} - {charts.name}:
-            monkeypatch.delitem(TABLES, name)
-        monkeypatch.setitem(TABLES, TRIAL, table)
+        TABLES.clear()
+        TABLES.update({charts.name: charts, TRIAL: table})
 
-    return declare
+    with mock.patch.dict(TABLES):  # gives every table its place back: the dictionary and the build order depend on it
+        yield declare
 
 
 def deliver(house: Lakehouse, day: str, rows: list[tuple[str, str, int, str | None]]) -> None:
