@@ -39,8 +39,8 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
             "builder": builder.principal_id,
             "orchestrator": orchestrator.principal_id,
             "databricks": jobs.object_id,
-            "catalog": connector.identity.apply(lambda said: _principal(said and said.principal_id)),
-            "events": topic.identity.apply(lambda said: _principal(said and said.principal_id)),
+            "catalog": connector.identity.apply(lambda said: _principal(said.principal_id if said else None)),
+            "events": topic.identity.apply(lambda said: _principal(said.principal_id if said else None)),
         },
     )
     events.subscription(here, lake, topic, made["events"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -16,7 +16,6 @@ SUBSCRIPTION, TENANT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-00
 DIGEST = "sha256:" + "0" * 64
 IMAGES = {"code": f"netflix-code@{DIGEST}", "dagster": f"netflix-dagster@{DIGEST}"}
 STACKS = ("dev", "staging", "prod")
-NAMED_BY = ("budgetName", "groupShortName", "lockName", "configurationName", "firewallRuleName", "adminName")
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,8 @@ class _Azure(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         inputs: dict[str, Any] = dict(args.inputs)
-        kind = re.sub(r"^(azure-native|pulumi|azuread|databricks):", "", args.typ)
-        kind = (
-            kind
-            if not args.typ.startswith(("azuread", "databricks"))
-            else args.typ.split(":")[0] + "." + args.typ.split(":")[-1]
-        )
+        package, _, rest = args.typ.partition(":")
+        kind = rest if package in ("azure-native", "pulumi") else f"{package}.{rest.rpartition(':')[2]}"
         named = [value for key, value in inputs.items() if re.fullmatch(_name_key(kind), key)]
         said = {"name": named[0] if named else args.name, **inputs}
         identifier = f"/{kind}/{said['name']}"
@@ -99,7 +94,7 @@ class _Azure(pulumi.runtime.Mocks):
 
 
 def _name_key(kind: str) -> str:
-    """The input by which a kind of resource is named: ``accountName`` of an account, ``containerName`` of a container."""
+    """The input by which a kind of resource is named: ``accountName`` of an account."""
     own = {
         "storage:BlobContainer": "containerName",
         "storage:StorageAccount": "accountName",
@@ -147,19 +142,21 @@ _MADE_UP: dict[str, Any] = {
 @cache
 def made(stack: str, **changes: Any) -> Made:
     """A stack as its file says it, with images; ``changes`` are other values of its configuration."""
-    config = from_file(stack, **{"images": IMAGES, **changes}) if changes else from_file(stack, images=IMAGES)
-    everything = Made(config)
-    pulumi.runtime.set_mocks(_Azure(everything), project="netflix-lakehouse", stack=stack, preview=False)
+    whole = Made(from_file(stack, **{"images": IMAGES, **changes}))
 
-    @pulumi.runtime.test
     def run() -> Any:
         from infra.azure.stack import deploy
 
-        names = deploy(config)
-        return pulumi.Output.all(**names).apply(everything.exports.update)
+        return pulumi.Output.all(**deploy(whole.config)).apply(whole.exports.update)
 
-    run()
-    return everything
+    mocked(whole, run)
+    return whole
+
+
+def mocked(whole: Made, program: Callable[[], Any]) -> None:
+    """Run a program of Pulumi to its end; what it declares is put into ``whole``."""
+    pulumi.runtime.set_mocks(_Azure(whole), project="netflix-lakehouse", stack=whole.config.stack, preview=False)
+    pulumi.runtime.test(program)()
 
 
 def _texts(said: Any, path: str = "") -> Iterator[tuple[str, str]]:
