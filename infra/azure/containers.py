@@ -115,7 +115,7 @@ def dagster(
         "daemon",
         services.images.dagster,
         services.orchestrator,
-        ["dagster-daemon", "run"],
+        ["dagster-daemon", "run", "-w", "workspace.yaml"],
         ingress=None,
         # The daemon answers no port; what it does is told by `dagster-daemon liveness-check` inside of the image.
         probes=[],
@@ -177,7 +177,7 @@ class _House:
                     app.ContainerArgs(
                         name=name,
                         image=pulumi.Output.concat(self.services.registry.login_server, "/", image),
-                        command=command,
+                        args=command,
                         env=self._environment(identity),
                         resources=app.ContainerResourcesArgs(cpu=cpu, memory=memory),
                         probes=probes,
@@ -218,7 +218,7 @@ class _House:
                         image=pulumi.Output.concat(
                             self.services.registry.login_server, "/", self.services.images.dagster
                         ),
-                        command=["dagster", "instance", "migrate"],
+                        args=["dagster", "instance", "migrate"],
                         env=self._environment(identity),
                         resources=app.ContainerResourcesArgs(cpu=0.5, memory="1Gi"),
                     )
@@ -313,6 +313,7 @@ class _House:
             "DAGSTER_PG_USER": identity.name,
             "DAGSTER_INSTANCE": "azure",
             "NETFLIX_CODE_HOST": self.base.names.of("ca", "code"),
+            "NETFLIX_CODE_PORT": str(CODE_PORT),
         }
         return [app.EnvironmentVarArgs(name=name, value=value) for name, value in said.items()]
 

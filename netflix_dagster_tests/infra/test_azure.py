@@ -387,7 +387,7 @@ def test_only_those_of_the_file_log_in_to_dagster(stack: Made) -> None:
             if a.get("resourceObjectId") == f"principal {name}-login"
         }
         assert assigned == let_in
-        command = stack.one("app:ContainerApp", name).get("template.containers")[0]["command"]
+        command = stack.one("app:ContainerApp", name).get("template.containers")[0]["args"]
         assert ("--read-only" in command) == (right == "view")
     open_to_the_world = [a.name for a in stack.all("app:ContainerApp") if a.get("configuration.ingress.external")]
     assert sorted(open_to_the_world) == ["viewer", "webserver"]
@@ -409,7 +409,7 @@ def test_the_package_finds_what_it_is_told_of(stack: Made) -> None:
     """The variables of the containers are settings of the package, and lead to what exists."""
     (container,) = stack.one("app:ContainerApp", "code").get("template.containers")
     said = {entry["name"]: entry["value"] for entry in container["env"]}
-    ours = {name.removeprefix("NETFLIX_").lower() for name in said if name.startswith("NETFLIX_")} - {"code_host"}
+    ours = {name.removeprefix("NETFLIX_").lower() for name in said if name.startswith("NETFLIX_")} - {"code_host", "code_port"}
     assert ours <= set(Settings.model_fields)
     settings = Settings.model_validate({name: said[f"NETFLIX_{name.upper()}"] for name in ours})
     assert settings.account == stack.one("storage:StorageAccount").get("accountName")
