@@ -409,7 +409,10 @@ def test_the_package_finds_what_it_is_told_of(stack: Made) -> None:
     """The variables of the containers are settings of the package, and lead to what exists."""
     (container,) = stack.one("app:ContainerApp", "code").get("template.containers")
     said = {entry["name"]: entry["value"] for entry in container["env"]}
-    ours = {name.removeprefix("NETFLIX_").lower() for name in said if name.startswith("NETFLIX_")} - {"code_host", "code_port"}
+    ours = {name.removeprefix("NETFLIX_").lower() for name in said if name.startswith("NETFLIX_")} - {
+        "code_host",
+        "code_port",
+    }
     assert ours <= set(Settings.model_fields)
     settings = Settings.model_validate({name: said[f"NETFLIX_{name.upper()}"] for name in ours})
     assert settings.account == stack.one("storage:StorageAccount").get("accountName")
