@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ class House:
 
     def kill(self, service: str, how: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(service)
-        os.killpg(process.pid, how)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, how)
         process.wait(timeout=60)
 
     def said(self, service: str) -> str:
