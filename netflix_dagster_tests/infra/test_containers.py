@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import yaml
 
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.emulators.azurite import missing
-from netflix_dagster_tests.infra.house import COMPOSE, CONTAINERS, ROOT, command_of, house, stages
+from netflix_dagster_tests.infra.house import COMPOSE, CONTAINERS, ROOT, command_of, house, postgres, stages
 
 STAGES = stages()
 FINAL = ("code", "dagster")
@@ -153,6 +154,32 @@ def test_the_steps_of_an_image_make_it_in_an_empty_folder(image: str, tmp_path: 
     assert {"dagster", "dagster_postgres", "dagster_azure", "psycopg2_binary"} <= holds
     assert ({"netflix_dagster", "pysail"} <= holds) == (image == "code")
     assert not {"pytest", "ruff", "pulumi"} & holds
+
+
+@pytest.mark.soak
+def test_both_identities_of_dagster_own_its_tables_and_strangers_none(tmp_path: Path) -> None:
+    """``infra/azure/roles.sql`` on a real PostgreSQL: what one of them makes the other may change."""
+    import psycopg2
+
+    with postgres(tmp_path) as port:
+
+        def as_(user: str, *statements: str) -> list[Any]:
+            with closing(psycopg2.connect(host="127.0.0.1", port=port, user=user, dbname="dagster")) as open_:
+                open_.autocommit = True
+                with open_.cursor() as cursor:
+                    for statement in statements:
+                        cursor.execute(statement)
+                    return cursor.fetchall() if cursor.description else []
+
+        as_("postgres", *(f'CREATE ROLE "{name}" LOGIN' for name in ("id-builder", "id-orchestrator", "stranger")))
+        said = (ROOT / "infra" / "azure" / "roles.sql").read_text().replace("CREATE ROLE dagster NOLOGIN;", "")
+        as_("postgres", said.replace(':"builder"', '"id-builder"').replace(':"orchestrator"', '"id-orchestrator"'))
+        as_("id-orchestrator", "CREATE TABLE runs (id int)", "INSERT INTO runs VALUES (1)")
+        as_("id-builder", "ALTER TABLE runs ADD COLUMN status text", "INSERT INTO runs VALUES (2, 'done')")
+        assert as_("id-orchestrator", "SELECT count(*), current_user FROM runs GROUP BY 2") == [(2, "dagster")]
+        for tried in ("SELECT * FROM public.runs", "CREATE TABLE public.mine (id int)"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                as_("stranger", tried)
 
 
 @pytest.mark.soak
