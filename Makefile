@@ -75,7 +75,7 @@ access: $(READY) ## write the rights of infra/access.yaml into the Databricks bu
 infra-check: $(DEV_READY) ## Azure as code: types, and every stack against public rules, with Pulumi's mocks
 	@$(UV) sync --quiet --frozen --inexact --group infra
 	@$(BIN)/mypy --strict infra
-	@$(BIN)/python -m pytest netflix_dagster_tests/infra/test_azure.py netflix_dagster_tests/infra/test_access.py
+	@$(BIN)/python -m pytest -m "soak or not soak" netflix_dagster_tests/infra/test_azure.py netflix_dagster_tests/infra/test_access.py
 
 package: $(READY) ## dist/: the wheel, and a list of all parts that it is installed with (CycloneDX)
 	@rm -rf dist

@@ -29,6 +29,7 @@ from netflix_dagster.settings import Settings
 from netflix_dagster_tests.infra.azure import IMAGES, STACKS, Made, Resource, made
 
 ROOT = HERE.parents[1]
+pytestmark = pytest.mark.soak  # half a minute: `make infra-check` runs them, and CI
 PRIVATE, CAREFUL = ("staging", "prod"), ("prod",)
 """Stacks with private endpoints, and those whose loss would hurt. ``dev`` is reachable, so that a laptop can work."""
 

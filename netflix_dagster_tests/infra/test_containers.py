@@ -215,7 +215,7 @@ def test_the_services_of_compose_build_the_sample(tmp_path: Path) -> None:
         running.wait("a run has begun", lambda: runs().get("STARTED") or runs().get("SUCCESS"))
         running.kill("webserver")
         running.start("webserver")
-        done = running.wait("every run has ended well", lambda: _over(runs()), seconds=420)
+        done = running.wait("every run has ended well", lambda: _over(runs()), seconds=900)
         assert set(done) == {"SUCCESS"} and done["SUCCESS"] >= 3
         tables = (
             "{ assetsOrError { ... on AssetConnection { nodes"
