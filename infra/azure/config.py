@@ -40,6 +40,9 @@ class Config(BaseModel):
     alerts: tuple[Email, ...] = Field(min_length=1, description="who hears of failures and of the budget")
     budget: int = Field(gt=0, description="a month, in the currency of the subscription")
     budget_from: date = Field(description="the first day of the month from which the budget counts")
+    developers: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")], ...] = Field(
+        (), description="dev only: short names of those who try the pipeline, each in a catalog of their own"
+    )
     private: bool = Field(False, description="reach storage, vault, registry and database by private endpoints only")
     customer_key: bool = Field(False, description="encrypt storage with a key of the vault")
     keep_days: int = Field(14, ge=7, le=365, description="days for which deleted files and containers come back")
@@ -52,6 +55,8 @@ class Config(BaseModel):
             raise ValueError(f"{self.location} is no region of this platform: {', '.join(SHORT_REGIONS)}")
         if self.budget_from.day != 1:
             raise ValueError("budget_from is the first day of a month")
+        if self.developers and self.stack != "dev":
+            raise ValueError("developers have catalogs of their own in dev only")
         if self.stack == "prod" and not self.private:
             raise ValueError("prod is private: its storage, vault, registry and database answer no public address")
         return self
@@ -69,6 +74,12 @@ class Config(BaseModel):
             "cost_center": self.cost_center,
             "managed_by": "pulumi",
         }
+
+    @property
+    def pipeline_catalogs(self) -> list[str]:
+        """The catalogs of the declarative pipeline: one, in dev one for each developer."""
+        one = f"{self.names.catalog}_pipeline"
+        return [f"{one}_{name}" for name in self.developers] if self.stack == "dev" else [one]
 
     @property
     def careful(self) -> bool:

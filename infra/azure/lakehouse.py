@@ -98,7 +98,7 @@ def catalogs(
     for zone in LOCATIONS:
         on_location = _said([grant for grant in said if grant.name == zone], names)
         databricks.Grants(f"location-{zone}", external_location=locations[zone].id, grants=on_location, opts=here)
-    for catalog in (base.names.catalog, f"{base.names.catalog}_pipeline"):
+    for catalog in (base.names.catalog, *base.config.pipeline_catalogs):
         made = databricks.Catalog(
             catalog,
             name=catalog,

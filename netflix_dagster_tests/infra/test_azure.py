@@ -26,6 +26,7 @@ from infra.azure.config import HERE, Config, from_file
 from infra.azure.names import SHORT_REGIONS, Names
 from infra.azure.roles import ROLES
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.infra import bundle
 from netflix_dagster_tests.infra.azure import IMAGES, STACKS, Made, Resource, made
 
 ROOT = HERE.parents[1]
@@ -331,7 +332,7 @@ _KINDS = {
 def test_the_catalog_is_entered_by_those_whom_the_file_names(stack: Made) -> None:
     access = rights.load()
     said = {grant.name: grant.get("grants") for grant in stack.all("databricks.Grants")}
-    assert set(said) == {stack.config.names.catalog, f"{stack.config.names.catalog}_pipeline"} | {
+    assert set(said) == {stack.config.names.catalog, *stack.config.pipeline_catalogs} | {
         f"location-{zone}" for zone in rights.LOCATIONS
     }
     entered = {entry["principal"]: set(entry["privileges"]) for entry in said[stack.config.names.catalog]}
@@ -429,7 +430,8 @@ def test_the_bundle_is_told_of_what_it_asks_for(stack: Made) -> None:
     without_default = {name for name, said in variables["variables"].items() if "default" not in said}
     assert without_default - {"catalog"} <= set(stack.exports)
     assert stack.exports["catalog"] == variables["targets"][stack.config.stack]["variables"]["catalog"]
-    pipeline = f"{stack.exports['catalog']}_pipeline"
+    resolved = bundle.load().resolve(stack.config.stack, dict.fromkeys(without_default, "x"))
+    pipeline = resolved["pipelines"]["lakehouse"]["catalog"]
     schemas = {s.get("name") for s in stack.all("databricks.Schema") if s.get("catalogName") == pipeline}
     assert schemas == {"bronze", "silver", "gold", "quality"}
 
@@ -508,6 +510,7 @@ def test_the_file_of_a_stack_is_possible(name: str) -> None:
         ({"budget_from": "2027-01-02"}, "first day of a month"),
         ({"images": {**IMAGES, "code": "netflix-code:latest"}}, "images.code"),
         ({"alerts": []}, "alerts"),
+        ({"developers": ["jane"]}, "in dev only"),
     ],
 )
 def test_a_stack_that_is_not_possible_is_refused(change: dict[str, Any], why: str) -> None:
