@@ -112,7 +112,7 @@ $(DEV_READY): $(READY)
 azurite: $(DEV_READY) ## the stand-in for Azure's storage that tests use (needs Node.js; without it they say so and skip)
 	@if command -v npm >/dev/null; then $(MAKE) -s $(AZURITE); else echo "No npm: the tests on Azure's storage will be skipped."; fi
 
-$(ACTIONLINT): $(DEV_READY)
+$(ACTIONLINT): | $(DEV_READY)
 	@GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 $(AZURITE): netflix_dagster_tests/emulators/package-lock.json

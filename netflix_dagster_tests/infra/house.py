@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,12 @@ class House:
     def finish(self, service: str) -> None:
         """Run a service that ends by itself."""
         code = self.start(service).wait(timeout=300)
+        del self.processes[service]
         assert code == 0, f"{service} ended with {code}:\n{self.said(service)}"
 
     def kill(self, service: str, how: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(service)
-        with suppress(ProcessLookupError):  # it has ended by itself
+        if process.poll() is None:
             os.killpg(process.pid, how)
         process.wait(timeout=60)
 

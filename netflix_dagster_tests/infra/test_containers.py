@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from netflix_dagster.settings import Settings
-from netflix_dagster_tests.emulators.azurite import missing
-from netflix_dagster_tests.infra.house import COMPOSE, CONTAINERS, ROOT, command_of, house, postgres, stages
+from netflix_dagster_tests.emulators.azurite import KEY, missing
+from netflix_dagster_tests.infra.house import COMPOSE, CONTAINERS, ROOT, House, command_of, house, postgres, stages
 
 STAGES = stages()
 FINAL = ("code", "dagster")
@@ -194,6 +194,7 @@ def test_the_services_of_compose_build_the_sample(tmp_path: Path) -> None:
             if service == "prepare":
                 COMPOSE["services"]["prepare"]["command"][-1] = command[-1].partition("&& ")[2].replace("$", "$$")
             running.finish(service)
+        keep(running, "netflix_catalogue/", "most_popular/")
 
         def ask(query: str) -> Any:
             body = json.dumps({"query": query}).encode()
@@ -216,19 +217,31 @@ def test_the_services_of_compose_build_the_sample(tmp_path: Path) -> None:
         running.kill("webserver")
         running.start("webserver")
         done = running.wait("every run has ended well", lambda: _over(runs()), seconds=900)
-        assert set(done) == {"SUCCESS"} and done["SUCCESS"] >= 3
+        assert set(done) == {"SUCCESS"} and done["SUCCESS"] >= 2
         tables = (
             "{ assetsOrError { ... on AssetConnection { nodes"
             " { key { path } assetMaterializations(limit: 1) { runId } } } } }"
         )
         built = [n["key"]["path"] for n in ask(tables)["assetsOrError"]["nodes"] if n["assetMaterializations"]]
-        assert ["gold", "dim_title"] in built and ["gold", "kpi_top10"] in built
+        assert ["gold", "dim_title"] in built and ["gold", "fact_most_popular"] in built
+
+
+def keep(running: House, *sources: str) -> None:
+    """Leave the first delivery of some sources in landing: enough to see that every part does its work."""
+    from azure.storage.blob import ContainerClient
+
+    with ContainerClient(running.storage.blob_url, "landing", credential=KEY) as landing:
+        names = sorted(landing.list_blob_names())
+        first = {next(name for name in names if name.startswith(source)).rpartition("/")[0] for source in sources}
+        for name in names:
+            if name.rpartition("/")[0] not in first:
+                landing.delete_blob(name)
 
 
 def _over(runs: dict[str, int]) -> dict[str, int] | None:
     """The runs, when none is to come and some have been."""
     going = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "MANAGED"}
-    return runs if runs.get("SUCCESS", 0) >= 3 and not going & set(runs) else None
+    return runs if runs.get("SUCCESS", 0) >= 2 and not going & set(runs) else None
 
 
 def test_the_files_are_yaml_and_nothing_is_said_twice() -> None:
