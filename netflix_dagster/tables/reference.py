@@ -1,4 +1,4 @@
-"""Reference data that no delivery brings: what ratings mean and what countries are called by ISO 3166-1."""
+"""Reference data that no delivery brings: the meaning of ratings, and the names of countries in ISO 3166-1."""
 
 from __future__ import annotations
 

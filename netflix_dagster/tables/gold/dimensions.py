@@ -46,7 +46,7 @@ _COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_wee
     ],
 )
 def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
-    """Everyone that a release names in a cast or as a director. Namesakes cannot be told apart."""
+    """Everyone that a release names in a cast or as a director. Namesakes are one person here."""
     from pyspark.sql import functions as F
 
     def credits(frame: DataFrame, directed: bool) -> DataFrame:

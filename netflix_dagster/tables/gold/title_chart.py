@@ -130,8 +130,8 @@ def bridge_title_chart(history: DataFrame, *tables: DataFrame) -> DataFrame:
 
 
 def _named(tables: tuple[DataFrame, ...]) -> DataFrame:
-    """The titles as charts and reports name them: once each, in the newest spelling. ``released`` is the year of a
-    work that is told apart by it, 0 of one that is told apart by having none."""
+    """The titles as charts and reports name them: once each, in the newest spelling. ``released`` is the year
+    of a work that is identified by it, 0 of one that is identified by having none."""
     from pyspark.sql import functions as F
 
     rows = [
@@ -164,10 +164,10 @@ def _known(history: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     newest = history.groupBy("title_key").agg(
-        F.max_by(F.struct("type", "title", "release_year", "is_current"), "valid_from").alias("said"),
+        F.max_by(F.struct("type", "title", "release_year", "is_current"), "valid_from").alias("newest"),
         F.min("valid_from").alias("in_catalogue_since"),
     )
-    titles = newest.select("title_key", "said.*", "in_catalogue_since")
+    titles = newest.select("title_key", "newest.*", "in_catalogue_since")
     kind = F.when(F.col("type") == "Movie", "film").when(F.col("type") == "TV Show", "tv")
     return folded(titles.withColumn("words", title_words(F.col("title"))), "title").withColumn("known_kind", kind)
 
@@ -182,7 +182,7 @@ def _candidates(named: DataFrame, known: DataFrame, method: str, by: str) -> Dat
     of_its_time = F.col("released").between(1, 9999) & F.col("release_year").between(
         F.col("released") - MADE_BEFORE, F.col("released") + MADE_AFTER
     )
-    taken = F.max(of_its_time).over(Window.partitionBy("kind", "title_key"))  # by a work that is told by its year
+    taken = F.max(of_its_time).over(Window.partitionBy("kind", "title_key"))  # by a work that is identified by its year
     of_none = (F.col("released") == 0) & ~F.coalesce("taken", F.lit(False))
     pairs = pairs.withColumns({"of_its_time": of_its_time, "taken": taken})
     meant = pairs.where(F.col("released").isNull() | F.col("of_its_time") | of_none)
