@@ -1,4 +1,4 @@
-"""What Apache Spark needs besides itself, fetched once, ahead of time: Delta, and the driver of Azure's storage.
+"""Fetches the jars that Apache Spark needs besides its own, once, ahead of time: Delta, and the driver of Azure's storage.
 
 The Ivy that PySpark brings along resolves it from Maven Central, or from the mirror that the environment variable
 ``DEFAULT_ARTIFACT_REPOSITORY`` names, as it does for Spark itself. The versions are those of the installed Python

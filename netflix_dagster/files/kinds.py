@@ -64,7 +64,7 @@ class Found:
     items: int = 0
 
 
-def judge(values: Mapping[str, int]) -> Found:
+def recognise(values: Mapping[str, int]) -> Found:
     """The kind of filled, trimmed values, each with its number of rows."""
     if not values:
         return Found("nothing")

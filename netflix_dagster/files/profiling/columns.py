@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from netflix_dagster.files.kinds import EITHER, Found, judge, pattern_of
+from netflix_dagster.files.kinds import EITHER, Found, pattern_of, recognise
 
 NULLS = frozenset(
     ("", "n/a", "na", "#n/a", "null", "none", "nil", "nan", "-", "--", "?", "\\n", "#null!", "(null)", "(blank)")
@@ -100,7 +100,7 @@ def profile_column(
     for value, count in counts.items():
         trimmed[_INVISIBLE.sub("", value).strip()] += count
     nulls, filled = _nulls(trimmed)
-    found = judge(filled)
+    found = recognise(filled)
     is_set = 0 < len(filled) <= MOST_VALUES and max(map(len, filled)) <= 100 and sum(filled.values()) >= 3 * len(filled)
     looked_at = list(filled)[:MOST_PATTERN]
     profile = ColumnProfile(
@@ -129,7 +129,7 @@ def _nulls(trimmed: Counter[str]) -> tuple[dict[str, int], Counter[str]]:
     spelled = {value: count for value, count in trimmed.items() if value.lower() in NULLS}
     rest = Counter({value: count for value, count in trimmed.items() if value not in spelled})
     names = {value for value, count in spelled.items() if count == 1 and value.isalpha()}
-    if names and len(rest) > 0.5 * rest.total() and judge(rest).kind == "text":
+    if names and len(rest) > 0.5 * rest.total() and recognise(rest).kind == "text":
         rest.update({value: spelled.pop(value) for value in names})
     return dict(sorted(spelled.items())), rest
 

@@ -81,7 +81,7 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
         Column(
             "country_key",
             "string",
-            "The name of every day in lower case; of a code that ISO does not know the code",
+            "The everyday name in lower case; for a code that ISO does not know, the code",
             False,
             (*_COUNTRY_NAMES, "gold.fact_top10_country_weekly.country_iso2"),
         ),

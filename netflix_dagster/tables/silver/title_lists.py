@@ -178,7 +178,7 @@ _declare(
     split_source="netflix_countries",
     what="The countries of production",
     keys=country_keys,
-    key_means="The country as compared: its name of every day in lower case, whatever it is called",
+    key_means="The country as compared: its everyday name in lower case, whatever the file calls it",
     order="country_order",
     order_means="Order as delivered, from 1; the first is the main producer in whole releases",
 )
