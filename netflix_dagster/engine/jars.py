@@ -1,8 +1,8 @@
-"""Fetches the jars that Apache Spark needs besides its own, once, ahead of time: Delta, and the driver of Azure's storage.
+"""Fetches the jars that Apache Spark needs besides its own, once: Delta, and the driver of Azure's storage.
 
-The Ivy that PySpark brings along resolves it from Maven Central, or from the mirror that the environment variable
+The Ivy of PySpark resolves them from Maven Central, or from the mirror that the environment variable
 ``DEFAULT_ARTIFACT_REPOSITORY`` names, as it does for Spark itself. The versions are those of the installed Python
-packages, so they are pinned with them; what Spark has already is not fetched a second time.
+packages, so they are pinned with them; jars that Spark has already are not fetched.
 """
 
 from __future__ import annotations

@@ -27,12 +27,12 @@ _KIND = (f"{_SILVER}.kind", f"{_SILVER}.title_delivered")
         Column("period", "string", "The half-year, such as 2023H1", nullable=False),
         Column("period_start", "date", "First day of the period", nullable=False),
         Column("period_end", "date", "Last day of the period", nullable=False),
-        Column("kind", "string", "film or tv, if need be as another report has it; any when none tells", False, _KIND),
+        Column("kind", "string", "film or tv, perhaps from another report; any when none shows which", False, _KIND),
         Column("title_delivered", "string", "The title as the report gives it: English // native", nullable=False),
         Column(
             "work",
             "string",
-            "Which of several works of that name: its release date, or undated, and its minutes if need be;"
+            "Which of several works of that name: its release date, or undated, and its minutes if needed;"
             " empty where no report lists several",
             False,
             (f"{_SILVER}.work",),
@@ -64,8 +64,8 @@ def fact_engagement(engagement: DataFrame) -> DataFrame:
 
     A half-year that several deliveries state is settled title by title: the newest that names the title counts, with
     all works of that name that it lists, and a title that it leaves out stays, because a shorter report is not a
-    deletion. Where a report does not tell films from shows, a title is what every other report of it says; where one
-    workbook does both, the sheet that tells counts.
+    deletion. Where a report does not separate films and shows, a title has the kind that all other reports give it;
+    where one workbook has both forms, the sheet with kinds counts.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F

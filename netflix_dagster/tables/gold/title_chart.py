@@ -27,8 +27,8 @@ NAMED_IN = (
     ("gold.fact_engagement", "first_stated"),
 )
 MADE_BEFORE, MADE_AFTER = 2, 1
-"""Of several works of one name that a report tells apart by their release dates, each means a title that the catalogue
-dates so many years before, or after, that date: a film is shown at festivals first, a show goes on."""
+"""Where a report lists several works of one name by release date, each means a title whose year in the catalogue is at
+most so many years before, or after, that date: a film is shown at festivals first, a show goes on."""
 _HISTORY = "silver.title_history"
 _WORDS = (*(f"{name}.show_title" for name, _ in NAMED_IN), f"{_HISTORY}.title")
 
@@ -94,8 +94,8 @@ def bridge_title_chart(history: DataFrame, *tables: DataFrame) -> DataFrame:
     """Every title that a chart or report names, and the title of the catalogue that it most likely means.
 
     Of several candidates the one that is in the catalogue still, and the newest that was out by then, is taken. A
-    title that the catalogue lacks is an inferred member of ``dim_title`` until a release brings it. Of several works of
-    one name that a report tells apart, each is a title that was made when it was released.
+    title that the catalogue lacks is an inferred member of ``dim_title`` until a release brings it. Where a report
+    lists several works of one name, each is matched with a title of about the year in which it was released.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F

@@ -98,9 +98,9 @@ _WEEKS = Column("cumulative_weeks_in_top_10", "int", "Weeks in this Top 10 so fa
 _RULES = [
     not_null("week", hint="write the Sunday on which the week ends as 2021-11-14"),
     not_null("weekly_rank", hint="a place is a number from 1"),
-    not_null("show_title", hint="a place without a title says nothing"),
+    not_null("show_title", hint="a place needs a title"),
     not_null("category", hint="a place belongs to a category"),
-    in_set("category", CATEGORIES, hint="a new or renamed category: say what it stands for in tables/viewing.py"),
+    in_set("category", CATEGORIES, hint="a new or renamed category: add its meaning to tables/viewing.py"),
     between("weekly_rank", 1, 10),
     holds(
         "week_plausible",
@@ -261,9 +261,9 @@ def top10_countries(rows: DataFrame) -> DataFrame:
     delivery_rules=[row_count_change(), null_share("hours_viewed", 0.05), stable("category", tuple(CATEGORIES))],
     expectations=[
         not_null("rank", hint="a place is a number from 1"),
-        not_null("show_title", hint="a place without a title says nothing"),
+        not_null("show_title", hint="a place needs a title"),
         not_null("category", hint="a place belongs to a category"),
-        in_set("category", CATEGORIES, hint="a new or renamed category: say what it stands for in tables/viewing.py"),
+        in_set("category", CATEGORIES, hint="a new or renamed category: add its meaning to tables/viewing.py"),
         between("rank", 1, 10),
         _readable("hours_viewed", _A_WHOLE),
         _readable("runtime", _A_LENGTH),

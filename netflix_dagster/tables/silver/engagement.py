@@ -76,7 +76,7 @@ MEASURES = (
         Column("period", "string", "The half-year, such as 2023H1; another span as 2023-01..2023-12", True, _PERIOD),
         Column("period_start", "date", "First day of the period", True, _PERIOD),
         Column("period_end", "date", "Last day of the period", True, _PERIOD),
-        Column("kind", "string", "film or tv; any when neither the sheet nor a season tells", True, _TITLE),
+        Column("kind", "string", "film or tv; any when neither the sheet nor a season shows which", True, _TITLE),
         Column("title_delivered", "string", "The title as the report gives it: English // native", True, _TITLE),
         Column("title_words", "string", "The title as compared: in lower case", True, _TITLE),
         Column(
@@ -105,14 +105,14 @@ MEASURES = (
             "periods_named < 2",
             "a report is about one period",
             "drop",
-            hint="what stands above the header (or the file's name) names two periods; leave one, and land it again",
+            hint="the text above the header (or the file's name) names two periods; leave one, and land it again",
         ),
         holds(
             "sheet_visible",
             "sheet_state IS NULL",
-            "a hidden sheet says nothing where a sheet that can be seen has the same columns",
+            "a hidden sheet does not count where a visible sheet has the same columns",
             "drop",
-            hint="show the sheet, or delete it, if the report is to be another",
+            hint="show the sheet if it counts, or delete it",
         ),
         not_null("title_delivered", hint="a record without a title: a note below the table?"),
         not_null("hours_viewed", hint="hours are a whole number; a note below the table, or a second header?"),
@@ -122,7 +122,7 @@ MEASURES = (
         holds(
             "release_date_readable",
             "release_date_text IS NULL OR release_date IS NOT NULL",
-            "every stated day could be read: it tells works of one name apart",
+            "every stated day could be read: it identifies works of one name",
             "drop",
             hint="write days as 2023-08-31, August 31, 2023 or 8/31/2023",
         ),
@@ -130,12 +130,12 @@ MEASURES = (
             "available_globally_readable",
             "available_text IS NULL OR available_globally IS NOT NULL",
             "available globally is Yes or No",
-            hint="write Yes or No, or teach silver.engagement the new word",
+            hint="write Yes or No, or add the new word to silver.engagement",
         ),
         holds(
             "runtime_readable",
             f"runtime_text IS NULL OR runtime_text = '{UNSTATED}' OR runtime_minutes IS NOT NULL",
-            "every stated length could be read: it tells works of one name apart",
+            "every stated length could be read: it identifies works of one name",
             "drop",
             hint="write lengths as hours:minutes, such as 7:34; an asterisk where there is none",
         ),
@@ -160,13 +160,13 @@ MEASURES = (
             "no title was watched before its release",
             hint="known of a few titles; nothing is changed",
         ),
-        holds("known_kind", f"kind <> '{ANY}'", "the report tells films from shows", hint="told apart since 2023H2"),
+        holds("known_kind", f"kind <> '{ANY}'", "the report separates films and shows", hint="reports do since 2023H2"),
     ],
 )
 def engagement(reports: DataFrame) -> DataFrame:
     """Every title of every engagement report, typed: hours and views of a half-year, as that delivery states them.
 
-    Two works may have one name in one half-year. Their release dates and lengths tell them apart.
+    Two works may have one name in one half-year. Their release dates and lengths identify them.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F

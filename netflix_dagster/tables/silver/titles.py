@@ -141,7 +141,7 @@ def identified(rows: DataFrame) -> DataFrame:
     expectations=[
         not_null("show_id", hint="a record without its number cannot be placed; was a line broken in two?"),
         not_null("title", hint="a title without a name cannot be identified"),
-        not_null("type", hint="say Movie or TV Show"),
+        not_null("type", hint="write Movie or TV Show"),
         not_null("release_year", hint="the year is part of the title's identity; write it as four digits"),
         in_set("type", TYPES, hint="map the new kind in silver.titles or mend the file"),
         in_set("rating", tuple(r[0] for r in RATINGS), hint="add the rating to tables/reference.py"),
