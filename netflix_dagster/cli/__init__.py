@@ -122,6 +122,29 @@ def land(
 
 
 @app.command()
+def fetch(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Sources with an origin in sources.yaml; all of them without names.")
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every commit of a file in git as the delivery of its day.")
+    ] = False,
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Get what is new at the origins of sources, by HTTP, from GitHub or another storage, into the landing folder."""
+    with told(err, as_json):
+        settings = _settings(landing, None)
+        from netflix_dagster.cli.fetch import fetch as fetch_all
+        from netflix_dagster.cli.output import print_json
+
+        done = fetch_all(settings, sources or [], history, err)
+    if as_json:
+        print_json(done)
+    raise typer.Exit(done["exit_code"])
+
+
+@app.command()
 def accept(
     feed: Annotated[str, typer.Argument(help="The feed, such as catalogue, or one source of it.")],
     delivery: Annotated[str, typer.Argument(help="Its delivery date, as YYYY-MM-DD.")],

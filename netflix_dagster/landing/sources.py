@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from netflix_dagster.landing import keys
+from netflix_dagster.landing.origins.model import Origin
 
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -93,6 +95,9 @@ class Source(_Strict):
     a release; or, for a feed of many files, up to a share of them goes to the quarantine.
 
     ``every`` is how often its feed delivers, by the day or by the hour; the feed says so.
+
+    ``origin`` is where its files come from, if they are fetched: one place, or several with a file each. ``fetch_at``
+    is when Dagster looks there, as cron in UTC, once its schedule is switched on.
     """
 
     name: str = Field(pattern=NAME)
@@ -104,6 +109,8 @@ class Source(_Strict):
     on_drift: OnDrift = "rescue"
     malformed: Literal["refuse"] | Quarantine = "refuse"
     every: keys.Every = "day"
+    origin: tuple[Origin, ...] = ()
+    fetch_at: str = Field("0 6 * * *", pattern=r"^\S+( \S+){4}$")
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
     @field_validator("malformed", mode="before")
@@ -114,6 +121,11 @@ class Source(_Strict):
         if value == "refuse" or isinstance(value, Quarantine) or plain:
             return value
         raise ValueError("write `refuse`, or `{quarantine: 0.01}`: a share of the records above 0 and below 1")
+
+    @field_validator("origin", mode="before")
+    @classmethod
+    def _one_origin_is_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else value
 
     @property
     def tolerated(self) -> float:
@@ -165,6 +177,19 @@ class Source(_Strict):
             raise _MisplacedError(
                 f"a workbook has the columns {', '.join(lacking)} too; its reader fills them", "columns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_fetched_is_taken(self) -> Source:
+        for number, origin in enumerate(self.origin):
+            if not fnmatch(origin.lands_as, self.files):
+                reason = (
+                    f"{origin.lands_as!r} is none of the files {self.files}: say under which name it lands, `file:`"
+                )
+                raise _MisplacedError(reason, "origin", str(number))
+        names = [origin.name for origin in self.origin]
+        if len(set(names)) < len(names):
+            raise _MisplacedError("two of its places are the same", "origin")
         return self
 
     @model_validator(mode="after")
