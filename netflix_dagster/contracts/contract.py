@@ -321,17 +321,20 @@ def add_table(declared: Table) -> Table:
 
     What it says of other tables is judged when all are declared, see ``graph.check``.
     """
-    faults = list(_faults(declared))
-    if faults:
-        raise ContractError(f"{declared.name}: " + "; ".join(faults))
-    TABLES[declared.name] = declared
+    faults = ["declared twice"] if declared.name in TABLES else []
+    TABLES[declared.name] = checked(declared, *faults)
+    return declared
+
+
+def checked(declared: Table, *faults: str) -> Table:
+    """The table itself. Raises ``ContractError`` when its contract cannot be kept, or has these faults as well."""
+    if found := [*faults, *_faults(declared)]:
+        raise ContractError(f"{declared.name}: " + "; ".join(found))
     return declared
 
 
 def _faults(declared: Table) -> Iterable[str]:
     names = declared.column_names
-    if declared.name in TABLES:
-        yield "declared twice"
     if declared.layer not in LAYERS:
         yield f"the layer is one of {', '.join(LAYERS)}"
     if not declared.description:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from netflix_dagster.landing import keys
 from netflix_dagster.landing.origins.model import Origin
+from netflix_dagster.landing.silver import Silver
 
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -98,6 +99,8 @@ class Source(_Strict):
 
     ``origin`` is where its files come from, if they are fetched: one place, or several with a file each. ``fetch_at``
     is when Dagster looks there, as cron in UTC, once its schedule is switched on.
+
+    ``silver`` is what its silver table is, for a source that needs no code of its own.
     """
 
     name: str = Field(pattern=NAME)
@@ -105,11 +108,13 @@ class Source(_Strict):
     form: Literal["whole", "split"]
     description: str
     files: str = "*.csv"
-    format: Literal["csv", "tsv", "xlsx"] = "csv"
+    format: Literal["csv", "tsv", "xlsx", "jsonl"] = "csv"
+    separator: Literal[",", ";", "|", "\t"] | None = None
     on_drift: OnDrift = "rescue"
     malformed: Literal["refuse"] | Quarantine = "refuse"
     every: keys.Every = "day"
     origin: tuple[Origin, ...] = ()
+    silver: Silver | None = None
     fetch_at: str = Field("0 6 * * *", pattern=r"^\S+( \S+){4}$")
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
@@ -134,7 +139,7 @@ class Source(_Strict):
 
     @property
     def delimiter(self) -> str:
-        return "\t" if self.format == "tsv" else ","
+        return self.separator or ("\t" if self.format == "tsv" else ",")
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -177,6 +182,14 @@ class Source(_Strict):
             raise _MisplacedError(
                 f"a workbook has the columns {', '.join(lacking)} too; its reader fills them", "columns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _silver_is_of_its_columns(self) -> Source:
+        for where, reason in self.silver.faults(frozenset(self.columns)) if self.silver else ():
+            raise _MisplacedError(reason, "silver", where)
+        if self.separator and self.format not in ("csv", "tsv"):
+            raise _MisplacedError(f"a {self.format} file has no separator", "separator")
         return self
 
     @model_validator(mode="after")
