@@ -26,6 +26,8 @@ _FILLED = {
     "sheet": "Name of the sheet; filled by the reader",
     "preamble": "The text above the header; filled by the reader",
 }
+_BLOCKS = ("columns", "silver")
+"""The parts of an entry that take a line for each thing they say."""
 _UNPRINTABLE = re.compile(
     "[\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]|[^\n -~\u00a0-\U0010ffff]"
 )
@@ -122,18 +124,26 @@ def as_yaml(said: Mapping[str, Any]) -> str:
         lines.append(f"{group}:")
         for key, entry in entries.items():
             lines.append(f"  {key}:")
-            lines += (f"    {_line(k, v)}" for k, v in entry.items() if k != "columns")
-            if "columns" in entry:
-                lines.append("    columns:")
-                lines += (f"      {_line(k, v)}" for k, v in entry["columns"].items())
+            lines += (f"    {_line(k, v)}" for k, v in entry.items() if k not in _BLOCKS)
+            for block in (name for name in _BLOCKS if entry.get(name)):
+                lines.append(f"    {block}:")
+                lines += (f"      {_line(k, v)}" for k, v in entry[block].items() if k != "rules")
+                if rules_ := entry[block].get("rules") if block == "silver" else None:
+                    lines.append("      rules:")
+                    lines += (f"        - {_flow(rule)}" for rule in rules_)
     return "\n".join(lines) + "\n"
 
 
 def _line(key: str, value: Any) -> str:
-    """One key and its value in YAML's flow style; what a terminal would obey is escaped."""
-    plain = not _UNPRINTABLE.search(json.dumps(value, ensure_ascii=False))
-    flow = yaml.safe_dump({key: value}, allow_unicode=plain, sort_keys=False, default_flow_style=True, width=1_000_000)
-    return str(flow).rstrip("\n")[1:-1]
+    """One key and its value in YAML's flow style."""
+    return _flow({key: value})[1:-1]
+
+
+def _flow(said: Mapping[str, Any]) -> str:
+    """A mapping in YAML's flow style; what a terminal would obey is escaped."""
+    plain = not _UNPRINTABLE.search(json.dumps(said, ensure_ascii=False, default=str))
+    flow = yaml.safe_dump(dict(said), allow_unicode=plain, sort_keys=False, default_flow_style=True, width=1_000_000)
+    return str(flow).rstrip("\n")
 
 
 def as_source(name: str, said: Mapping[str, Any]) -> tuple[Feed, Source]:
