@@ -275,7 +275,9 @@ def add_source(
         if not yes and not (sys.stdin.isatty() and typer.confirm("Write this into the file of the sources?", err=True)):
             raise WrongCall("nothing was written; say --yes to write it")
         path = source.write_entry(settings, name, entry)
-    err.print(f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True)
+    err.print(
+        f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
+    )
     land_it = f"land {file} --source {name}" if file else f"fetch {name}"
     err.print(f"next   netflix-dagster {land_it} && netflix-dagster run", markup=False, soft_wrap=True)
 
