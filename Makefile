@@ -61,6 +61,7 @@ check: $(DEV_READY) ## lint, format, types, lock file, definitions
 	@$(BIN)/mypy
 	@$(UV) lock --check
 	@$(BIN)/dagster definitions validate -w workspace.yaml
+	@$(BIN)/dg check defs
 
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
