@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._grpc.client import DagsterGrpcClient
 
 from netflix_dagster.landing.sources import PACKAGED
@@ -73,11 +74,6 @@ def waited(client: DagsterGrpcClient) -> str:
 
 
 def definitions_of(client: DagsterGrpcClient) -> str:
-    from dagster._core.remote_representation.origin import (
-        GrpcServerCodeLocationOrigin,
-        RemoteRepositoryOrigin,
-    )
-
     origin = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=client.port, location_name="netflix_dagster")
     return str(client.external_repository(RemoteRepositoryOrigin(origin, "__repository__")))
 
