@@ -21,6 +21,10 @@ from netflix_dagster.storage import ZONE, AzureFolder, Place, at
 
 APlace = Annotated[Place, NoDecode, PlainValidator(at)]
 
+_NO_LAKE = ("/Volumes/", "/dbfs/", "/mnt/")
+"""Folders of Databricks that are no place for Delta tables written by path. Elsewhere they are folders as any other:
+of a disk of a Mac, or of Windows."""
+
 
 class Settings(BaseSettings):
     """Where the deliveries land, where the lake is, and which engine builds its tables."""
@@ -69,12 +73,23 @@ class Settings(BaseSettings):
                 f"NETFLIX_LANDING_EVENTS is set, but NETFLIX_LANDING is the folder {self.landing}: only a landing"
                 " folder in ADLS has events. Unset it, or set NETFLIX_LANDING to an abfss:// URL"
             )
+        if storage.is_local(self.lake) and str(self.lake).startswith(_NO_LAKE) and self._on_databricks:
+            raise ValueError(
+                f"NETFLIX_LAKE is {self.lake}, where no lake can be: Databricks has no commit on /Volumes that refuses"
+                " to overwrite, and /dbfs and /mnt may be a disk of this driver alone. Nothing was read or written. Set"
+                " NETFLIX_LAKE to abfss://container@account.dfs.core.windows.net/folder"
+            )
         if self.sources is not None:
             self.sources = self.sources.expanduser().absolute()
         if self.spark_conf is not None:
             self.spark_conf = self.spark_conf.expanduser().absolute()
         self.spark_jars = self.spark_jars.expanduser().absolute()
         return self
+
+    @property
+    def _on_databricks(self) -> bool:
+        """Whether Databricks builds the tables: it sends for them, or this process is one of its own."""
+        return self.compute == "databricks" or "DATABRICKS_RUNTIME_VERSION" in os.environ
 
     @property
     def dagster_home(self) -> Path:

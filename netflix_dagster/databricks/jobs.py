@@ -46,6 +46,7 @@ class DatabricksSettings(BaseSettings):
     tags: dict[str, str] = Field({"project": "netflix-dagster"}, description="cost tags, as a JSON object")
     budget_policy: str | None = Field(None, description="the budget policy that serverless costs are booked on")
     serverless_version: str = Field("3", description="version of the serverless environment")
+    timeout_seconds: int = Field(14400, gt=0, description="after which Databricks ends a job that is still running")
     poll_seconds: float = Field(5, gt=0, description="how often to ask how the job goes on")
 
 
@@ -122,6 +123,7 @@ class Job:
                 tasks=[said],
                 environments=environments,
                 idempotency_token=token,
+                timeout_seconds=settings.timeout_seconds,
                 budget_policy_id=settings.budget_policy,
             )
         )
