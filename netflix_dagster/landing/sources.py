@@ -115,7 +115,7 @@ class Source(_Strict):
     every: keys.Every = "day"
     origin: tuple[Origin, ...] = ()
     silver: Silver | None = None
-    fetch_at: str = Field("0 6 * * *", pattern=r"^\S+( \S+){4}$")
+    fetch_at: str = "0 6 * * *"
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
     @field_validator("malformed", mode="before")
@@ -131,6 +131,14 @@ class Source(_Strict):
     @classmethod
     def _one_origin_is_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, dict) else value
+
+    @field_validator("fetch_at")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        parts = value.split(" ")
+        if len(parts) != len(_CRON) or not all(map(_is_of_cron, parts, _CRON)):
+            raise ValueError("write it as cron in UTC: minute, hour, day, month, weekday, such as 30 14 * * 3")
+        return value
 
     @property
     def tolerated(self) -> float:
@@ -275,6 +283,22 @@ class Sources(_Strict):
                 reason = f"there is no source {', '.join(map(repr, unknown))}"
                 raise _MisplacedError(reason, "external_jobs", job.name, "lands")
         return self
+
+
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+"""The bounds of the fields of cron."""
+
+
+def _is_of_cron(field: str, bounds: tuple[int, int]) -> bool:
+    """Whether a field of cron is ``*``, numbers, ranges, or steps of them, within its bounds."""
+    for part in field.split(","):
+        found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?", part, re.ASCII)
+        if not found:
+            return False
+        numbers = [int(number) for number in found.groups()[:2] if number]
+        if any(not bounds[0] <= number <= bounds[1] for number in numbers) or numbers != sorted(numbers):
+            return False
+    return True
 
 
 def fold_header(header: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def test_reloading_a_code_server_brings_the_tables_of_a_source_that_was_added(tm
         env=environment(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         client = DagsterGrpcClient(port=port, host="127.0.0.1")
@@ -57,7 +59,7 @@ def test_reloading_a_code_server_brings_the_tables_of_a_source_that_was_added(tm
         said = waited(client)
         assert "pets_landing_sensor" in said and "silver__pets" in said and "pets_delivery" in said
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGKILL)  # with the process that it keeps the definitions in
         server.wait(timeout=60)
 
 

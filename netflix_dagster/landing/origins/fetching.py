@@ -107,8 +107,11 @@ class Fetch:
                     f"{self.source.name} has no origin with a history: that is a file in a git repository, without a"
                     " date of its own. Run it without --history"
                 )
-            for origin in origins:
-                yield from self._commits(origin, book)
+            try:
+                for origin in origins:
+                    yield from self._commits(origin, book)
+            finally:
+                self._clear()
 
     def _origins(self) -> Sequence[Origin]:
         if not self.source.origin:

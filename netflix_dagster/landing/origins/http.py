@@ -167,12 +167,16 @@ class Download:
         try:
             with self._final(client, headers) as response:
                 return self._taken(response, have, validators)
+        except (httpx.InvalidURL, UnicodeError):
+            raise self._refused("it redirects to something that is no address") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             behind: BaseException | None = error
             while behind is not None:
                 if isinstance(behind, PrivateAddressError):
                     raise FetchError(str(behind)) from None
                 behind = behind.__cause__ or behind.__context__
+            if isinstance(error, httpx.RemoteProtocolError) and "location header" in str(error):
+                raise self._refused("it redirects to something that is no address") from None
             raise _Retry(_in_words(error)) from None
 
     @contextmanager
@@ -186,8 +190,13 @@ class Download:
                 if response.status_code not in _REDIRECTS:
                     yield response
                     return
-                target = urljoin(url, response.headers.get("Location", ""))
-            where = urlsplit(target)
+                location = response.headers.get("Location", "")
+            try:
+                target = urljoin(url, location)
+                where = urlsplit(target)
+                _host(target)
+            except ValueError:
+                raise self._refused("it redirects to something that is no address") from None
             if where.scheme not in ("http", "https") or not where.hostname:
                 raise self._refused(f"it redirects to something that is no page of the web ({where.scheme}:)")
             if urlsplit(url).scheme == "https" and where.scheme == "http":

@@ -241,6 +241,8 @@ HOSTILE: dict[str, tuple[Callable[[Asked], None], dict[str, object], str]] = {
     "not the packing that it says": (lambda a: a.answer(ONE, Content_Encoding="gzip"), {}, "is not gzip"),
     "circular": (redirecting(lambda a: a.path), {}, "in a circle"),
     "redirects for ever": (redirecting(lambda a: f"/netflix_cast.csv?{a.number}"), {}, "more than 5 times"),
+    "to nowhere": (redirecting(lambda a: "http://[::1"), {}, "no address"),
+    "to a port that there is not": (redirecting(lambda a: "http://a:99999/"), {}, "no address"),
     "to a file": (redirecting(lambda a: "file:///etc/passwd"), {}, "no page of the web"),
     "to a private address": (redirecting(lambda a: "http://169.254.169.254/latest"), {}, "169.254.169.254.*private"),
     "to a private name": (redirecting(lambda a: "http://localhost:1/x"), {}, "private network"),
@@ -356,6 +358,21 @@ def test_one_file_is_taken_out_of_a_zip_and_bombs_are_not(server: Server, house:
     ):
         server.file("/cast.zip", packed, kind="application/zip", Last_Modified=TUESDAY)
         refused(house, match, origin)
+
+
+def test_a_data_set_of_kaggle_is_asked_for_with_its_key_and_may_come_as_a_zip(
+    server: Server, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its API is documented: the file of a version, by basic authentication, behind a redirect to a storage."""
+    monkeypatch.setattr("netflix_dagster.landing.origins.fetching._KAGGLE", server.url("/api"))
+    monkeypatch.setenv("KAGGLE", "somebody:0815-0815")
+    server.answers["/api/owner/set/netflix_cast.csv"] = redirecting(lambda _: "/stored?X-Goog-Signature=abc")
+    server.file("/stored", a_zip("netflix_cast.csv", ONE), kind="application/zip", Last_Modified=MONDAY)
+    (one,) = house.fetch({"kaggle": "owner/set", "path": "netflix_cast.csv", "version": 3, "token": "env://KAGGLE"})
+    assert (one.origin, one.date) == ("kaggle:owner/set/netflix_cast.csv@3", "2024-05-06")
+    assert server.asked[0].headers["Authorization"] == "Basic c29tZWJvZHk6MDgxNS0wODE1"
+    assert server.asked[0].path.endswith("?datasetVersionNumber=3")
+    assert house.deliveries == {"2024-05-06": ONE}
 
 
 def test_one_origin_that_cannot_be_had_does_not_stop_the_others(server: Server, house: House) -> None:
