@@ -207,6 +207,8 @@ class Table(Contract):
     ``identify`` says which rows are which among each other: it gets the rows that are kept (and, marked ``_copy``,
     the repeats of them) when every rule about rows has been judged, and fills columns that its contract declares and
     its function does not make. It may mark further copies in ``is_duplicate``. A refused row never reaches it.
+
+    ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
     """
 
     feed: str | None
@@ -221,6 +223,7 @@ class Table(Contract):
     takes: tuple[Takes, ...] = ()
     source: Source | None = None
     identify: Callable[[DataFrame], DataFrame] | None = None
+    variant: str = ""
 
     @property
     def per_delivery(self) -> bool:
@@ -251,7 +254,8 @@ class Table(Contract):
     @property
     def code_version(self) -> str:
         """Changes when the function or the contract does."""
-        said = (self.columns, self.key, self.expectations, self.delivery_rules, self.write, self.reads)
+        said: tuple[Any, ...] = (self.columns, self.key, self.expectations, self.delivery_rules, self.write, self.reads)
+        said += (self.variant,) if self.variant else ()
         functions = _source(self.function) + (_source(self.identify) if self.identify else "")
         return hashlib.sha256((functions + repr(said)).encode()).hexdigest()[:12]
 

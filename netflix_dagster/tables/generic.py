@@ -65,6 +65,7 @@ def silver_table(source: Source) -> Table:
         order="source_file, record_number",
         takes=(Takes(source.bronze),),
         tags=FROM_DATA,
+        variant=repr(silver),
     )
 
 

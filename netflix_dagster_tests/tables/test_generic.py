@@ -120,11 +120,11 @@ def test_its_lineage_and_its_place_among_the_tables_are_those_of_any_other(house
     assert table.column_sources(table.columns[1]) == [("bronze.pets", "order")]
     assert feed_tables("pets") == ["bronze.pets", "silver.pets"] and sources_of("silver.pets") == ("pets",)
     assert "silver.pets" in render(house.sources) and "one pet" in render(house.sources)
-    before = table.code_version
-    changed = house.root / "other.yaml"
-    changed.write_text((house.root / "sources.yaml").read_text().replace("between: [0, 100]", "between: [0, 300]"))
-    tables.declare(load_sources(changed))
-    assert TABLES["silver.pets"].code_version != before
+    for old, new in (("between: [0, 100]", "between: [0, 300]"), ('nulls: ["n/a"]', "nulls: []"), ("30/9", "9/30")):
+        changed = house.root / "other.yaml"
+        changed.write_text((house.root / "sources.yaml").read_text().replace(old, new))
+        tables.declare(load_sources(changed))
+        assert TABLES["silver.pets"].code_version != table.code_version
     tables.declare(load_sources())
     assert "silver.pets" not in TABLES
 

@@ -22,7 +22,7 @@ log = logging.getLogger("netflix_dagster.landing.origins")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of one origin.
+    """What is known of one origin. ``etag`` is its own name of the content: an ETag, a blob of git, a tag of a storage.
 
     ``sha256`` is the content that was seen last. ``intended`` says, from before a file is landed, which content is to
     be the delivery of which date: a fetch that was killed in between goes on with it, and makes the same one delivery.
