@@ -62,6 +62,7 @@ check: $(DEV_READY) lint-files ## lint, format, types, lock file, definitions, w
 	@$(BIN)/mypy
 	@$(UV) lock --check
 	@$(BIN)/dagster definitions validate -w workspace.yaml
+	@$(BIN)/dg check defs
 
 lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint needs Go, without it says so
 	@$(BIN)/shellcheck .ci/run infra/*.sh infra/*/*.sh

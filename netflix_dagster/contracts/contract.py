@@ -206,6 +206,8 @@ class Table(Contract):
     how many rows of a per_delivery table the records of bronze make; a build proves that none is lost or added.
     ``source`` is the source of a bronze table; every other table has none.
 
+    ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
+
     ``identify`` gives rows their identity. It gets the kept rows (and repeats of them, marked ``_copy``) after all row
     rules are evaluated, and fills columns that the contract declares and the function does not make. It may mark
     further copies in ``is_duplicate``. It never gets a refused row.
@@ -223,6 +225,7 @@ class Table(Contract):
     takes: tuple[Takes, ...] = ()
     source: Source | None = None
     identify: Callable[[DataFrame], DataFrame] | None = None
+    variant: str = ""
 
     @property
     def per_delivery(self) -> bool:
@@ -260,6 +263,7 @@ class Table(Contract):
             [(r.name, r.kind, r.measure, r.limit, r.on_fail, r.compares) for r in self.delivery_rules],
             self.write,
             self.reads,
+            *((self.variant,) if self.variant else ()),
         )
         functions = _code(self.function) + (_code(self.identify) if self.identify else "")
         return hashlib.sha256((functions + repr(contract)).encode()).hexdigest()[:12]
@@ -330,17 +334,20 @@ def add_table(declared: Table) -> Table:
 
     ``graph.check`` checks what it says about other tables, when all tables are declared.
     """
-    faults = list(_faults(declared))
-    if faults:
-        raise ContractError(f"{declared.name}: " + "; ".join(faults))
-    TABLES[declared.name] = declared
+    faults = ["declared twice"] if declared.name in TABLES else []
+    TABLES[declared.name] = checked(declared, *faults)
+    return declared
+
+
+def checked(declared: Table, *faults: str) -> Table:
+    """The table itself. Raises ``ContractError`` when its contract cannot be kept, or has these faults as well."""
+    if found := [*faults, *_faults(declared)]:
+        raise ContractError(f"{declared.name}: " + "; ".join(found))
     return declared
 
 
 def _faults(declared: Table) -> Iterable[str]:
     names = declared.column_names
-    if declared.name in TABLES:
-        yield "declared twice"
     if declared.layer not in LAYERS:
         yield f"the layer is one of {', '.join(LAYERS)}"
     if not declared.description:

@@ -222,6 +222,12 @@ def _list(values: Mapping[str, int]) -> Found | None:
     return None
 
 
+def whole_number(value: str) -> int | None:
+    """The number that a value is, with or without separators of thousands; None when it is none."""
+    plain = value.replace(",", "") if _GROUPED.fullmatch(value) else value
+    return int(plain) if _INTEGER.fullmatch(plain) else None
+
+
 def items(value: str, separator: str) -> Iterator[str]:
     """The items of a list, trimmed, without the empty ones."""
     return (item.strip() for item in value.split(separator) if item.strip())

@@ -5,7 +5,7 @@
             ...
     reading.result                   # ParsedFile without rows: refusals, hash, a sample of its records
 
-The memory that it needs depends on the batch, not on the file; a workbook has limits of its own (``unpack``).
+The memory that it needs depends on the batch, not on the file; a workbook and JSON lines have limits of their own.
 Whether a file is refused is known only at its end; a caller that has written batches of a refused file discards them.
 The reader guesses nothing, and never shifts a record whose number of fields differs from the header's.
 """
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from netflix_dagster import storage
 from netflix_dagster.files import header as heads
+from netflix_dagster.files import jsonl
 from netflix_dagster.files.parsed import COMPLETE, TOO_LONG, ParsedFile, Record, Refusal, as_line, is_of_file, settled
 from netflix_dagster.files.tail import NEEDS, Others
 from netflix_dagster.files.text import LONGEST, PIECE, Text
@@ -54,6 +55,9 @@ _MUCH = 4 * 1024 * 1024
 """The most records, and bytes, that the parser reads at once."""
 _ENOUGH, _MOSTLY = 20, 0.95
 """The header is too short when this many records, or more, have more fields, and this share of them equally many."""
+"""So many records, and this share of them, say that it is the header that is short."""
+_AT_A_TIME = ("xlsx", "jsonl")
+"""Formats whose files are parsed as one."""
 _GONE = "put the file in its place, readable, again"
 
 
@@ -124,8 +128,8 @@ class Reading:
 
     def _read(self, *, whole: bool = False) -> Generator[pa.RecordBatch]:
         try:
-            if self.source.format == "xlsx":
-                yield from self._workbook(whole=whole)
+            if self.source.format in _AT_A_TIME:
+                yield from self._at_a_time(whole=whole)
             else:
                 yield from self._table()
         except OSError as error:
@@ -158,7 +162,7 @@ class Reading:
 
     def whole(self) -> ParsedFile:
         """The file with all its rows in memory, in place of its batches."""
-        if self.source.format == "xlsx":
+        if self.source.format in _AT_A_TIME:
             batches, self._batches = self._batches, self._read(whole=True)
             batches.close()
             return replace(self.result, rows=self._records)
@@ -168,11 +172,13 @@ class Reading:
             rows += map(Record, numbers, lines, zip(*values, strict=True), rescued)
         return replace(self.result, rows=tuple(rows) if self.result.records else ())
 
-    def _workbook(self, *, whole: bool) -> Iterator[pa.RecordBatch]:
+    def _at_a_time(self, *, whole: bool) -> Iterator[pa.RecordBatch]:
+        """A workbook, or JSON lines: all of it is in memory, and there are limits to what that is."""
         place = storage.at(self.path)
         size = storage.size(place) if self._data is None else len(self._data)
-        if size > MAX_FILE:
-            refusal = Refusal(*too_large(size).fault)
+        is_workbook = self.source.format == "xlsx"
+        if size > (MAX_FILE if is_workbook else jsonl.MAX_FILE):
+            refusal = Refusal(*too_large(size).fault) if is_workbook else jsonl.too_large(size)
             self._result = ParsedFile(self.path, "", refusals=(refusal,), refused=1, size=size)
             return
         file = self._parsed(storage.read(place) if self._data is None else self._data)
@@ -189,12 +195,13 @@ class Reading:
     def _parsed(self, data: bytes) -> ParsedFile:
         from netflix_dagster.files.xlsx import parse_workbook
 
+        parse = parse_workbook if self.source.format == "xlsx" else jsonl.parse_json_lines
         empty = ParsedFile(self.path, hashlib.sha256(data).hexdigest(), size=len(data))
-        file = parse_workbook(data, self.source, empty)
+        file = parse(data, self.source, empty)
         if self._grow and file.unknown_columns:
             grown = self._grow(self.source, file.unknown_columns)
             if grown is not self.source:
-                self.source, file = grown, parse_workbook(data, grown, empty)
+                self.source, file = grown, parse(data, grown, empty)
         return file
 
     def _rows(self, file: ParsedFile) -> Iterator[pa.RecordBatch]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from netflix_dagster.landing import keys
+from netflix_dagster.landing.origins.model import Origin
+from netflix_dagster.landing.silver import Silver
 
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -93,6 +96,11 @@ class Source(_Strict):
     a release; or, for a feed of many files, up to a share of the records goes to the quarantine.
 
     ``every`` is how often its feed delivers, by the day or by the hour; it is taken from the feed.
+
+    ``origin`` is where its files come from, if they are fetched: one place, or several with a file each. ``fetch_at``
+    is when Dagster looks there, as cron in UTC, once its schedule is switched on.
+
+    ``silver`` is what its silver table is, for a source that needs no code of its own.
     """
 
     name: str = Field(pattern=NAME)
@@ -100,10 +108,14 @@ class Source(_Strict):
     form: Literal["whole", "split"]
     description: str
     files: str = "*.csv"
-    format: Literal["csv", "tsv", "xlsx"] = "csv"
+    format: Literal["csv", "tsv", "xlsx", "jsonl"] = "csv"
+    separator: Literal[",", ";", "|", "\t"] | None = None
     on_drift: OnDrift = "rescue"
     malformed: Literal["refuse"] | Quarantine = "refuse"
     every: keys.Every = "day"
+    origin: tuple[Origin, ...] = ()
+    silver: Silver | None = None
+    fetch_at: str = "0 6 * * *"
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
     @field_validator("malformed", mode="before")
@@ -115,6 +127,19 @@ class Source(_Strict):
             return value
         raise ValueError("write `refuse`, or `{quarantine: 0.01}`: a share of the records above 0 and below 1")
 
+    @field_validator("origin", mode="before")
+    @classmethod
+    def _one_origin_is_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else value
+
+    @field_validator("fetch_at")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        parts = value.split(" ")
+        if len(parts) != len(_CRON) or not all(map(_is_of_cron, parts, _CRON)):
+            raise ValueError("write it as cron in UTC: minute, hour, day, month, weekday, such as 30 14 * * 3")
+        return value
+
     @property
     def tolerated(self) -> float:
         """The share of the records of a file that may be malformed without refusing it."""
@@ -122,7 +147,7 @@ class Source(_Strict):
 
     @property
     def delimiter(self) -> str:
-        return "\t" if self.format == "tsv" else ","
+        return self.separator or ("\t" if self.format == "tsv" else ",")
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -166,6 +191,27 @@ class Source(_Strict):
             raise _MisplacedError(
                 f"a workbook has the columns {', '.join(lacking)} too; its reader fills them", "columns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _silver_is_of_its_columns(self) -> Source:
+        for where, reason in self.silver.faults(frozenset(self.columns)) if self.silver else ():
+            raise _MisplacedError(reason, "silver", where)
+        if self.separator and self.format not in ("csv", "tsv"):
+            raise _MisplacedError(f"a {self.format} file has no separator", "separator")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_fetched_is_taken(self) -> Source:
+        for number, origin in enumerate(self.origin):
+            if not fnmatch(origin.lands_as, self.files):
+                reason = (
+                    f"{origin.lands_as!r} is none of the files {self.files}: say under which name it lands, `file:`"
+                )
+                raise _MisplacedError(reason, "origin", str(number))
+        names = [origin.name for origin in self.origin]
+        if len(set(names)) < len(names):
+            raise _MisplacedError("two of its places are the same", "origin")
         return self
 
     @model_validator(mode="after")
@@ -238,6 +284,22 @@ class Sources(_Strict):
                 reason = f"there is no source {', '.join(map(repr, unknown))}"
                 raise _MisplacedError(reason, "external_jobs", job.name, "lands")
         return self
+
+
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+"""The bounds of the fields of cron."""
+
+
+def _is_of_cron(field: str, bounds: tuple[int, int]) -> bool:
+    """Whether a field of cron is ``*``, numbers, ranges, or steps of them, within its bounds."""
+    for part in field.split(","):
+        found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?", part, re.ASCII)
+        if not found:
+            return False
+        numbers = [int(number) for number in found.groups()[:2] if number]
+        if any(not bounds[0] <= number <= bounds[1] for number in numbers) or numbers != sorted(numbers):
+            return False
+    return True
 
 
 def fold_header(header: str) -> str:

@@ -16,14 +16,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
-from netflix_dagster.files import foreign
+from netflix_dagster.files import foreign, jsonl
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_COLUMNS = 2_000
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 _SAMPLE = 500
 """The records from which the delimiter is guessed."""
+"""Records that are looked at to tell the delimiter."""
+_MOSTLY_JSON = 0.9
+"""A text of whose lines at least this share are JSON objects is JSON lines."""
 _PREAMBLE = 50
 """The records among which the header is searched."""
 _BOMS = (
@@ -72,10 +76,20 @@ class Delivered:
     broken: tuple[tuple[int, str], ...] = ()
     sheet: str | None = None
     more_sheets: tuple[str, ...] = ()
+    json_lines: bool = False
+
+    @property
+    def format(self) -> Literal["csv", "tsv", "xlsx", "jsonl"]:
+        """The format as ``sources.yaml`` calls it."""
+        if self.sheet is not None:
+            return "xlsx"
+        return "jsonl" if self.json_lines else "tsv" if self.delimiter == "\t" else "csv"
 
     @property
     def kind(self) -> str:
         """What the file is, in a few words."""
+        if self.json_lines:
+            return f"JSON lines, {self.encoding}"
         if self.sheet is not None:
             return f"xlsx, sheet {self.sheet!r}"
         bom = " with a byte order mark" if self.bom else ""
@@ -100,8 +114,46 @@ def read(path: Path, most_bytes: int = MOST_BYTES) -> Delivered:
     if data.startswith(b"PK\x03\x04"):
         return _workbook(path, data, size, whole)
     text, encoding, bom = _decode(path, data, whole)
+    if (lines := _json_lines(text, whole)) is not None:
+        return _of_json(path, data, size, whole, encoding, bom, lines)
     _refuse_documents(path, text)
     return _table(path, data, size, whole, text, encoding, bom)
+
+
+def _json_lines(text: str, whole: bool) -> list[jsonl.Line] | None:
+    """The records of JSON lines; None when it is something else, such as one document: an error, a page of an API."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return None
+    lines = list(jsonl.records_of(text))
+    if not whole and len(lines) > 1:
+        lines.pop()  # it may go on behind what was looked at
+    good = sum(line.record is not None for line in lines)
+    return lines if len(lines) > 1 and good >= _MOSTLY_JSON * len(lines) else None
+
+
+def _of_json(
+    path: Path, data: bytes, size: int, whole: bool, encoding: str, bom: bool, lines: list[jsonl.Line]
+) -> Delivered:
+    header = jsonl.columns_of(lines)
+    if len(header) > MOST_COLUMNS:
+        raise Unreadable(f"{path} has {len(header):,} columns; more than {MOST_COLUMNS:,} are not looked at")
+    good = [(line.line, line.record) for line in lines if line.record is not None]
+    return Delivered(
+        path=path,
+        data=data,
+        size=size,
+        whole=whole,
+        encoding=encoding,
+        bom=bom,
+        delimiter="",
+        line_ending="",
+        header_line=1,
+        header=header,
+        rows=[tuple(record.get(name) or "" for name in header) for _, record in good],
+        lines=[line for line, _ in good],
+        broken=tuple((line.line, str(line.fault)) for line in lines if line.fault),
+        json_lines=True,
+    )
 
 
 def _workbook(path: Path, data: bytes, size: int, whole: bool) -> Delivered:
