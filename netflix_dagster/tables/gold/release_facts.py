@@ -58,6 +58,7 @@ def fact_release_title(releases: DataFrame, titles: DataFrame) -> DataFrame:
         Column("list", "string", "cast, director, country, genre, or country pair", False, _NAMES),
         Column("member_key", "string", "The member in lower case; of a pair its name", False, _KEYS),
         Column("member", "string", "Its name in the spelling used most; of a pair: Canada & France", False, _NAMES),
+        Column("position", "int", "Which member of the list it is, in alphabetical order: 1 once a list", False, _KEYS),
         Column("members", "bigint", "How many members the list has", False, _KEYS),
     ],
     expectations=[in_set("list", (CAST, DIRECTOR, COUNTRY, GENRE, PAIR), "fail")],
@@ -96,15 +97,25 @@ def fact_release_listing(
     ]
     of_title = Window.partitionBy("release_date", "list", "title_key")
     every = reduce(lambda one, other: one.unionByName(other), rows).withColumn("delivery_date", F.col("release_date"))
-    counted = accepted(every, releases).withColumn("members", F.count("*").over(of_title))
+    counted = accepted(every, releases).withColumns(
+        {
+            "position": F.row_number().over(of_title.orderBy("member_key")),
+            "members": F.count("*").over(of_title),
+        }
+    )
     together = F.collect_list(F.when(F.col("list") == COUNTRY, F.col("member"))).over(of_title)
     produced = counted.where(F.col("list") == COUNTRY).withColumn("together", together).where("members > 1")
     pairs = (
         produced.withColumn("other", F.explode("together"))
         .where("member < other")
-        .withColumn("members", F.expr("members * (members - 1) DIV 2"))
         .withColumn("member", F.concat_ws(" & ", "member", "other"))
         .withColumns({"list": F.lit(PAIR), "member_key": F.col("member")})
+        .withColumns(
+            {
+                "position": F.row_number().over(of_title.orderBy("member_key")),
+                "members": F.expr("members * (members - 1) DIV 2"),
+            }
+        )
     )
     return counted.unionByName(pairs.select(*counted.columns))
 
