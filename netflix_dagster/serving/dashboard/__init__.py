@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from netflix_dagster.deliveries import life
@@ -54,7 +54,7 @@ class Dashboard:
 
 def folder(lake: Place) -> Place:
     """Where the dashboard of a lake lies: ``<lake>/serving/dashboard``."""
-    return store_folder(lake) / "dashboard"
+    return lake / "serving" / "dashboard"
 
 
 def build(lake: Place, sources: Sources, built: Sequence[TableBuilt] = ()) -> Dashboard:
@@ -79,5 +79,10 @@ def extract(lake: Place, sources: Sources, built: Sequence[TableBuilt] = ()) -> 
             **lineage.chunks(sources),
         }
         versions = gold.versions
-    about = {"chunks": sorted(pages), "metrics": metrics(), "cards": CARDS, "versions": versions}
+    about = {
+        "chunks": sorted(pages),
+        "metrics": metrics(),
+        "cards": [asdict(card) for card in CARDS],
+        "versions": versions,
+    }
     return {"about": about, **pages}, versions

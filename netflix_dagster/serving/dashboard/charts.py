@@ -37,9 +37,9 @@ def chunks(reader: Reader) -> dict[str, Any]:
     }
     if reader.has("gold.fact_top10_country_weekly"):
         told["charts"]["countries"] = _countries(reader)
-        years = reader.columns(
-            "SELECT DISTINCT year(week) AS year FROM gold.fact_top10_country_weekly ORDER BY 1"
-        )["year"]
+        years = reader.columns("SELECT DISTINCT year(week) AS year FROM gold.fact_top10_country_weekly ORDER BY 1")[
+            "year"
+        ]
         told["charts"]["country_years"] = years
         told |= {f"countries-{year}": _country_charts(reader, year, week) for year in years}
     return told

@@ -30,5 +30,7 @@ def chunks(sources: Sources) -> dict[str, Any]:
             },
             "rules": [{"rule": rule.name, "on_fail": rule.on_fail, "what": rule.description} for rule in table.rules],
         }
-    files = {f"bronze.{source.name}": {"source": source.name, "files": source.files} for source in sources.sources.values()}
+    files = {
+        f"bronze.{source.name}": {"source": source.name, "files": source.files} for source in sources.sources.values()
+    }
     return {"lineage": {"tables": tables, "files": files}}

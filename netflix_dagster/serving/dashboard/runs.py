@@ -35,7 +35,14 @@ def chunks(events: Iterable[Event], built: Sequence[TableBuilt]) -> dict[str, An
             continue
         run = runs.setdefault(
             (event.run_id, event.feed),
-            {"run": event.run_id, "feed": event.feed, "begun": event.at, "ended": None, "dates": set(), "outcome": None},
+            {
+                "run": event.run_id,
+                "feed": event.feed,
+                "begun": event.at,
+                "ended": None,
+                "dates": set(),
+                "outcome": None,
+            },
         )
         run["dates"].add(event.key)
         if event.status is Status.ENDED:

@@ -20,6 +20,8 @@ from netflix_dagster import storage
 from netflix_dagster.storage import Place
 
 INDEX = "index.html"
+PLOT_STYLE = "SgjNc3K/dJOn/wGF4KRGlSlGurHOsncfKxd6/DWDch4="
+"""SHA-256 of the style sheet that Plot puts into every chart, so that no other inline style is allowed."""
 _HASH = 12
 _KEPT = 2
 """Generations of data that stay: the newest, and the one that open pages were made from."""
@@ -42,7 +44,14 @@ def write(folder: Place, chunks: Mapping[str, Any]) -> Site:
     assets = _assets()
     data = {f"{name}.js": script(name, content) for name, content in chunks.items()}
     assets_at, data_at = f"assets-{_hash(assets)}", f"data-{_hash(data)}"
-    page = assets.pop(INDEX).decode().replace("{assets}", assets_at).replace("{data}", data_at).encode()
+    page = (
+        assets.pop(INDEX)
+        .decode()
+        .replace("{plot_style}", PLOT_STYLE)
+        .replace("{assets}", assets_at)
+        .replace("{data}", data_at)
+        .encode()
+    )
     known = set(storage.folders(folder))
     changed = _read(folder / INDEX) != page
     for name, content in ((assets_at, assets), (data_at, data)):

@@ -73,7 +73,14 @@ def chunks(reader: Reader) -> dict[str, Any]:
     hours = [sum(row["hours"] or 0 for row in known[key].get("reports", ())) for key in keys]
     weeks = [len({row["week"] for row in known[key].get("runs", ())}) for key in keys]
     return {
-        "titles": {"buckets": buckets, "key": keys, **index, "type": coded(index["type"]), "hours": hours, "weeks": weeks},
+        "titles": {
+            "buckets": buckets,
+            "key": keys,
+            **index,
+            "type": coded(index["type"]),
+            "hours": hours,
+            "weeks": weeks,
+        },
         **told,
     }
 

@@ -27,8 +27,12 @@
       if (mine !== turn) return;
       const focus = document.activeElement?.id;
       main.replaceChildren(h("h1", { class: "unseen" }, page.label), ...content);
+      dashboard.settle();
       shown = page.name;
-      if (fresh) { scrollTo(0, 0); dashboard.announce(`${page.label} is shown`); }
+      const wanted = now.show && document.getElementById(now.show);
+      if (wanted) wanted.scrollIntoView({ block: "start", behavior: "instant" });
+      else if (fresh) scrollTo({ top: 0, behavior: "instant" });
+      if (fresh) { dashboard.announce(`${page.label} is shown`); }
       else if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
       document.documentElement.dataset.ready = `${page.name}-${turn}`;
     } catch (error) {
@@ -66,8 +70,8 @@
 
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
   document.getElementById("foot").append(
-    h("p", null, "Made from gold, whose tables stood at these versions: ",
-      Object.entries(about().versions).filter(([name]) => name.startsWith("gold.")).map(([name, version], i) => `${i ? ", " : ""}${name.slice(5)} ${version}`).join("") || "there are none yet", "."),
+    h("details", null, h("summary", null, "Which versions of the tables this is made from"), h("p", null,
+      Object.entries(about().versions).map(([name, version]) => `${name} ${version}`).join(", ") || "There are no tables yet.")),
     h("p", null, "Shapes of countries: Natural Earth, public domain. Drawn with Observable Plot and D3."));
   addEventListener("hashchange", render);
   render();

@@ -7,6 +7,12 @@
   /** Read a colour or a measure of the style sheet in marks: they follow the theme without being drawn again. */
   const ink = { one: "var(--c1)", two: "var(--c2)", three: "var(--c3)", four: "var(--c4)", quiet: "var(--quiet)", text: "var(--text)" };
 
+  const waiting = [];
+  /** Draw at once what has just been put into the page, so that nothing moves afterwards. */
+  const settle = () => waiting.splice(0).forEach((draw) => draw());
+  /** How far bars of a few categories stand apart, so that one alone is no wall. */
+  const apart = (n) => (n === 1 ? 0.8 : n < 4 ? 0.55 : n < 8 ? 0.3 : 0.12);
+
   /** A chart of Plot's. It is drawn for the width that it has and drawn again when that changes. */
   function plot(options, label, onPick) {
     const box = h("div", { class: "plot" });
@@ -26,6 +32,7 @@
       }
       box.replaceChildren(drawn);
     };
+    waiting.push(draw);
     new ResizeObserver(draw).observe(box);
     return box;
   }
@@ -38,10 +45,11 @@
         const value = row[c.key];
         const text = c.say ? c.say(value, row) : typeof value === "number" ? number(value) : value === null || value === undefined || value === "" ? "–" : String(value);
         const href = c.link?.(row);
-        const inner = text instanceof Node ? text : h("span", { class: "cell", dir: typeof value === "string" ? "auto" : null, title: typeof text === "string" && text.length > 60 ? text.slice(0, 500) : null }, text);
+        const short = typeof text === "string" && text.length <= 17 && c.say;
+        const inner = text instanceof Node ? text : h("span", { class: short ? "cell still" : "cell", dir: typeof value === "string" ? "auto" : null, title: typeof text === "string" && text.length > 60 ? text.slice(0, 500) : null }, text);
         return h(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: c.kind }, href ? h("a", { href }, inner) : inner);
       })));
-    const element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    const element = h("div", { class: shown.length <= 12 ? "scroll whole" : "scroll", tabindex: "0", role: "region", "aria-label": caption },
       h("table", null, h("caption", { class: "unseen" }, caption),
         h("thead", null, h("tr", null, columns.map((c) => h("th", { scope: "col", class: c.kind }, c.label)))),
         h("tbody", null, body)));
@@ -53,6 +61,7 @@
     const heading = `${id}-title`;
     const nothing = !rows?.length;
     const name = `${dashboard.state().page}-${id}`;
+    const own = `${dashboard.state().page}/${id}`;
     const data = h("div", { class: "data" });
     const show = () => { if (!data.firstChild && !nothing) data.append(table(columns, rows, title)); };
     if (open) show();
@@ -66,7 +75,7 @@
       h("div", { class: "foot" },
         details,
         nothing ? null : h("button", { type: "button", class: "quiet", "data-csv": name, onclick: () => download(name, columns, rows) }, "CSV", h("span", { class: "unseen" }, ` of ${title}`)),
-        figures ? h("a", { class: "quiet", href: address({ page: "lineage", of: `${dashboard.state().page}/${id}` }) }, "Where from?", h("span", { class: "unseen" }, ` ${title}`)) : null));
+        figures && about().cards.some((c) => `${c.page}/${c.id}` === own) ? h("a", { class: "quiet", href: address({ page: "lineage", of: own }) }, "Where from?", h("span", { class: "unseen" }, ` ${title}`)) : null));
   }
 
   const legend = (entries) =>
@@ -126,5 +135,5 @@
   const clip = (text, most = 80) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
   const titleLink = (key) => address({ page: "title", key });
 
-  Object.assign(dashboard, { ink, plot, table, card, tile, tiles, choice, tabs, bars, legend, clip, titleLink });
+  Object.assign(dashboard, { ink, settle, apart, plot, table, card, tile, tiles, choice, tabs, bars, legend, clip, titleLink });
 })();

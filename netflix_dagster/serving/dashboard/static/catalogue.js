@@ -89,7 +89,7 @@
     const lead = !now.length ? `No ${what} in the release of ${day(releases[r])}`
       : before === null ? `The first release known, of ${day(releases[r])}, holds ${number(now.length)} ${what}`
       : now.length === before.length ? `The catalogue stood still at ${number(now.length)} ${what} in the release of ${day(releases[r])}`
-      : `The catalogue ${now.length > before.length ? "grew" : "shrank"} ${grown === null ? "" : `by ${share(Math.abs(grown))} `}to ${number(now.length)} ${what} in the release of ${day(releases[r])}`;
+      : `The catalogue ${now.length > before.length ? "grew" : "shrank"} ${grown === null ? "" : `by ${share(Math.abs(grown))} `}to ${number(now.length)} ${what} between ${day(releases[r - 1])} and ${day(releases[r])}`;
 
     const options = (name, values) => [["", "All"], ...values.map((value) => [value, value])];
     const known = (column) => [...new Set(column.map((value) => value ?? UNKNOWN))].sort();
@@ -103,7 +103,7 @@
 
     const changeTile = (change, label) => {
       const n = filtered ? of(change).length : gold("titles_by_change", change) ?? (r ? 0 : null);
-      return { metric: "titles_by_change", member: change, label, value: n, unit: "titles", href: r ? address(open_list(change)) : undefined, was: r ? `since ${day(releases[r - 1])}` : "no release before" };
+      return { metric: "changed_titles", member: change, label, value: n, unit: "titles", href: r ? address(open_list(change)) : undefined, was: r ? `since ${day(releases[r - 1])}` : "no release before" };
     };
     const summary = tiles([
       { metric: "titles", label: "In the catalogue", value: figure("titles"), was: before === null ? null : `${signed(now.length - before.length)} since ${day(releases[r - 1])}` },
@@ -117,10 +117,13 @@
       filters,
       h("p", { class: "lead" }, lead), summary,
       h("div", { class: "cards" },
-        changes(state, r, moved), growth(r, keep), movement(keep), added(now, r), mix("genre", "Genres", now, v.genres), mix("country", "Countries", now, v.countries),
+        growth(r, keep), movement(keep), changes(state, r, moved), added(now, r), mix("genre", "Genres", now, v.genres), mix("country", "Countries", now, v.countries),
         ratings(now), lags(now), lengths(now), seasons(now), people(state, now), pairs(now)),
     ];
   }
+
+  /** Names of releases as long as there is room for, or none. */
+  const fitting = (width, n) => ((width - 60) / n < 46 ? { ticks: [] } : { tickFormat: (t) => ((width - 60) / n < 86 ? t.replace(/^\d+ (\w+) \d\d/, "$1 ’") : t) });
 
   function growth(r, keep) {
     const rows = data.releases.flatMap((release, k) => {
@@ -135,11 +138,11 @@
       : total(end) < total(0) ? `${plural(total(0) - total(end), "title")} fewer than in the first release` : "As many titles as in the first release";
     const chart = plot((width) => ({
       height: 240, marginLeft: 48, marginBottom: 34,
-      x: { label: null, domain: rows.filter((_, i) => i % 2 === 0).map((row) => row.release), tickSize: 0, tickFormat: (t) => (width / data.releases.length < 78 ? t.replace(/^\d+ /, "") : t), ...(width / data.releases.length < 52 ? { ticks: [] } : {}) },
+      x: { label: null, domain: rows.filter((_, i) => i % 2 === 0).map((row) => row.release), padding: dashboard.apart(data.releases.length), tickSize: 0, ...fitting(width, data.releases.length) },
       y: { label: null, grid: true, ticks: 5, tickFormat: (t) => dashboard.compact(t) },
       color: { domain: ["Movies", "Shows"], range: [ink.one, ink.two] },
       marks: [
-        Plot.barY(rows, { x: "release", y: "titles", fill: "kind", order: ["Movies", "Shows"], insetLeft: 6, insetRight: 6, tip: true, title: (row) => `${row.release}\n${plural(row.titles, row.kind.slice(0, -1).toLowerCase())}` }),
+        Plot.barY(rows, { x: "release", y: "titles", fill: "kind", order: ["Movies", "Shows"], tip: true, title: (row) => `${row.release}\n${plural(row.titles, row.kind.slice(0, -1).toLowerCase())}` }),
         Plot.ruleY([0]),
       ],
     }), title);
@@ -159,10 +162,10 @@
       : `${plural(arrived.titles, "title")} arrived and ${number(left.titles)} left with the newest release`;
     const chart = plot((width) => ({
       height: 240, marginLeft: 52, marginBottom: 34,
-      x: { label: null, domain: data.releases.slice(1).map(day), tickSize: 0, tickFormat: (t) => (width / data.releases.length < 78 ? t.replace(/^\d+ /, "") : t) },
+      x: { label: null, domain: data.releases.slice(1).map(day), padding: dashboard.apart(data.releases.length - 1), tickSize: 0, ...fitting(width, data.releases.length - 1) },
       y: { label: null, grid: true, ticks: 5, tickFormat: (t) => dashboard.compact(Math.abs(t)) },
       color: { domain: ["Arrived", "Left"], range: [ink.one, ink.two] },
-      marks: [Plot.barY(rows, { x: "release", y: "signed", fill: "change", insetLeft: 6, insetRight: 6, tip: true, title: (row) => `${row.release}\n${plural(row.titles, "title")} ${row.change.toLowerCase()}` }), Plot.ruleY([0])],
+      marks: [Plot.barY(rows, { x: "release", y: "signed", fill: "change", tip: true, title: (row) => `${row.release}\n${plural(row.titles, "title")} ${row.change.toLowerCase()}` }), Plot.ruleY([0])],
     }), title);
     return card({ id: "movement", title, note: "Titles that each release has and the one before lacks, and the other way round", chart, key: [["Arrived", ink.one], ["Left", ink.two]], figures: true,
       columns: [{ key: "release", label: "Release" }, { key: "change", label: "Change" }, { key: "titles", label: "Titles", kind: "number" }], rows, empty: "One release alone says nothing of what came and went." });
@@ -202,7 +205,7 @@
         Plot.ruleY([0]),
       ],
     }), title);
-    return card({ id: "added", title, note: `Titles of the release of ${day(release)} by the month in which they were added`, chart, figures: true,
+    return card({ id: "added", title, note: `Titles of the release of ${day(release)} by the month in which they were added`, chart, span: 12, figures: true,
       columns: [{ key: "month", label: "Month added" }, { key: "titles", label: "Titles", kind: "number" }], rows });
   }
 
@@ -218,7 +221,7 @@
   function ratings(list) {
     const rows = count(list, (i) => [data.rating[i] ?? UNKNOWN]).map((row) => ({ ...row, share: row.value / list.length }));
     const title = rows.length ? `${share(rows[0].share)} of the titles are rated ${rows[0].name}` : "No rating is stated";
-    return card({ id: "ratings", title, note: "Maturity ratings by titles. Press a bar to filter.", span: 4, figures: true,
+    return card({ id: "ratings", title, note: "Maturity ratings by titles. Press a bar to filter.", span: 3, figures: true,
       chart: bars(rows.slice(0, 10), { label: "titles", about: title, fill: ink.four, onPick: (row) => go({ rating: row.name }) }),
       columns: [{ key: "name", label: "Rating" }, { key: "value", label: "Titles", kind: "number" }, { key: "share", label: "Share", kind: "number", say: share }], rows });
   }
@@ -230,7 +233,7 @@
       y: { label: null, grid: true, ticks: 5, tickFormat: (t) => dashboard.compact(t) },
       marks: [Plot.rectY(rows, { x1: "from", x2: "to", y: "titles", fill, inset: 0.5, tip: true, title: (row) => `${row[x]}\n${plural(row.titles, "title")}` }), Plot.ruleY([0])],
     }), title);
-    return card({ id, title, note, chart, span: 4, columns, rows, figures });
+    return card({ id, title, note, chart, span: 3, columns, rows, figures });
   }
 
   function lags(list) {
@@ -263,7 +266,7 @@
     const rows = count(shows, (i) => [data.v.seasons[i]]).sort((a, b) => a.name - b.name).map((row) => ({ ...row, name: plural(row.name, "season"), share: row.value / shows.length }));
     const once = shows.filter((i) => data.v.seasons[i] === 1).length;
     const title = shows.length ? `${share(once / shows.length)} of the shows have one season only` : "No show states its seasons";
-    return card({ id: "seasons", title, note: "Shows by their number of seasons", span: 4, figures: true, chart: bars(rows.slice(0, 10), { label: "shows", about: title, fill: ink.two }),
+    return card({ id: "seasons", title, note: "Shows by their number of seasons", span: 3, figures: true, chart: bars(rows.slice(0, 10), { label: "shows", about: title, fill: ink.two }),
       columns: [{ key: "name", label: "Seasons" }, { key: "value", label: "Shows", kind: "number" }, { key: "share", label: "Share", kind: "number", say: share }], rows });
   }
 
@@ -301,11 +304,9 @@
     const rows = own.map((c) => ({ title: v.title[c.version], type: data.type[c.version], year: v.year[c.version], rating: data.rating[c.version], what: change === "changed" ? c.changed : c.returns ? "had left before" : "", key: v.title_key[c.version] }))
       .sort((a, b) => ((a.title ?? "").localeCompare(b.title ?? "", "en") || (a.key < b.key ? -1 : 1)));
     const title = r === 0 ? "All titles of the first release count as known from the start" : `${plural(own.length, "title")} ${WORDS[change][1]} with the release of ${day(data.releases[r])}`;
-    const element = card({ id: "changes", title, span: 12, open: true, rows, note: "Each title leads to all that is known of it", figures: true, empty: r === 0 ? "Choose a later release to see what it changed." : "None.",
+    return card({ id: "changes", title, span: 12, open: true, rows, note: "Each title leads to all that is known of it", figures: true, empty: r === 0 ? "Choose a later release to see what it changed." : "None.",
       tools: tabs("change", "Which titles to show", Object.entries(WORDS).map(([key, [label]]) => [key, `${label} (${number(moved.filter((c) => c.change === key).length)})`]), change),
       columns: [{ key: "title", label: "Title", link: (row) => titleLink(row.key) }, { key: "type", label: "Type" }, { key: "year", label: "Released", kind: "number", say: (y) => (y === null ? "–" : String(y)) }, { key: "rating", label: "Rating" }, ...(change === "removed" ? [] : [{ key: "what", label: change === "changed" ? "What changed" : "Note" }])] });
-    if (state.show === "changes") requestAnimationFrame(() => element.scrollIntoView({ block: "start" }));
-    return element;
   }
 
   dashboard.catalogue = { open, titlesOf, measure, keeps };

@@ -3,7 +3,7 @@
 (() => {
   const { h, ink, number, share, plural, day, decode, card, tiles, choice, bars, plot, address, titleLink, go, compact } = dashboard;
   const CATEGORY_INK = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)"];
-  const RUN_WEEKS = 12;
+  const RUN_WEEKS = 12, DAY = 86400000;
   let data = null;
 
   function open(chunk) {
@@ -65,7 +65,7 @@
       filters, h("p", { class: "lead", dir: "auto" }, lead), h("p", { class: "note" }, `Week of ${day(weeks[w])}, ${country ? "places by country; Netflix states no hours by country" : `ranked by ${chunk.weeks.ranked_by[w]}`}`), summary,
       h("div", { class: "cards" },
         topTen(chart, all, w, chosen, where), run(focus, all, chosen, country, w), bump(chart, all, w, chosen),
-        reach(focus, w), ...(country ? [] : [series("hours", chosen, w), series("retention", chosen, w), languages(w)]), restatements(chunk.restatements)),
+        reach(focus, w), ...(country ? [] : [series("hours", chosen, w), series("retention", chosen, w), languages(w), series("concentration", chosen, w)]), restatements(chunk.restatements)),
     ];
   }
 
@@ -115,10 +115,10 @@
     const title = `${shown}: ${plural(rows.length, "week")} in the Top 10, ${first ? `${plural(first, "week")} at the top` : `best place ${best}`}`;
     const total = rows.reduce((sum, row) => sum + (row.hours ?? 0), 0);
     const chart = plot((width) => total ? {
-      height: 268, marginLeft: 50, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90), ...(rows.length < 2 ? { tickFormat: (t) => day(t.toISOString()) , ticks: 1 } : {}) }, y: { label: null, grid: true, ticks: 5, zero: true, tickFormat: (t) => compact(t) },
+      height: 268, marginLeft: 50, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90), domain: [start(rows[0].date), end(rows)] }, y: { label: null, grid: true, ticks: 5, zero: true, tickFormat: (t) => compact(t) },
       marks: [
-        Plot.rectY(rows, { x: "date", interval: "week", y: "hours", fill: ink.one, inset: rows.length > 40 ? 0.5 : 1.5, title: (row) => `Week of ${day(row.week)}: place ${row.rank}\n${compact(row.hours)} hours`, tip: true, ...{} }),
-        Plot.text(rows.filter((row) => row.rank === 1), { x: (row) => +row.date + 302400000, y: "hours", text: () => "①", dy: -8, fill: ink.text }),
+        Plot.rectY(rows, { x1: (row) => start(row.date), x2: (row) => +row.date + DAY, y: "hours", fill: ink.one, insetLeft: rows.length > 40 ? 0.5 : 1.5, title: (row) => `Week of ${day(row.week)}: place ${row.rank}\n${compact(row.hours)} hours`, tip: true }),
+        Plot.text(rows.filter((row) => row.rank === 1), { x: (row) => +row.date - 2.5 * DAY, y: "hours", text: () => "①", dy: -8, fill: ink.text }),
         Plot.ruleY([0]),
       ],
     } : ranks(rows, width), title);
@@ -127,6 +127,10 @@
       columns: [{ key: "week", label: "Week", say: day }, { key: "rank", label: "Place", kind: "number" }, { key: "hours", label: "Hours", kind: "number" }, { key: "views", label: "Views", kind: "number" }] });
   }
 
+  /** The Monday on which a week begins that ends on this day. */
+  const start = (date) => +date - 6 * DAY;
+  /** The end of a run, or of a quarter of a year if it was shorter. */
+  const end = (rows) => Math.max(+rows.at(-1).date + DAY, start(rows[0].date) + 91 * DAY);
   const ranks = (rows, width) => ({
     height: 268, marginLeft: 36, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90) }, y: { domain: [10, 1], label: null, ticks: 10, tickFormat: "d", grid: true },
     marks: [Plot.lineY(rows, { x: "date", y: "rank", stroke: ink.one, strokeWidth: 2 }), Plot.dot(rows, { x: "date", y: "rank", fill: ink.one, r: 4, tip: true, title: (row) => `Week of ${day(row.week)}\nplace ${row.rank}` })],
@@ -136,6 +140,13 @@
     const names = new Map(chart.map((row) => [same(row), name(row)]));
     const rows = all.filter((row) => row.category === category && row.week <= w && row.week > w - RUN_WEEKS && names.has(same(row)))
       .map((row) => ({ title: names.get(same(row)), key: same(row), week: data.weeks[row.week], date: utc(data.weeks[row.week]), rank: row.rank, weeks: row.weeks })).sort((a, b) => a.date - b.date || a.rank - b.rank);
+    const broken = new Map();  // a title that comes back begins a line of its own
+    for (const row of rows) {
+      const [last, part] = broken.get(row.key) ?? [null, 0];
+      const next = last !== null && row.date - last > 8 * DAY ? part + 1 : part;
+      broken.set(row.key, [row.date, next]);
+      row.part = `${row.key}|${next}`;
+    }
     const oldest = [...chart].sort((a, b) => (b.weeks ?? 0) - (a.weeks ?? 0))[0];
     const title = oldest ? `${dashboard.clip(name(oldest), 60)} has been here longest: ${plural(oldest.weeks ?? 0, "week")}` : "No chart";
     const picture = plot((width) => {
@@ -144,7 +155,7 @@
         height: 320, marginLeft: 28, marginRight: right, marginBottom: 30,
         x: { label: null, type: "utc", ticks: Math.max(2, Math.floor((width - right) / 90)), ...(new Set(rows.map((r) => r.week)).size < 2 ? { ticks: [] } : {}) }, y: { domain: [10, 1], ticks: 10, tickFormat: "d", label: null, tickSize: 0 },
         marks: [
-          Plot.line(rows, { x: "date", y: "rank", z: "key", stroke: ink.one, strokeOpacity: 0.55, strokeWidth: 2, curve: "bump-x" }),
+          Plot.line(rows, { x: "date", y: "rank", z: "part", stroke: ink.one, strokeOpacity: 0.55, strokeWidth: 2, curve: "bump-x" }),
           Plot.dot(rows, { x: "date", y: "rank", fill: ink.one, stroke: "var(--paper)", r: 4.5, tip: true, title: (row) => `${dashboard.clip(row.title)}\nplace ${row.rank}, week of ${day(row.week)}` }),
           Plot.text(rows.filter((row) => row.week === data.weeks[w]), { x: "date", y: "rank", text: (row) => dashboard.clip(row.title, most), textAnchor: "start", dx: 10, fill: ink.text }),
         ],
@@ -198,10 +209,10 @@
   }
 
   /** One figure over the weeks, of one member, the chosen week marked. */
-  function line({ id, title, note, rows, say, percent, w, key, range, span = 6, figures = true }) {
+  function line({ id, title, note, rows, say, percent, plain, w, key, range, span = 6, figures = true }) {
     const chart = plot((width) => ({
       height: 230, marginLeft: 48, marginRight: 12, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90) },
-      y: { label: null, grid: true, ticks: 5, zero: true, tickFormat: (t) => (percent ? `${Math.round(t * 100)}%` : compact(t)) },
+      y: { label: null, grid: true, ticks: 5, zero: true, tickFormat: (t) => (percent ? `${Math.round(t * 100)}%` : plain ? String(+t.toFixed(2)) : compact(t)) },
       color: { domain: key?.map(([k]) => k), range },
       marks: [
         Plot.ruleX([utc(data.weeks[w])], { stroke: ink.quiet, strokeDasharray: "3 3" }),
@@ -219,6 +230,10 @@
   function series(kpi, category, w) {
     const rows = history(kpi, category);
     const peak = rows.reduce((a, b) => (b.value > (a?.value ?? -1) ? b : a), null);
+    if (kpi === "concentration") {
+      const now = rows.find((row) => row.week === data.weeks[w]), mean = rows.length && average(rows);
+      return line({ id: kpi, title: !rows.length ? "No hours are stated" : !now ? "The week states no hours" : `Hours are ${now.value > mean * 1.05 ? "more" : now.value < mean * 0.95 ? "less" : "about as"} concentrated ${now.value > mean * 1.05 || now.value < mean * 0.95 ? "than" : "as"} in a usual week`, note: `Herfindahl index of the hours, ${category}: 0.1 evenly spread, 1 all on one`, rows, say: (v) => v.toFixed(3), w, plain: true });
+    }
     const title = !rows.length ? (kpi === "hours" ? "No hours are stated" : "Retention needs two weeks") : kpi === "hours" ? `Hours peaked in the week of ${day(peak.week)}: ${compact(peak.value)}` : `${share(average(rows))} of a chart stay for the next week, on average`;
     return line({ id: kpi, title, note: kpi === "hours" ? `Hours viewed, ${category}, week by week` : `Share of last week's titles that stayed, ${category}`, rows, say: kpi === "hours" ? compact : share, percent: kpi !== "hours", w });
   }

@@ -55,12 +55,14 @@ window.dashboard = (() => {
   const one = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
   const two = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
   const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const long = new Intl.NumberFormat("en", { notation: "compact", compactDisplay: "long", maximumFractionDigits: 1 });
   const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
   const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
   const number = (value) => (value === null || value === undefined ? "–" : Math.abs(value) >= 100 || Number.isInteger(value) ? whole.format(value) : one.format(value));
   const share = (value) => (value === null || value === undefined ? "–" : percent.format(value));
   const compact = (value) => (value === null || value === undefined ? "–" : Math.abs(value) < 10000 ? number(value) : short.format(value).replace(/([KMBT])$/, "\u202f$1"));
+  const words = (value) => long.format(value);
   const plural = (count, noun, nouns) => `${number(count)} ${count === 1 ? noun : (nouns ?? noun + "s")}`;
   const signed = (value, say = number) => (value > 0 ? "+" : value < 0 ? "−" : "±") + say(Math.abs(value));
   function day(text) {
@@ -134,7 +136,7 @@ window.dashboard = (() => {
   }
 
   return {
-    load, take, about, has, h, number, share, compact, plural, signed, day, month, minute, bytes, seconds, figure,
+    load, take, about, has, h, number, share, compact, words, plural, signed, day, month, minute, bytes, seconds, figure,
     state, address, go, csv, download, decode, rows, announce, pages: [],
   };
 })();

@@ -18,7 +18,7 @@
     const half = (p) => `${p.endsWith("1") ? "first" : "second"} half of ${p.slice(0, 4)}`;
     const curve = dashboard.rows(chunk.curve).filter((row) => row.period === period && row.kind === kind);
     const list = dashboard.rows(chunk.titles).filter(matches);
-    const lead = `${compact(hours)} hours were watched in the ${half(period)}${was ? `, ${share(Math.abs(hours - was) / was)} ${hours < was ? "fewer" : "more"} than in the half-year before` : ""}`;
+    const lead = `${dashboard.words(hours)} hours were watched in the ${half(period)}${was ? `, ${share(Math.abs(hours - was) / was)} ${hours < was ? "fewer" : "more"} than in the half-year before` : ""}`;
     const tenth = curve.find((row) => row.step >= 10);
     return [
       h("form", { class: "filters", "aria-label": "Filters", onsubmit: (e) => e.preventDefault() },
@@ -66,7 +66,7 @@
     const middle = (of) => of[of.length >> 1]?.hours;
     const title = long.length && brief.length ? `Eight weeks in the charts go with ${number(middle(long) / middle(brief))} times the hours of one or two` : rows.length ? `${plural(rows.length, "title")} of the report were in a Top 10 meanwhile` : "No title of this report was in a chart meanwhile";
     const chart = plot((width) => ({
-      height: 360, marginLeft: 52, marginBottom: 38, x: { label: "weeks in the Top 10 of the world", labelAnchor: "center", labelArrow: "none", ticks: Math.min(13, Math.floor(width / 45)) }, y: { type: "log", label: null, grid: true, ticks: 5, tickFormat: (t) => (Number.isInteger(Math.log10(t)) || String(t)[0] === "5" || String(t)[0] === "2" ? compact(t) : "") },
+      height: 360, marginLeft: 52, marginBottom: 38, x: { label: "weeks in the Top 10 of the world", labelAnchor: "center", labelArrow: "none", ticks: Math.min(13, Math.floor(width / 45)) }, y: { type: "log", label: null, grid: true, ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].filter((t) => t >= rows.at(-1).hours / 3 && t <= rows[0].hours * 3), tickFormat: (t) => compact(t) },
       color: { domain: ["film", "tv", "any"], range: [ink.two, ink.one, ink.three] },
       marks: [Plot.dot(rows, { x: (row) => row.weeks + jitter(row.key) * 0.6, y: "hours", fill: "kind", fillOpacity: 0.55, r: 3.4, tip: true, title: (row) => `${dashboard.clip(row.title)}\n${compact(row.hours)} hours, ${plural(row.weeks, "week")} in the Top 10${row.best ? `, best place ${row.best}` : ""}` })],
     }), title);
@@ -89,7 +89,7 @@
     const dated = rows.filter((row) => row.year !== null);
     const newest = dated.filter((row) => row.year === Number(period.slice(0, 4))).reduce((sum, row) => sum + row.hours, 0);
     const title = total ? `${share(newest / total)} of the hours go to titles that Netflix released in the same year` : "No hours are stated";
-    return card({ id: "released", title, note: "Hours by the year of the first day on Netflix; licensed titles state none", rows, figures: true, chart: bars(rows.slice(0, 13), { label: "hours", say: compact, about: title, fill: ink.three }),
+    return card({ id: "released", title, note: "Hours by the year of the first day on Netflix; licensed titles state none", rows, figures: true, chart: bars([...dated.slice(0, 12), ...rows.filter((row) => row.year === null)], { label: "hours", say: compact, about: title, fill: ink.three }),
       columns: [{ key: "name", label: "Year" }, { key: "titles", label: "Titles", kind: "number" }, { key: "hours", label: "Hours", kind: "number" }] });
   }
 

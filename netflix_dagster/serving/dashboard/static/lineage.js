@@ -63,6 +63,7 @@
       }));
     };
     new ResizeObserver(draw).observe(chain);
+    requestAnimationFrame(draw);
     const rows = [...columns].flatMap(([name, used]) => [...used].sort().map((column) => ({ table: name, column, type: tables[name].columns[column].type, meaning: tables[name].columns[column].meaning, from: tables[name].columns[column].from.join(", ") })))
       .sort((a, b) => ORDER.indexOf(b.table.split(".")[0]) - ORDER.indexOf(a.table.split(".")[0]) || (a.table < b.table ? -1 : a.table > b.table ? 1 : 0));
     const rules = [...columns.keys()].flatMap((name) => tables[name].rules.map((rule) => ({ table: name, ...rule })));
@@ -72,8 +73,8 @@
         choice("of", "Card", cards.map((c) => [`${c.page}/${c.id}`, `${c.page}: ${c.label}`]), `${chosen.page}/${chosen.id}`, (of) => { location.hash = address({ page: "lineage", of }); })),
       h("p", { class: "lead" }, `${chosen.label} comes from ${plural(rows.length, "column")} of ${plural(columns.size, "table")} and ${plural(sources, "source")}`),
       h("p", { class: "note" }, "Read from right to left: the card, its metric, the columns that it is made of, the files. Each arrow is in the contracts; Dagster shows the same column lineage on every asset."),
-      h("section", { class: "card span-12", "aria-label": "The way of the number" }, chain),
       h("div", { class: "cards" },
+        h("section", { class: "card span-12", "aria-label": "The way of the number" }, chain),
         card({ id: "columns", span: 12, title: `${plural(rows.length, "column")} on the way`, note: "From gold to bronze: what each column means and what it is made from", open: true, rows, columns: [{ key: "table", label: "Table" }, { key: "column", label: "Column" }, { key: "type", label: "Type" }, { key: "meaning", label: "Meaning" }, { key: "from", label: "Made from" }], empty: "The card tells of the platform's own books, not of a table of gold." }),
         card({ id: "gates", span: 12, title: `${plural(rules.length, "rule")} stand guard on the way`, note: "What every row of these tables must keep", open: true, rows: rules, columns: [{ key: "table", label: "Table" }, { key: "rule", label: "Rule" }, { key: "what", label: "What must be so" }, { key: "on_fail", label: "A broken row" }], empty: "None." })),
     ];

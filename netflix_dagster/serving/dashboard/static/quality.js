@@ -61,15 +61,14 @@
     const total = groups.reduce((sum, group) => sum + group.count, 0);
     const rows = groups.flatMap((group) => group.rows.map((row) => ({ ...row, table: group.table, rule: group.rule, hint: group.hint, command: group.command })));
     const title = total ? `${dashboard.plural(total, "row or file is", "rows and files are")} refused, for ${plural(groups.length, "reason")}` : "Nothing is refused: the quarantine is empty";
-    const element = card({ id: "quarantine", span: 12, rows, title, note: "By table and rule, the most first: why, how it is mended, and the command that takes the rows up again", empty: "Every row and file has passed.",
+    return card({ id: "quarantine", span: 12, rows, title, note: "By table and rule, the most first: why, how it is mended, and the command that takes the rows up again", empty: "Every row and file has passed.",
       chart: h("div", { class: "groups" }, groups.map((group) =>
-        h("details", { class: "group" }, h("summary", null, h("b", null, number(group.count)), " ", `${group.table} · ${group.rule}`),
+        h("details", { class: "group" }, h("summary", null, h("b", null, number(group.count)), h("span", null, group.table), h("span", null, group.rule), h("span", { class: "why" }, group.reason)),
           h("div", { class: "data" }, h("dl", { class: "facts" }, h("dt", null, "Why"), h("dd", null, group.reason), h("dt", null, "To mend"), h("dd", null, group.hint), h("dt", null, "Then"), h("dd", null, h("code", { class: "command" }, group.command))),
             dashboard.table([{ key: "number", label: "#", kind: "number" }, { key: "delivery", label: "Delivery", say: day }, { key: "file", label: "File" }, { key: "record", label: "Record", kind: "number" }, { key: "line", label: "Line", kind: "number" }, { key: "row", label: "As delivered", say: (text) => h("code", { class: "cell", dir: "auto" }, text || "–") }], group.rows, `Refused by ${group.rule} of ${group.table}`),
             group.count > group.rows.length ? h("p", { class: "note" }, `${number(group.rows.length)} of ${number(group.count)} are shown.`) : null)))),
       columns: [{ key: "number", label: "Number", kind: "number" }, { key: "table", label: "Table" }, { key: "rule", label: "Rule" }, { key: "delivery", label: "Delivery" }, { key: "file", label: "File" }, { key: "record", label: "Record", kind: "number" }, { key: "reason", label: "Reason" }, { key: "hint", label: "To mend" }, { key: "command", label: "Command" }, { key: "row", label: "As delivered" }] });
-    if (state.show === "quarantine") requestAnimationFrame(() => element.scrollIntoView({ block: "start" }));
-    return element;
+
   }
 
   function rules({ broken }, state) {
@@ -80,8 +79,8 @@
     const title = worse ? `${chosen.split(" ")[1]} was broken most in the delivery of ${day(worse.delivery)}: ${share(worse.share)} of the rows` : "No rule about rows was ever broken";
     return card({ id: "rules", title, note: chosen ? `Share of the rows that break the rule ${chosen.split(" ")[1]} of ${chosen.split(" ")[0]}, delivery by delivery` : "Rules over deliveries", rows, empty: "Every row kept every rule.",
       tools: names.length ? choice("rule", "Rule", names.sort().map((name) => [name, name.replace(" ", ": ")]), chosen) : null,
-      chart: plot((width) => ({ height: 220, marginLeft: 48, marginBottom: 34, x: { label: null, domain: rows.map((row) => row.delivery), tickFormat: day, ticks: [], tickSize: 0, ...(rows.length * 80 < width ? { ticks: rows.map((row) => row.delivery) } : {}) }, y: { label: null, grid: true, ticks: 4, zero: true, tickFormat: (t) => share(t) },
-        marks: [Plot.barY(rows, { x: "delivery", y: "share", fill: ink.two, insetLeft: 1, insetRight: 1, tip: true, title: (row) => `${day(row.delivery)}\n${number(row.broken)} of ${number(row.rows)} rows, ${share(row.share)}` }), Plot.ruleY([0])] }), title),
+      chart: plot((width) => ({ height: 220, marginLeft: 48, marginBottom: 34, x: { label: null, domain: rows.map((row) => row.delivery), tickFormat: day, padding: dashboard.apart(rows.length), ticks: [], tickSize: 0, ...(rows.length * 80 < width ? { ticks: rows.map((row) => row.delivery) } : {}) }, y: { label: null, grid: true, ticks: 4, zero: true, tickFormat: (t) => share(t) },
+        marks: [Plot.barY(rows, { x: "delivery", y: "share", fill: ink.two, tip: true, title: (row) => `${day(row.delivery)}\n${number(row.broken)} of ${number(row.rows)} rows, ${share(row.share)}` }), Plot.ruleY([0])] }), title),
       columns: [{ key: "delivery", label: "Delivery", say: day }, { key: "rows", label: "Rows", kind: "number" }, { key: "broken", label: "Broke it", kind: "number" }, { key: "share", label: "Share", kind: "number", say: share }, { key: "message", label: "What the check says" }] });
   }
 

@@ -35,8 +35,8 @@
     const most = rows.length ? rows.reduce((a, b) => (b.deliveries > a.deliveries ? b : a)) : null;
     const title = most ? `Most deliveries were taken up on ${most.name}: ${number(most.deliveries)}` : "No delivery has been taken up yet";
     return card({ id: "days", title, note: "Deliveries taken up a day, and what came of it", rows, key: OUTCOMES,
-      chart: plot((width) => ({ height: 300, marginLeft: 44, marginBottom: 34, x: { label: null, domain: [...new Set(rows.map((row) => row.name))], tickSize: 0, ...(rows.length * 60 > width ? { ticks: [] } : {}) }, y: { label: null, grid: true, ticks: 5 }, color: { domain: OUTCOMES.map(([k]) => k), range: OUTCOMES.map(([, c]) => c) },
-        marks: [Plot.barY(rows, { x: "name", y: "deliveries", fill: "status", insetLeft: 4, insetRight: 4, tip: true, title: (row) => `${row.name}\n${number(row.deliveries)} ${row.status}` }), Plot.ruleY([0])] }), title),
+      chart: plot((width) => ({ height: 300, marginLeft: 44, marginBottom: 34, x: { label: null, domain: [...new Set(rows.map((row) => row.name))], padding: dashboard.apart(new Set(rows.map((row) => row.name)).size), tickSize: 0, ...(rows.length * 60 > width ? { ticks: [] } : {}) }, y: { label: null, grid: true, ticks: 5 }, color: { domain: OUTCOMES.map(([k]) => k), range: OUTCOMES.map(([, c]) => c) },
+        marks: [Plot.barY(rows, { x: "name", y: "deliveries", fill: "status", tip: true, title: (row) => `${row.name}\n${number(row.deliveries)} ${row.status}` }), Plot.ruleY([0])] }), title),
       columns: [{ key: "name", label: "Day" }, { key: "status", label: "What came of it" }, { key: "deliveries", label: "Deliveries", kind: "number" }] });
   }
 

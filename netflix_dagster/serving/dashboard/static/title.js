@@ -96,8 +96,8 @@
     return [
       h("p", { class: "lead", dir: "auto" }, h("span", { class: "cell", id: "the-title" }, title)), h("p", { class: "note" }, describe(i)),
       tiles([
-        { metric: "weeks_in_top10", label: "Weeks in a Top 10 of the world", value: weeks, unit: "weeks" }, { metric: "country_reach", label: "Countries that charted it", value: reach.length, unit: "countries" },
-        { metric: "engagement_hours", label: "Hours in reports", value: reports.reduce((sum, row) => sum + (row.hours ?? 0), 0), unit: "hours" }, { metric: "titles_by_change", label: "Versions in the catalogue", value: versions.length, unit: "versions" }]),
+        { metric: "weeks", label: "Weeks in a Top 10 of the world", value: weeks, unit: "weeks" }, { metric: "country_reach", label: "Countries that charted it", value: reach.length, unit: "countries" },
+        { metric: "engagement_hours", label: "Hours in reports", value: reports.reduce((sum, row) => sum + (row.hours ?? 0), 0), unit: "hours" }, { metric: "versions", label: "Versions in the catalogue", value: versions.length, unit: "versions" }]),
       h("div", { class: "cards" },
         h("section", { class: "card span-6", id: "facts", "aria-labelledby": "facts-title" }, h("div", { class: "head" }, h("h2", { id: "facts-title" }, now ? "As the catalogue has it" : "The catalogue does not have it")),
           h("dl", { class: "facts" }, Object.entries(facts).filter(([, value]) => value).map(([name, value]) => [h("dt", null, name), h("dd", { dir: "auto", tabindex: String(value).length > 300 ? "0" : null }, String(value))]))),
@@ -114,7 +114,7 @@
     const hues = [ink.one, ink.two, ink.three, ink.four];
     return card({ id: "runs", title: heading, note: "Place by week; a season is a line of its own", rows, figures: true, empty: "No weekly chart that has landed names it.", key: key.map((c, k) => [c, hues[k % 4]]),
       chart: plot((width) => ({ height: 300, marginLeft: 30, marginBottom: 30, x: { type: "utc", label: null, ticks: Math.floor(width / 90), ...(weeks < 2 ? { ticks: [] } : {}) }, y: { domain: [10, 1], label: null, ticks: 10, tickFormat: "d", grid: true }, color: { domain: key, range: hues },
-        marks: [Plot.dot(rows, { x: "date", y: "rank", fill: "category", r: 4, tip: true, title: (row) => `${row.season ? `${dashboard.clip(row.season)}\n` : ""}place ${row.rank}, week of ${day(row.week)}${row.hours ? `\n${compact(row.hours)} hours` : ""}` })] }), heading),
+        marks: [Plot.line(rows, { x: "date", y: "rank", z: (row) => `${row.category}|${row.season}`, stroke: "category", strokeOpacity: 0.35, sort: "date" }), Plot.dot(rows, { x: "date", y: "rank", fill: "category", r: 4, tip: true, title: (row) => `${row.season ? `${dashboard.clip(row.season)}\n` : ""}place ${row.rank}, week of ${day(row.week)}${row.hours ? `\n${compact(row.hours)} hours` : ""}` })] }), heading),
       columns: [{ key: "week", label: "Week", say: day }, { key: "category", label: "Chart" }, { key: "season", label: "Season" }, { key: "rank", label: "Place", kind: "number" }, { key: "hours", label: "Hours", kind: "number" }, { key: "views", label: "Views", kind: "number" }] });
   }
 
