@@ -24,6 +24,7 @@
       const made = options(width);
       const drawn = made instanceof Node ? made : Plot.plot({ width, className: "drawn", ...made });
       const svg = drawn.matches("svg") ? drawn : drawn.querySelector("svg");
+      for (const mark of svg.querySelectorAll("[aria-label]")) { mark.dataset.mark = mark.getAttribute("aria-label"); mark.removeAttribute("aria-label"); }
       svg.setAttribute("role", "img");
       svg.setAttribute("aria-label", label);
       if (onPick) {
@@ -49,7 +50,7 @@
         const inner = text instanceof Node ? text : h("span", { class: short ? "cell still" : "cell", dir: typeof value === "string" ? "auto" : null, title: typeof text === "string" && text.length > 60 ? text.slice(0, 500) : null }, text);
         return h(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: c.kind }, href ? h("a", { href }, inner) : inner);
       })));
-    const element = h("div", { class: shown.length <= 12 ? "scroll whole" : "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    const element = h("div", { class: shown.length <= 12 ? "scroll whole" : "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${caption}` },
       h("table", null, h("caption", { class: "unseen" }, caption),
         h("thead", null, h("tr", null, columns.map((c) => h("th", { scope: "col", class: c.kind }, c.label)))),
         h("tbody", null, body)));

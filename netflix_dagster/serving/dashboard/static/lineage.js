@@ -50,7 +50,7 @@
     stages.get("card").push(h("div", { class: "node card-node", "data-node": "card" }, h("b", null, h("a", { href: address({ page: chosen.page }) }, chosen.label)), h("ul", null, h("li", null, `on the page ${chosen.page}`))));
 
     const wires = h("svg", { class: "wires", "aria-hidden": "true" });
-    const chain = h("div", { class: "chain" }, ORDER.filter((stage) => stages.get(stage).length).map((stage) => h("div", { class: "stage" }, h("h3", null, NAMED[stage]), stages.get(stage))), wires);
+    const chain = h("div", { class: "chain" }, ORDER.filter((stage) => stages.get(stage).length).map((stage) => h("div", { class: "stage" }, h("h2", { class: "part" }, NAMED[stage]), stages.get(stage))), wires);
     const draw = () => {
       const box = chain.getBoundingClientRect();
       const at = (name) => chain.querySelector(`[data-node="${CSS.escape(name)}"]`)?.getBoundingClientRect();
