@@ -73,7 +73,8 @@ def _in(dialect: Dialect, sql: str) -> str:
         return sql if DAYS not in sql else _days_counted(sql)
     import sqlglot
 
-    return sqlglot.transpile(sql, read="databricks", write=dialect)[0]
+    said: str = sqlglot.transpile(sql, read="databricks", write=dialect)[0]
+    return said
 
 
 class _Statements:
