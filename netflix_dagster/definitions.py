@@ -20,6 +20,7 @@ from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
+from netflix_dagster.defs.serving import refresh_serving, warehouse
 from netflix_dagster.defs.silence import freshness_sensor
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
@@ -33,8 +34,16 @@ by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
 defs = dg.Definitions(
-    assets=[*table_assets(get_settings().compute), *external_assets(sources)],
-    jobs=[*jobs, lake_maintenance, accept_delivery, withdraw_delivery, list_deliveries, replay_quarantine],
+    assets=[*table_assets(get_settings().compute), *external_assets(sources), warehouse],
+    jobs=[
+        *jobs,
+        refresh_serving,
+        lake_maintenance,
+        accept_delivery,
+        withdraw_delivery,
+        list_deliveries,
+        replay_quarantine,
+    ],
     sensors=[
         *landing,
         automation_sensor(),

@@ -37,6 +37,12 @@ LakeOption = Annotated[
     str | None,
     typer.Option(help="Folder of <layer>/<table>; a path or an abfss:// URL, container {zone} for one a layer."),
 ]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="The tables as they stood then, UTC."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -184,26 +190,38 @@ def jars() -> None:
 def query(
     sql: Annotated[str, typer.Argument(help='For example "SELECT * FROM gold.dim_title LIMIT 5".')],
     output: Annotated[Format, typer.Option("--format", help="How the answer is printed.")] = Format.table,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="The tables as they stood then, UTC."
-        ),
-    ] = None,
+    as_of: AsOfOption = None,
     lake: LakeOption = None,
 ) -> None:
-    """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables."""
+    """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables, and over metrics."""
     with told(err):
         settings = _settings(None, lake)
         from netflix_dagster.cli.output import print_answer
         from netflix_dagster.lake.query import QueryError
         from netflix_dagster.lake.query import query as ask
+        from netflix_dagster.serving.warehouse import asked_for
 
         try:
-            answer = ask(settings.lake, sql, as_of.replace(tzinfo=UTC) if as_of else None)
+            answer = ask(settings.lake, sql, as_of.replace(tzinfo=UTC) if as_of else None, asked_for(sql))
         except QueryError as error:
             raise WrongCall(str(error)) from error
     print_answer(answer, output.value)
+
+
+@app.command()
+def sql(
+    output: Annotated[Format, typer.Option("--format", help="How answers are printed.")] = Format.table,
+    as_of: AsOfOption = None,
+    lake: LakeOption = None,
+) -> None:
+    """A shell for SQL over the tables and the metrics, with completion and history; reads stdin if it is piped."""
+    with told(err):
+        settings = _settings(None, lake)
+        _declared(settings)
+        from netflix_dagster.cli.sql import shell
+
+        wrong = shell(settings, as_of.replace(tzinfo=UTC) if as_of else None, output.value, err)
+    raise typer.Exit(2 if wrong else 0)
 
 
 @app.command()

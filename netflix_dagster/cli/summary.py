@@ -37,9 +37,11 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         item(console, f"{entry['rows']:>10,}", text)
     for entry in held:
         item(console, entry["status"], f"{entry['source']} {entry['date']}: {entry['reason']}", style="red")
-    for run in summary["runs"]:
+    for run in (*summary["runs"], summary["serving"]):
         for error in run["errors"]:
             item(console, "failed", error[:1000], style="red")
+    if summary["serving"]["warehouse"]:
+        item(console, "warehouse", summary["serving"]["warehouse"])
     _passed_over(summary, console)
     console.print()
     item(console, summary["status"], _verdict(summary), style=_STYLES[summary["status"]])

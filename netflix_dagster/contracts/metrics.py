@@ -7,8 +7,8 @@ The gold KPI tables, the views of the warehouse and of Synapse, measures and dic
         fact="gold.fact_release_title", expression=Count(), by=("type", "rating"), over_time="last",
     )
 
-**SQL.** Columns are written in lower case, everything else in capitals, a text in single quotes. ``WORDS`` is all the
-SQL there is: what every dialect has.
+**SQL.** Columns are written in lower case, everything else in capitals, a text in single quotes; texts are joined by
+``||``, and ``DATEDIFF(later, earlier)`` counts days. ``WORDS`` is all the SQL there is: what every dialect has.
 
 **What cannot be known is absent, never 0.** A figure speaks of the rows of its fact for which ``where`` is true. It is
 absent when there are none, when a single one of them does not state what is summed, counted or compared, and when it
@@ -32,7 +32,7 @@ WORDS = frozenset(
     {
         *("AND", "OR", "NOT", "IN", "IS", "NULL", "TRUE", "FALSE", "CASE", "WHEN", "THEN", "ELSE", "END", "BETWEEN"),
         *("CAST", "AS", "BIGINT", "INT", "STRING", "DOUBLE", "DECIMAL", "DATE"),
-        *("COALESCE", "NULLIF", "YEAR", "MONTH", "DATEDIFF", "SUBSTRING", "CONCAT", "CHR"),
+        *("COALESCE", "NULLIF", "YEAR", "MONTH", "DATEDIFF", "SUBSTRING", "CHR"),
         *("COUNT", "SUM", "LAG", "OVER", "PARTITION", "BY", "ORDER"),
     }
 )
@@ -281,6 +281,15 @@ class Figure:
 FACTS: dict[str, Fact] = {}
 METRICS: dict[str, Metric] = {}
 FIGURES: list[Figure] = []
+_SAYS: dict[str, tuple[type, ...]] = {}
+"""What of the algebra each renderer can say."""
+
+
+def renderer(name: str, says: tuple[type, ...]) -> None:
+    """A renderer says what it can say, when its module is loaded. Raises ``ContractError`` for a metric beyond that."""
+    _SAYS[name] = says
+    if faults := [fault for metric in METRICS.values() for fault in _of_renderers(metric)]:
+        raise ContractError("; ".join(faults))
 
 
 def declare(facts: Iterable[Fact], metrics: Iterable[Metric], figures: Iterable[Figure]) -> None:
@@ -293,6 +302,7 @@ def declare(facts: Iterable[Fact], metrics: Iterable[Metric], figures: Iterable[
         *_twice("metric", [*METRICS, *(metric.name for metric in new_metrics)]),
         *(f"{fact.table}: {fault}" for fact in new_facts for fault in _of_fact(fact)),
         *(f"metric {metric.name}: {fault}" for metric in new_metrics for fault in _of_metric(metric, every)),
+        *(fault for metric in new_metrics for fault in _of_renderers(metric)),
         *(f"{f.table} {f.kpi}: {fault}" for f in new_figures for fault in _of_figure(f, every, named)),
     ]
     if faults:
@@ -358,6 +368,14 @@ def _of_metric(metric: Metric, facts: Mapping[str, Fact]) -> Iterator[str]:
             yield from _of_sql(text, fact.columns, "its expression", rows=False)
     if metric.where is not None:
         yield from _of_sql(metric.where, fact.columns, "its filter", rows=False)
+
+
+def _of_renderers(metric: Metric) -> Iterator[str]:
+    """What of a metric some renderer cannot say."""
+    for name, says in _SAYS.items():
+        for part in parts(core(metric.expression)):
+            if not isinstance(part, says):
+                yield f"metric {metric.name}: {name} cannot say {type(part).__name__}"
 
 
 def _of_figure(figure: Figure, facts: Mapping[str, Fact], metrics: Mapping[str, Metric]) -> Iterator[str]:

@@ -38,8 +38,7 @@ from netflix_dagster.contracts.metrics import (
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-SAYS = CORE
-"""What of the algebra this renderer can say."""
+metrics.renderer("PySpark", CORE)
 
 
 def figures(table: str, facts: Mapping[str, DataFrame]) -> DataFrame:

@@ -102,7 +102,7 @@ FACTS = [
                 "listing",
                 "string",
                 "The title in its chart, seasons apart",
-                "CONCAT(category, CHR(31), chart_title_key, CHR(31), COALESCE(season_title, ''))",
+                "category || CHR(31) || chart_title_key || CHR(31) || COALESCE(season_title, '')",
             ),
             Derived(
                 "days_away",
@@ -389,7 +389,7 @@ METRICS = [
         CHARTS,
         _COUNTRY,
         Ratio(
-            CountDistinct("CONCAT(chart_title_key, CHR(31), country_iso2)"),
+            CountDistinct("chart_title_key || CHR(31) || country_iso2"),
             CountDistinct("chart_title_key"),
         ),
         by=("kind", "category"),
