@@ -6,6 +6,7 @@ from netflix_dagster import tables
 from netflix_dagster.azure import access
 from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.assets import table_assets
+from netflix_dagster.defs.dashboard import dashboard, gold_overview
 from netflix_dagster.defs.databricks import lake_of
 from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import (
@@ -34,7 +35,7 @@ by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
 defs = dg.Definitions(
-    assets=[*table_assets(get_settings().compute), *external_assets(sources), warehouse],
+    assets=[*table_assets(get_settings().compute), *external_assets(sources), warehouse, dashboard, gold_overview],
     jobs=[
         *jobs,
         refresh_serving,

@@ -225,6 +225,31 @@ def sql(
 
 
 @app.command()
+def dashboard(
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    lake: LakeOption = None,
+) -> None:
+    """Make the dashboard anew from the lake as it is, and say where it is."""
+    with told(err):
+        settings = _settings(None, lake)
+        sources = _declared(settings)
+        from netflix_dagster.cli.home import ensure_home
+        from netflix_dagster.serving.dashboard import build, places
+
+        with writing("the dashboard", places(settings)[0]):
+            os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
+            from dagster import DagsterInstance
+
+            from netflix_dagster.defs.dashboard import seconds_of_tables
+
+            with DagsterInstance.get() as instance:
+                made = build(settings.lake, sources, places(settings), seconds_of_tables(instance))
+    typer.echo(made.site.index)
+    if open_it:
+        typer.launch(str(made.site.index))
+
+
+@app.command()
 def profile(
     file: Annotated[Path, typer.Argument(help="A csv, tsv or xlsx file, whatever its encoding and delimiter.")],
     megabytes: Annotated[int, typer.Option(min=1, help="How much of a longer text file is looked at.")] = 64,

@@ -211,10 +211,13 @@ def serve(instance: DagsterInstance, settings: Settings) -> dict[str, Any]:
 
 def nothing_served(settings: Settings) -> dict[str, Any]:
     """What consumers open, when it is as it was."""
+    from netflix_dagster.serving.dashboard import NAME
+    from netflix_dagster.serving.dashboard.site import INDEX
     from netflix_dagster.serving.warehouse import FILE
 
-    file = settings.serving / FILE
-    return {"warehouse": str(file) if file.exists() else None, "errors": [], "seconds": 0.0}
+    found = {"warehouse": settings.serving / FILE, "dashboard": settings.serving / NAME / INDEX}
+    there = {name: str(file) if file.exists() else None for name, file in found.items()}
+    return {**there, "errors": [], "seconds": 0.0}
 
 
 def _idle(progress: Progress, run_id: str) -> bool:

@@ -40,8 +40,9 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for run in (*summary["runs"], summary["serving"]):
         for error in run["errors"]:
             item(console, "failed", error[:1000], style="red")
-    if summary["serving"]["warehouse"]:
-        item(console, "warehouse", summary["serving"]["warehouse"])
+    for what in ("warehouse", "dashboard"):
+        if summary["serving"][what]:
+            item(console, what, summary["serving"][what])
     _passed_over(summary, console)
     console.print()
     item(console, summary["status"], _verdict(summary), style=_STYLES[summary["status"]])

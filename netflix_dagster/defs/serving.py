@@ -42,6 +42,6 @@ def warehouse(lake: Lake) -> dg.MaterializeResult[None]:
 refresh_serving = dg.define_asset_job(
     f"refresh_{SERVING}",
     selection=dg.AssetSelection.groups(SERVING),
-    description="The warehouse, as gold stands now.",
+    description="The warehouse and the dashboard, as gold stands now.",
     executor_def=dg.in_process_executor,
 )

@@ -19,28 +19,11 @@ from netflix_dagster.serving.dashboard.cards import CARDS, metrics
 from netflix_dagster.serving.dashboard.reading import reader
 from netflix_dagster.serving.dashboard.runs import TableBuilt
 from netflix_dagster.serving.dashboard.site import Site
-from netflix_dagster.storage import Place
+from netflix_dagster.settings import Settings
+from netflix_dagster.storage import Place, is_local
 
-READS = (
-    "gold.dim_title",
-    "gold.dim_country",
-    "gold.dim_genre",
-    "gold.dim_person",
-    "gold.dim_week",
-    "gold.bridge_title_cast",
-    "gold.bridge_title_director",
-    "gold.bridge_title_country",
-    "gold.bridge_title_genre",
-    "gold.bridge_title_chart",
-    "gold.fact_catalogue_change",
-    "gold.fact_top10_global_weekly",
-    "gold.fact_top10_country_weekly",
-    "gold.fact_top10_restatement",
-    "gold.fact_engagement",
-    "gold.kpi_catalogue",
-    "gold.kpi_top10",
-)
-"""The tables of gold that the pages are made from."""
+__all__ = ["NAME", "Dashboard", "TableBuilt", "build", "extract", "places"]
+NAME = "dashboard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +35,20 @@ class Dashboard:
     seconds: float
 
 
-def folder(lake: Place) -> Place:
-    """Where the dashboard of a lake lies: ``<lake>/serving/dashboard``."""
-    return lake / "serving" / "dashboard"
+def places(settings: Settings) -> list[Place]:
+    """Where the dashboard of a lake lies: in a folder of this machine, where a browser opens it, and of a lake in ADLS
+    in its container ``serving`` as well, where a static host finds it."""
+    here: list[Place] = [settings.serving / NAME]
+    return here if is_local(settings.lake) else [*here, settings.lake / "serving" / NAME]
 
 
-def build(lake: Place, sources: Sources, built: Sequence[TableBuilt] = ()) -> Dashboard:
-    """Build the dashboard of a lake as it is now. ``built``: which tables were built lately, as Dagster tells it."""
+def build(lake: Place, sources: Sources, to: Sequence[Place], built: Sequence[TableBuilt] = ()) -> Dashboard:
+    """Build the dashboard of a lake as it is now, into each of some folders; the first is the one that is told of.
+    ``built``: how long tables took lately, as Dagster tells it."""
     started = time.perf_counter()
     content, versions = extract(lake, sources, built)
-    written = site.write(folder(lake), content)
-    return Dashboard(written, versions, time.perf_counter() - started)
+    first, *_ = [site.write(folder, content) for folder in to]
+    return Dashboard(first, versions, time.perf_counter() - started)
 
 
 def extract(lake: Place, sources: Sources, built: Sequence[TableBuilt] = ()) -> tuple[dict[str, Any], dict[str, int]]:

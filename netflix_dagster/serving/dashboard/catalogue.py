@@ -1,4 +1,4 @@
-"""The page *Catalogue*: every version of every title with what it is cut by, the figures of gold, who made the titles."""
+"""The page *Catalogue*: every version of every title with what it is cut by, the figures of gold, who made it."""
 
 from __future__ import annotations
 

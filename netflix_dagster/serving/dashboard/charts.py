@@ -22,8 +22,8 @@ def chunks(reader: Reader) -> dict[str, Any]:
         return {}
     week = {day: index for index, day in enumerate(weeks["week"])}
     world = reader.columns(
-        """SELECT CAST(week AS VARCHAR) AS week, category, weekly_rank AS rank, chart_title_key AS key, show_title AS title,
-           season_title AS season, weekly_hours_viewed AS hours, weekly_views AS views,
+        """SELECT CAST(week AS VARCHAR) AS week, category, weekly_rank AS rank, chart_title_key AS key,
+           show_title AS title, season_title AS season, weekly_hours_viewed AS hours, weekly_views AS views,
            cumulative_weeks_in_top_10 AS weeks
            FROM gold.fact_top10_global_weekly ORDER BY gold.fact_top10_global_weekly.week, category, weekly_rank"""
     )

@@ -1,4 +1,4 @@
-"""The page *Engagement*: hours of every title in each half-year, against its weeks in the charts; how they concentrate."""
+"""The page *Engagement*: hours of titles in each half-year, against their weeks in charts; how they concentrate."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def chunks(reader: Reader) -> dict[str, Any]:
         "engagement": {
             "periods": periods,
             "kinds": reader.rows(
-                "SELECT period, kind, count(*) AS titles, sum(hours_viewed)::DOUBLE AS hours, sum(views)::DOUBLE AS views"
+                "SELECT period, kind, count(*) AS titles, sum(hours_viewed)::DOUBLE AS hours,"
+                " sum(views)::DOUBLE AS views"
                 " FROM gold.fact_engagement GROUP BY ALL ORDER BY ALL"
             ),
             "curve": _curve(reader),
             "titles": _titles(reader),
             "released": reader.columns(
-                """SELECT period, kind, year(release_date) AS year, count(*) AS titles, sum(hours_viewed)::DOUBLE AS hours
+                """SELECT period, kind, year(release_date) AS year, count(*) AS titles,
+                   sum(hours_viewed)::DOUBLE AS hours
                    FROM gold.fact_engagement GROUP BY ALL ORDER BY ALL"""
             ),
         }

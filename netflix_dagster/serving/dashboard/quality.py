@@ -125,7 +125,8 @@ def _rules(reader: Reader) -> dict[str, Any]:
             FROM ({newest}) WHERE rule != '{conservation.RULE}' GROUP BY ALL ORDER BY broken DESC, "table", rule"""
     )
     broken = reader.rows(
-        f"""SELECT table_name AS "table", rule, CAST(delivery_date AS VARCHAR) AS delivery, "rows", broken, share, message
+        f"""SELECT table_name AS "table", rule, CAST(delivery_date AS VARCHAR) AS delivery, "rows", broken,
+            share, message
             FROM ({newest}) n WHERE rule != '{conservation.RULE}' AND delivery_date IS NOT NULL AND "rows" > 0
               AND (table_name, rule) IN (SELECT (table_name, rule) FROM ({newest}) WHERE broken > 0)
             ORDER BY "table", rule, n.delivery_date, n.delivery_hour"""

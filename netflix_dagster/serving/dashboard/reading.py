@@ -28,7 +28,7 @@ class Reader:
 
     def has(self, *names: str) -> bool:
         """Whether all of these tables were ever written."""
-        return all([self._open(name) for name in names])
+        return len([name for name in names if self._open(name)]) == len(names)
 
     def columns(self, sql: str) -> Columns:
         """The answer to a question about tables that ``has`` has opened."""

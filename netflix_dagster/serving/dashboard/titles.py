@@ -1,4 +1,4 @@
-"""The page *Title*: an index that is searched, and all that is known of each title in buckets that are fetched alone."""
+"""The page *Title*: an index that is searched, and all that is known of each title, in buckets fetched one by one."""
 
 from __future__ import annotations
 
