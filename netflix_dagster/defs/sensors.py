@@ -273,5 +273,5 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         target=dg.AssetSelection.assets(*follows) | dg.AssetSelection.groups(SERVING),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=15,
-        description="Tables that belong to no feed alone follow those that they read; warehouse and dashboard follow gold.",
+        description="Tables of no feed alone follow those that they read; warehouse and dashboard follow gold.",
     )
