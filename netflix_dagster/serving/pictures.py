@@ -20,7 +20,7 @@ FIGURES: Mapping[str, tuple[str, str, str]] = {
 }
 """Of a table of figures: its period, the figure that is drawn, and what that is."""
 COUNTED_BY = (
-    *("week", "release_date", "delivery_date", "period", "valid_from", "first_release", "first_seen", "year"),
+    *("week", "period", "release_date", "delivery_date", "valid_from", "first_release", "first_seen", "year"),
     *("lists", "rating_family", "in_charts", "is_current"),
 )
 """Columns by which the rows of the other tables are counted: the first that the table has."""

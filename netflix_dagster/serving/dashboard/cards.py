@@ -52,6 +52,7 @@ CARDS = (
     Card("charts", "reach", "Reach by country", ("country_reach",)),
     Card("charts", "hours", "Hours by week", ("hours",)),
     Card("charts", "retention", "Retention", ("retention",)),
+    Card("charts", "concentration", "Concentration of a chart", ("concentration", "leader_share")),
     Card("charts", "languages", "Non-English share", ("non_english_share",)),
     Card(
         "charts", "restatements", "Restatements", (), _of("fact_top10_restatement", "field", "said_before", "said_now")

@@ -277,7 +277,7 @@
       const credits = chunk[role];
       if (!credits) return box.remove();
       const rows = count(list, (i) => credits.codes[i]).map((row) => ({ name: credits.values[row.name], value: row.value })).sort((a, b) => b.value - a.value || (a.name < b.name ? -1 : 1)).slice(0, 100);
-      const title = rows.length ? `${dashboard.clip(rows[0].name, 40)} ${role === "cast" ? "appears in" : "directed"} ${plural(rows[0].value, "title")}, more than anyone` : "Nobody is named";
+      const title = rows.length ? `${dashboard.clip(rows[0].name, 40)} ${role === "cast" ? "appears in" : "directed"} ${plural(rows[0].value, "title")}, ${rows[0].value > (rows[1]?.value ?? 0) ? "more than anyone" : `and nobody ${role === "cast" ? "in " : ""}more`}` : "Nobody is named";
       box.replaceWith(card({ id: "people", title, note: `Who ${role === "cast" ? "is in the cast of" : "directed"} the most titles`, figures: true, tools: tabs("people", "Whom to show", [["cast", "Cast"], ["directors", "Directors"]], role),
         chart: bars(rows.slice(0, MOST_BARS), { label: "titles", about: title, fill: ink.two }), columns: [{ key: "name", label: "Name" }, { key: "value", label: "Titles", kind: "number" }], rows }));
     }).catch((error) => box.replaceChildren(h("p", { class: "empty", role: "alert" }, error.message)));

@@ -245,7 +245,7 @@
     return line({ id: "languages", title, note: "Non-English share of the hours, of the titles in the charts", rows, say: share, percent: true, w, key: [["Films", ink.one], ["Shows", ink.two]], range: [ink.one, ink.two] });
   }
 
-  const FIELDS = { show_title: "title", season_title: "season", weekly_hours_viewed: "hours", weekly_views: "views", runtime: "length", cumulative_weeks_in_top_10: "weeks in the Top 10", is_staggered_launch: "staggered launch", episode_launch_details: "launch details" };
+  const FIELDS = { country_name: "country", show_title: "title", season_title: "season", weekly_hours_viewed: "hours", weekly_views: "views", runtime: "length", cumulative_weeks_in_top_10: "weeks in the Top 10", is_staggered_launch: "staggered launch", episode_launch_details: "launch details" };
 
   function restatements({ total, rows: columns, counts }) {
     const rows = total ? dashboard.rows(columns, "delivery", "scope", "week", "category", "field", "before", "now").map((row) => ({ ...row, field: FIELDS[row.field] ?? row.field, scope: row.scope === "global" ? "World" : row.scope })) : [];

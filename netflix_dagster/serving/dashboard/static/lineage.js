@@ -42,7 +42,7 @@
     }
     for (const name of chosen.metrics) {
       const metric = metrics[name];
-      stages.get("metric").push(h("div", { class: "node metric", "data-node": `metric ${name}` }, h("b", null, metric?.label ?? name), h("ul", null, h("li", null, metric?.meaning ?? ""), h("li", null, `in ${metric?.unit ?? "–"}`))));
+      stages.get("metric").push(h("div", { class: "node metric", "data-node": `metric ${name}` }, h("b", null, name), h("ul", null, h("li", null, metric?.meaning ?? ""), h("li", null, `unit: ${metric?.unit ?? "–"}`))));
       for (const column of metric?.columns ?? []) edges.add(`${column.split(".").slice(0, 2).join(".")}>metric ${name}`);
       edges.add(`metric ${name}>card`);
     }

@@ -80,7 +80,7 @@
   function suggestions(chunk) {
     const rows = chunk.key.map((key, i) => ({ key, name: chunk.title[i], value: chunk.weeks[i], hours: chunk.hours[i], about: describe(i) })).filter((row) => row.value || row.hours).sort((a, b) => b.value - a.value || b.hours - a.hours).slice(0, 20);
     return h("div", { class: "cards" }, card({ id: "longest", span: 12, open: true, rows, title: rows.length ? `${dashboard.clip(rows[0].name ?? "", 60)} has been in the charts of the world longest` : "No title was in a chart yet", note: "A beginning: the titles with the most weeks in a Top 10 of the world", empty: "Search for a title of the catalogue.",
-      columns: [{ key: "name", label: "Title", link: (row) => address({ page: "title", key: row.key }) }, { key: "about", label: "What it is" }, { key: "value", label: "Weeks in the Top 10", kind: "number" }, { key: "hours", label: "Hours in reports", kind: "number", say: compact }] }));
+      columns: [{ key: "name", label: "Title", link: (row) => address({ page: "title", key: row.key }) }, { key: "about", label: "What it is" }, { key: "value", label: "Weeks in the Top 10", kind: "number" }, { key: "hours", label: "Hours in reports", kind: "number", say: (hours) => (hours ? compact(hours) : "–") }] }));
   }
 
   function detail(i, found) {
