@@ -218,7 +218,7 @@ def sql(
     with told(err):
         settings = _settings(None, lake)
         _declared(settings)
-        from netflix_dagster.cli.sql import shell
+        from netflix_dagster.cli.sql_shell import shell
 
         wrong = shell(settings, as_of.replace(tzinfo=UTC) if as_of else None, output.value, err)
     raise typer.Exit(2 if wrong else 0)
