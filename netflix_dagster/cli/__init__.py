@@ -218,7 +218,7 @@ def sql(
     with told(err):
         settings = _settings(None, lake)
         _declared(settings)
-        from netflix_dagster.cli.sql import shell
+        from netflix_dagster.cli.sql_shell import shell
 
         wrong = shell(settings, as_of.replace(tzinfo=UTC) if as_of else None, output.value, err)
     raise typer.Exit(2 if wrong else 0)
@@ -311,6 +311,44 @@ def export(
     from netflix_dagster.cli.output import plural
 
     err.print(f"{plural(len(written), 'contract')} in {to}", markup=False, soft_wrap=True)
+
+
+class Dialect(StrEnum):
+    """Where views of the metrics are to be made."""
+
+    duckdb = "duckdb"
+    tsql = "tsql"
+    databricks = "databricks"
+
+
+@contracts.command("metrics")
+def export_metrics(
+    to: Annotated[Path, typer.Option(help="The folder for netflix.ossie.yaml.")],
+) -> None:
+    """Every metric, as a semantic model of Apache Ossie (Open Semantic Interchange)."""
+    with told(err):
+        _declared(_settings(None, None))
+        from netflix_dagster.serving import ossie
+
+        with writing("the folder", to):
+            path = ossie.export(to)
+    err.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+@contracts.command()
+def views(dialect: Annotated[Dialect, typer.Option(help="tsql is Synapse's.")] = Dialect.tsql) -> None:
+    """SQL that makes a view metrics.<name> of every metric over the gold tables."""
+    with told(err):
+        _declared(_settings(None, None))
+        from netflix_dagster.contracts.metrics import METRICS
+        from netflix_dagster.serving.metric_sql import view
+
+        try:
+            said = [view(metric, dialect.value) for metric in METRICS.values()]
+        except ModuleNotFoundError as error:
+            raise Failed(f"{error.name} is not installed: pip install 'netflix-dagster[dialects]'") from error
+        end = ";\nGO\n\n" if dialect is Dialect.tsql else ";\n\n"
+        typer.echo("".join(f"{statement}{end}" for statement in said), nl=False)
 
 
 @contracts.command()

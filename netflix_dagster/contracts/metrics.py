@@ -177,6 +177,31 @@ def looks_back(expression: Expression) -> bool:
     return any(isinstance(part, Previous) for part in parts(core(expression)))
 
 
+def in_words(expression: Expression) -> str:
+    """The expression as people read it."""
+
+    def counted(what: str, when: str | None) -> str:
+        return f"number of {what}" + (f" with `{when}`" if when else "")
+
+    match expression:
+        case Count(when):
+            return counted("rows", when)
+        case CountDistinct(of, when):
+            return counted(f"different `{of}`", when)
+        case Ratio(part, whole):
+            return f"{in_words(part)} / {in_words(whole)}"
+        case Minus(one, other):
+            return f"{in_words(one)} - {in_words(other)}"
+        case Previous(of):
+            return f"({in_words(of)}, in the period before)"
+        case Difference(of):
+            return f"({in_words(of)}, more than in the period before)"
+        case Share(when):
+            return f"share of rows with `{when}`"
+        case Sum(of) | Average(of) | Median(of) | Minimum(of) | Maximum(of):
+            return f"{type(expression).__name__.lower()} of `{of}`"
+
+
 # What it is made of, and what it is
 
 

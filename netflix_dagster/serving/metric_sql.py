@@ -1,7 +1,7 @@
-"""Metrics as SQL: for DuckDB (the warehouse, ``query``, Python) and for T-SQL (Synapse).
+"""Metrics as SQL: for DuckDB (the warehouse, ``query``, Python), for T-SQL (Synapse) and for Databricks.
 
-DuckDB understands all that the definitions say but one function; for T-SQL sqlglot turns each part of a definition into
-the dialect. The parts are put together here. ::
+Definitions are in the words of Databricks; DuckDB understands all of them but one function, and for T-SQL sqlglot turns
+each part of a definition into the dialect. The parts are put together here. ::
 
     statement(METRICS["hours"], ["week", "category"])
     -> SELECT week, category, ... AS value FROM gold.fact_top10_global_weekly GROUP BY week, category
@@ -31,7 +31,7 @@ from netflix_dagster.contracts.metrics import (
     Sum,
 )
 
-Dialect = Literal["duckdb", "tsql"]
+Dialect = Literal["duckdb", "tsql", "databricks"]
 SCHEMA = "metrics"
 """The schema of the views."""
 DAYS = "DATEDIFF("
@@ -62,15 +62,27 @@ def view(metric: Metric, dialect: Dialect = "duckdb") -> str:
         cut = statements.of([period, by] if by else [period])
         said = f"SELECT {period}, '{by or ALL}' AS dimension, {by or repr(ALL)} AS member, value"
         cuts.append(f"{said} FROM ({cut}) AS cut_{nth}")
-    create = "CREATE OR REPLACE VIEW" if dialect == "duckdb" else "CREATE OR ALTER VIEW"
+    create = "CREATE OR ALTER VIEW" if dialect == "tsql" else "CREATE OR REPLACE VIEW"
     return f"{create} {SCHEMA}.{metric.name} AS {' UNION ALL '.join(cuts)}"
+
+
+def aggregation(metric: Metric) -> str:
+    """The metric as one expression over its fact, to be grouped by whatever it may be cut by, as Databricks says it.
+
+    There is none of a metric that looks back a period.
+    """
+    said = _Statements(metric, "databricks")
+    said.terms = {leaf: said.aggregate(leaf, "", metric.where) for leaf in metrics.leaves(metric.expression)}
+    return said.value(metrics.core(metric.expression))
 
 
 @cache
 def _in(dialect: Dialect, sql: str) -> str:
     """A part of a definition in the dialect."""
+    if dialect == "databricks" or (dialect == "duckdb" and DAYS not in sql):
+        return sql
     if dialect == "duckdb":
-        return sql if DAYS not in sql else _days_counted(sql)
+        return _days_counted(sql)
     import sqlglot
 
     said: str = sqlglot.transpile(sql, read="databricks", write=dialect)[0]
@@ -82,7 +94,7 @@ class _Statements:
 
     def __init__(self, metric: Metric, dialect: Dialect) -> None:
         self.metric, self.fact, self.dialect = metric, metric.of, dialect
-        self.double = "DOUBLE" if dialect == "duckdb" else "FLOAT"
+        self.double = "FLOAT" if dialect == "tsql" else "DOUBLE"
         leaves = dict.fromkeys((Count(), *metrics.leaves(metric.expression)))
         self.terms: dict[Leaf, str] = {leaf: f"term_{nth}" for nth, leaf in enumerate(leaves)}
 
@@ -93,7 +105,7 @@ class _Statements:
         grouped = self._grouped(groups)
         if metrics.looks_back(self.metric.expression):
             grouped = self._with_period_before(grouped, groups)
-        value = self._value(metrics.core(self.metric.expression))
+        value = self.value(metrics.core(self.metric.expression))
         known = f"SELECT {_listed(groups)}{value} AS value FROM ({grouped}) AS grouped WHERE term_0 > 0"
         said = f"SELECT {_listed(by)}value FROM ({known}) AS known WHERE value IS NOT NULL"
         if newest:
@@ -110,7 +122,7 @@ class _Statements:
         if self.dialect == "tsql":
             rows = self._with_medians(rows, groups)
         members = "".join(f"{_group(name)} AS {name}, " for name in groups)
-        aggregates = ", ".join(f"{self._aggregate(leaf, name)} AS {name}" for leaf, name in self.terms.items())
+        aggregates = ", ".join(f"{self.aggregate(leaf, name)} AS {name}" for leaf, name in self.terms.items())
         by = f" GROUP BY {', '.join(map(_group, groups))}" if groups else ""
         return f"SELECT {members}{aggregates} FROM ({rows}) AS counted{by}"
 
@@ -140,17 +152,24 @@ class _Statements:
         )
         return f"SELECT *{medians} FROM ({rows}) AS members" if medians else rows
 
-    def _aggregate(self, leaf: Leaf, name: str) -> str:
+    def aggregate(self, leaf: Leaf, name: str, only: str | None = None) -> str:
+        """What a leaf comes to over a group, or over those of its rows for which a condition is true."""
+
+        def of_rows(sql: str) -> str:
+            return sql if only is None else f"CASE WHEN {only} THEN {sql} END"
+
+        rows = "COUNT(*)" if only is None else f"COUNT({of_rows('1')})"
+
         def if_stated(stated: str, value: str) -> str:
-            return f"CASE WHEN COUNT({stated}) = COUNT(*) THEN {value} END"
+            return f"CASE WHEN COUNT({stated}) = {rows} THEN {value} END"
 
         if isinstance(leaf, Count):
             if leaf.when is None:
-                return "COUNT(*)"
+                return rows
             when = self._condition(leaf.when)
-            told = f"CASE WHEN {when} THEN 1 WHEN NOT ({when}) THEN 0 END"
+            told = of_rows(f"CASE WHEN {when} THEN 1 WHEN NOT ({when}) THEN 0 END")
             return if_stated(told, f"SUM({told})")
-        of = self._said(leaf.of)
+        of = of_rows(self._said(leaf.of))
         match leaf:
             case CountDistinct():
                 counted = f"CASE WHEN {self._condition(leaf.when)} THEN {of} END" if leaf.when else of
@@ -159,7 +178,7 @@ class _Statements:
                 digits = 20 if decimals == 0 else decimals + 1
                 return if_stated(of, f"CAST(SUM(CAST({of} AS DECIMAL({digits}, {decimals}))) AS {self.double})")
             case Median():
-                return if_stated(of, f"MEDIAN({of})" if self.dialect == "duckdb" else f"MAX(middle_{name})")
+                return if_stated(of, f"MAX(middle_{name})" if self.dialect == "tsql" else f"MEDIAN({of})")
             case Minimum():
                 return if_stated(of, f"MIN({of})")
             case Maximum():
@@ -180,14 +199,14 @@ class _Statements:
         )
         return f"SELECT *, {before} FROM (SELECT *, {nth} AS nth FROM ({grouped}) AS periods) AS numbered"
 
-    def _value(self, expression: metrics.Expression, suffix: str = "") -> str:
+    def value(self, expression: metrics.Expression, suffix: str = "") -> str:
         match expression:
             case Ratio(part, whole):
-                return f"{self._value(part, suffix)} / NULLIF({self._value(whole, suffix)}, 0)"
+                return f"{self.value(part, suffix)} / NULLIF({self.value(whole, suffix)}, 0)"
             case Minus(one, other):
-                return f"({self._value(one, suffix)} - {self._value(other, suffix)})"
+                return f"({self.value(one, suffix)} - {self.value(other, suffix)})"
             case Previous(of):
-                return self._value(of, "_before")
+                return self.value(of, "_before")
             case Count() | CountDistinct() | Sum() | Median() | Minimum() | Maximum():
                 return f"CAST({self.terms[expression]}{suffix} AS {self.double})"
         raise AssertionError(f"{expression} is an abbreviation")
