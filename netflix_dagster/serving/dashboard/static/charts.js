@@ -115,7 +115,7 @@
     const title = `${shown}: ${plural(rows.length, "week")} in the Top 10, ${first ? `${plural(first, "week")} at the top` : `best place ${best}`}`;
     const total = rows.reduce((sum, row) => sum + (row.hours ?? 0), 0);
     const chart = plot((width) => total ? {
-      height: 268, marginLeft: 50, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90), domain: [start(rows[0].date), end(rows)] }, y: { label: null, grid: true, ticks: 5, zero: true, tickFormat: (t) => compact(t) },
+      height: width > 480 ? 400 : 260, marginLeft: 50, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90), domain: [start(rows[0].date), end(rows)] }, y: { label: null, grid: true, ticks: 5, zero: true, tickFormat: (t) => compact(t) },
       marks: [
         Plot.rectY(rows, { x1: (row) => start(row.date), x2: (row) => +row.date + DAY, y: "hours", fill: ink.one, insetLeft: rows.length > 40 ? 0.5 : 1.5, title: (row) => `Week of ${day(row.week)}: place ${row.rank}\n${compact(row.hours)} hours`, tip: true }),
         Plot.text(rows.filter((row) => row.rank === 1), { x: (row) => +row.date - 2.5 * DAY, y: "hours", text: () => "①", dy: -8, fill: ink.text }),
@@ -132,7 +132,7 @@
   /** The end of a run, or of a quarter of a year if it was shorter. */
   const end = (rows) => Math.max(+rows.at(-1).date + DAY, start(rows[0].date) + 91 * DAY);
   const ranks = (rows, width) => ({
-    height: 268, marginLeft: 36, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90) }, y: { domain: [10, 1], label: null, ticks: 10, tickFormat: "d", grid: true },
+    height: width > 480 ? 400 : 260, marginLeft: 36, marginBottom: 30, x: { label: null, type: "utc", ticks: Math.floor(width / 90) }, y: { domain: [10, 1], label: null, ticks: 10, tickFormat: "d", grid: true },
     marks: [Plot.lineY(rows, { x: "date", y: "rank", stroke: ink.one, strokeWidth: 2 }), Plot.dot(rows, { x: "date", y: "rank", fill: ink.one, r: 4, tip: true, title: (row) => `Week of ${day(row.week)}\nplace ${row.rank}` })],
   });
 
