@@ -46,7 +46,7 @@
         const value = row[c.key];
         const text = c.say ? c.say(value, row) : typeof value === "number" ? number(value) : value === null || value === undefined || value === "" ? "–" : String(value);
         const href = c.link?.(row);
-        const short = typeof text === "string" && text.length <= 17 && c.say;
+        const short = typeof text === "string" && text.length <= 24 && c.say;
         const inner = text instanceof Node ? text : h("span", { class: short ? "cell still" : "cell", dir: typeof value === "string" ? "auto" : null, title: typeof text === "string" && text.length > 60 ? text.slice(0, 500) : null }, text);
         return h(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: c.kind }, href ? h("a", { href }, inner) : inner);
       })));

@@ -51,7 +51,7 @@
       y: { label: null, grid: true, domain: [0, 1], tickFormat: (t) => `${Math.round(t * 100)}%`, ticks: 5 },
       marks: [
         Plot.line([[0, 0], [100, 1]], { stroke: ink.quiet, strokeDasharray: "4 4" }),
-        Plot.text([[66, 0.6]], { text: ["if all were watched alike"], fill: "var(--soft)", textAnchor: "start", dx: 2, dy: 8 }),
+        Plot.text([[98, 0.46]], { text: ["if all were watched alike"], fill: "var(--soft)", textAnchor: "end" }),
         Plot.areaY(rows, { x: "step", y: "share", fill: ink.one, fillOpacity: 0.14 }), Plot.lineY(rows, { x: "step", y: "share", stroke: ink.one, strokeWidth: 2 }),
         Plot.tip(rows, Plot.pointerX({ x: "step", y: "share", title: (row) => `${row.step}% of the titles (${number(row.titles)})\n${share(row.share)} of the hours` })),
       ],
@@ -66,7 +66,7 @@
     const middle = (of) => of[of.length >> 1]?.hours;
     const title = long.length && brief.length ? `Eight weeks in the charts go with ${number(middle(long) / middle(brief))} times the hours of one or two` : rows.length ? `${plural(rows.length, "title")} of the report were in a Top 10 meanwhile` : "No title of this report was in a chart meanwhile";
     const chart = plot((width) => ({
-      height: 360, marginLeft: 52, marginBottom: 38, x: { label: "weeks in the Top 10 of the world", labelAnchor: "center", labelArrow: "none", domain: [0.4, Math.max(...rows.map((row) => row.weeks)) + 0.6], ticks: d3.range(1, Math.max(...rows.map((row) => row.weeks)) + 1, Math.ceil(Math.max(...rows.map((row) => row.weeks)) / (width / 34))), tickFormat: "d" }, y: { type: "log", label: null, grid: true, ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].filter((t) => t >= rows.at(-1).hours / 3 && t <= rows[0].hours * 3), tickFormat: (t) => compact(t) },
+      height: 360, marginLeft: 52, marginTop: 14, marginBottom: 38, x: { label: "weeks in the Top 10 of the world", labelAnchor: "center", labelArrow: "none", domain: [0.4, Math.max(...rows.map((row) => row.weeks)) + 0.6], ticks: d3.range(1, Math.max(...rows.map((row) => row.weeks)) + 1, Math.ceil(Math.max(...rows.map((row) => row.weeks)) / (width / 34))), tickFormat: "d" }, y: { type: "log", label: null, grid: true, ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].filter((t) => t >= rows.at(-1).hours / 3 && t <= rows[0].hours * 3), tickFormat: (t) => compact(t) },
       color: { domain: ["film", "tv", "any"], range: [ink.two, ink.one, ink.three] },
       marks: [Plot.dot(rows, { x: (row) => row.weeks + jitter(row.key) * 0.6, y: "hours", fill: "kind", fillOpacity: 0.55, r: 3.4, tip: true, title: (row) => `${dashboard.clip(row.title)}\n${compact(row.hours)} hours, ${plural(row.weeks, "week")} in the Top 10${row.best ? `, best place ${row.best}` : ""}` })],
     }), title);
