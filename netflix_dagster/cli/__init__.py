@@ -233,15 +233,14 @@ def dashboard(
     with told(err):
         settings = _settings(None, lake)
         sources = _declared(settings)
-        from netflix_dagster.cli.home import ensure_home
+        from dagster import DagsterInstance
+
+        from netflix_dagster.cli.run import at_home
+        from netflix_dagster.defs.dashboard import seconds_of_tables
         from netflix_dagster.serving.dashboard import build, places
 
         with writing("the dashboard", places(settings)[0]):
-            os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
-            from dagster import DagsterInstance
-
-            from netflix_dagster.defs.dashboard import seconds_of_tables
-
+            at_home(settings)
             with DagsterInstance.get() as instance:
                 made = build(settings.lake, sources, places(settings), seconds_of_tables(instance))
     typer.echo(made.site.index)

@@ -39,7 +39,10 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
         yield from check_results(table, report)
         return
     for day in deliveries if table.per_delivery else ():
-        context.add_asset_metadata(_delivery_metadata(report.outcome(day)), asset_key=key, partition_key=day)
+        shared = {
+            "seconds_of_delivery": round(report.seconds / len(deliveries), 3)
+        }  # one build may be of many deliveries
+        context.add_asset_metadata(_delivery_metadata(report.outcome(day)) | shared, asset_key=key, partition_key=day)
     for day, reason in report.held_back.items():
         context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
     yield dg.MaterializeResult(

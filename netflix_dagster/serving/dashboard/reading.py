@@ -46,11 +46,11 @@ class Reader:
     def _open(self, name: str) -> bool:
         if name in self.versions or name in self._absent:
             return name in self.versions
-        found = store.dataset(self.lake, name)
-        if found is None:
+        held = store.snapshot(self.lake, name)
+        if held is None:
             self._absent.add(name)
             return False
-        self.versions[name] = store.version(self.lake, name) or 0
+        self.versions[name], found = held
         layer, short = name.split(".")
         self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
         self._connection.execute(f"SET schema = '{layer}'")
