@@ -53,6 +53,9 @@ parity: $(DEV_READY) ## every table from the real deliveries, on Sail and on Spa
 pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apache Spark on the sample, and compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak or not soak" netflix_dagster_tests/pipelines
 
+dashboard: $(READY) ## open the dashboard, made anew from the lake
+	@$(BIN)/netflix-dagster dashboard --open
+
 docs: $(READY) ## write the data dictionary anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
 
@@ -123,4 +126,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help lint-files access infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev test docs check bench soak clean
+.PHONY: help lint-files access infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
             return self.lake / ".dagster"
         return Path("data/.dagster").absolute() / storage.as_name(self.lake)
 
+    @property
+    def serving(self) -> Path:
+        """The folder of this machine for what consumers open: in the lake; of a lake in ADLS a folder for each."""
+        if storage.is_local(self.lake):
+            return self.lake / "serving"
+        return Path("data/serving").absolute() / storage.as_name(self.lake)
+
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for processes started from this one."""
         values = {

@@ -304,6 +304,12 @@ def version(lake: Place, name: str) -> int | None:
     return found.version() if found else None
 
 
+def versions(lake: Place, names: Sequence[str]) -> dict[str, int | None]:
+    """``version`` of several tables, looked at side by side."""
+    with ThreadPoolExecutor(_AT_ONCE) as side_by_side:
+        return dict(zip(names, side_by_side.map(lambda name: version(lake, name), names), strict=True))
+
+
 def row_count(lake: Place, name: str) -> int:
     """Rows in the table, from the Delta log alone."""
     return standing(lake, name)[1]
@@ -368,6 +374,12 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
     delta-rs, which calls back into Python, one process in ten is aborted at its exit (``terminate called without an
     active exception``).
     """
+    found = snapshot(lake, name, as_of)
+    return found[1] if found else None
+
+
+def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int, Dataset | RemoteDataset] | None:
+    """``dataset``, and the version of the table that it is."""
     found = delta(lake, name)
     if found is None:
         return None
@@ -381,10 +393,11 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
         found.load_as_version(max(versions))
     place = folder(lake, name)
     if not storage.is_local(place):
-        return RemoteDataset.of(place, found)
+        return found.version(), RemoteDataset.of(place, found)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-    return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(place), LocalFileSystem()))
+    files = SubTreeFileSystem(str(place), LocalFileSystem())
+    return found.version(), found.to_pyarrow_dataset(filesystem=files)
 
 
 def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:

@@ -14,10 +14,11 @@ for _source in load_sources().sources.values():
 
 from netflix_dagster.tables import silver  # noqa: E402
 from netflix_dagster.tables import gold  # noqa: E402
+from netflix_dagster.tables import metrics  # noqa: E402
 
 graph.check()
 
-__all__ = ["bronze", "declare", "gold", "silver"]
+__all__ = ["bronze", "declare", "gold", "metrics", "silver"]
 
 
 def declare(sources: Sources) -> None:
