@@ -152,7 +152,8 @@ def _reach(countries: DataFrame) -> list[DataFrame]:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    reach = countries.groupBy("week", "week_key", "kind", "chart_title_key").agg(
+    told = countries.where("kind IS NOT NULL")  # of a category that is not known there is no kind to sum by
+    reach = told.groupBy("week", "week_key", "kind", "chart_title_key").agg(
         F.count_distinct("country_iso2").alias("reached")
     )
     widest = Window.partitionBy("week", "kind").orderBy(F.col("reached").desc())
