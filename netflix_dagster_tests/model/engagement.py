@@ -154,15 +154,15 @@ def _kind(sheet: str, title: str) -> str:
     film, show = bool(said & {"film", "films", "movie", "movies"}), bool(said & {"tv", "show", "shows", "series"})
     if film != show:
         return "film" if film else "tv"
-    return "tv" if re.search(_SURE, title) else "any"
+    return "tv" if re.search(_SURE, title, re.I) else "any"
 
 
-_SURE = ": (?:(?:Season|Series|Staffel) [0-9]+|Limited Series)"
+_SURE, _LIKELY = ": (?:(?:Season|Series|Staffel) [0-9]+|Limited Series)", ": (?:Part|Volume) (?:[0-9]+|One|Two)"
 
 
 def show_of(kind: str, title: str) -> str:
     """The title without its season. What may be a film keeps its title whole."""
-    show = re.split(_SURE, title)[0] if re.search(_SURE, title) else re.sub(": (?:Part|Volume) [0-9]+.*$", "", title)
+    show = re.split(rf"{_SURE}|{_LIKELY}", title, flags=re.I)[0]
     return show if kind == "tv" and show else title
 
 

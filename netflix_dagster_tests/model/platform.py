@@ -143,6 +143,7 @@ class Platform:
         self.accepted: list[tuple[str, str, Content, Decided]] = []
         self.arrived: list[tuple[str, str, Content]] = []
         self._told: list[tuple[str, str, Combination, Any]] = []
+        self._standing: dict[str, dict[str, Standing]] = {}
 
     # ---- what happens
 
@@ -151,6 +152,7 @@ class Platform:
 
     def build(self) -> None:
         """A build takes up everything that has landed."""
+        self._standing.clear()
         changed = set()
         for (source, key), delivery in self.deliveries.items():
             content, newest = delivery.lies, delivery.attempts[-1] if delivery.attempts else None
@@ -166,6 +168,7 @@ class Platform:
             self.seen[place].append(dict(self.current[place]))
 
     def withdraw(self, source: str, key: str) -> None:
+        self._standing.clear()
         delivery = self.deliveries[source, key]
         delivery.withdrawn += delivery.attempts
         place = (FEED[source], key)
@@ -178,6 +181,7 @@ class Platform:
         for source, content in self.candidates(group, key)[0].items():
             if standing.stands.get(source) != content:
                 self.accepted.append((source, key, content, decided))
+        self._standing.clear()
 
     # ---- what it comes to
 
@@ -198,6 +202,11 @@ class Platform:
 
     def standing(self, group: str) -> dict[str, Standing]:
         """What stands of each date, gone through in order."""
+        if group not in self._standing:
+            self._standing[group] = self._judged(group)
+        return self._standing[group]
+
+    def _judged(self, group: str) -> dict[str, Standing]:
         gate = self._gate(group)
         found = {}
         for key in self.keys(group):
