@@ -215,6 +215,8 @@ class Author:
             rows.append(dict(row))
         if self.some("duplicate that lists more", 0.3):
             rows.append(row | {"cast": row["cast"] + ", Late Comer"})
+        if row["duration"].endswith(" min") and self.some("minutes and as many seasons under one show id", 0.3):
+            rows.append(row | {"duration": row["duration"].replace("min", "Seasons")})
         if self.some("two titles claim one show id", 0.3):
             rows.append(row | {"title": "Usurper", "cast": "Usur Per", "country": "Japan"})
 
