@@ -1,4 +1,4 @@
-"""A title of a report taken apart: the show, and the words after it that name a season."""
+"""Splits a title of a report into the show and the words after it that name a season."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SURE = (
     rf"(?i): (?:(?:{_SEASON}) ?(?:{_COUNTED})\b|The Final Season\b|Limited Series\b|Mini-?Series\b"
     r"|[0-9]+(?:ª|st|nd|rd|th) (?:season|temporada)\b).*$"
 )
-"""What only a show has after its title: ``: Season 2``, ``: Limited Series``, ``: Staffel 3``, and all behind it. In
-any case: a title that is written in capitals is no other title."""
+"""What only a show has after its title: ``: Season 2``, ``: Limited Series``, ``: Staffel 3``, and all after it. In any
+case: a title in capitals is the same title."""
 LIKELY = rf"(?i): (?:(?:Part|Volume|Vol\.|Book|Chapter|Chapters|Collection|Batch) (?:{_COUNTED})\b.*|Collection)$"
 """What shows and films have: ``: Part 3``, ``: Volume 1``. Of a film it belongs to the title."""
 
@@ -25,7 +25,7 @@ def names_a_season(title: Column) -> Column:
 
 
 def show_of(kind: Column, title: Column) -> Column:
-    """The title without its season. A film, and what may be one, keeps its title whole."""
+    """The title without its season. A film, or a title that may be one, stays whole."""
     from pyspark.sql import functions as F
 
     show = F.regexp_replace(F.regexp_replace(title, SURE, ""), LIKELY, "")

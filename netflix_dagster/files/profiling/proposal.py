@@ -1,5 +1,5 @@
-"""What a profile comes to: an entry for ``sources.yaml``, columns and expectations for a contract, and what the
-door would say of the file with them."""
+"""Proposes, from a profile, an entry for ``sources.yaml``, and columns and expectations for a contract; and tries
+whether the door would take the file with them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _FILLED = {
 _UNPRINTABLE = re.compile(
     "[\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]|[^\n -~\u00a0-\U0010ffff]"
 )
-"""What steers a terminal or is no character of YAML."""
+"""Characters that control a terminal, or that YAML does not allow."""
 
 
 def canonical_names(header: Sequence[str], like: Likeness | None) -> list[str]:
     """A canonical name for every column: the source's own where it is recognised, else made from the header."""
     names: list[str] = []
-    for place, said in enumerate(header, 1):
-        known = {**like.known, **like.renamed}.get(said) if like and like.verdict != "other" else None
-        name = base = known or _plain_name(said) or f"column_{place}"
+    for place, delivered in enumerate(header, 1):
+        known = {**like.known, **like.renamed}.get(delivered) if like and like.verdict != "other" else None
+        name = base = known or _plain_name(delivered) or f"column_{place}"
         if name in RESERVED:
             name = base = f"{name}_delivered"
         number = 2
@@ -112,10 +112,10 @@ def document(name: str, entry: Mapping[str, Any], sources: Sources) -> dict[str,
     return {"feeds": {entry["feed"]: feed}, "sources": {name: dict(entry)}}
 
 
-def as_yaml(said: Mapping[str, Any]) -> str:
+def as_yaml(sources: Mapping[str, Any]) -> str:
     """The document as YAML, a column a line as in the packaged ``sources.yaml``."""
     lines: list[str] = []
-    for group, entries in said.items():
+    for group, entries in sources.items():
         lines.append(f"{group}:")
         for key, entry in entries.items():
             lines.append(f"  {key}:")
@@ -127,22 +127,22 @@ def as_yaml(said: Mapping[str, Any]) -> str:
 
 
 def _line(key: str, value: Any) -> str:
-    """One key and its value in YAML's flow style; what a terminal would obey is escaped."""
+    """One key and its value in YAML's flow style; characters that control a terminal are escaped."""
     plain = not _UNPRINTABLE.search(json.dumps(value, ensure_ascii=False))
     flow = yaml.safe_dump({key: value}, allow_unicode=plain, sort_keys=False, default_flow_style=True, width=1_000_000)
     return str(flow).rstrip("\n")[1:-1]
 
 
-def as_source(name: str, said: Mapping[str, Any]) -> tuple[Feed, Source]:
+def as_source(name: str, proposed: Mapping[str, Any]) -> tuple[Feed, Source]:
     """The proposal as the platform reads it."""
-    read = Sources.model_validate(said)
+    read = Sources.model_validate(proposed)
     return read.feeds[read.sources[name].feed], read.sources[name]
 
 
 def expectations(columns: Sequence[ColumnProfile], keys: Keys) -> list[str]:
-    """Lines of Python for the ``expectations`` of a contract, with the helpers of ``lake/contract.py``.
+    """Lines of Python for the ``expectations`` of a contract, with the helpers of ``contracts/contract.py``.
 
-    Bounds are rounded outwards: they are to find what is implausible, not tomorrow's record.
+    Bounds are rounded outwards: they are to find implausible values, not tomorrow's largest one.
     """
     key = set(keys.candidates[0]) if keys.candidates else set()
     lines: list[str] = []
@@ -173,12 +173,12 @@ def _of_values(column: ColumnProfile) -> Iterator[str]:
         yield f'in_set("{name}", ({listed}{"," if len(column.values) == 1 else ""}))'
     elif found.kind == "text" and column.pattern:
         condition = f"{name} RLIKE '{column.pattern}'"
-        said = f"{name} is built as {column.examples[0]} is"
-        yield f"holds({_quoted(f'{name}_shaped')}, {_quoted(condition)}, {_quoted(said)})"
+        meaning = f"{name} is built as {column.examples[0]} is"
+        yield f"holds({_quoted(f'{name}_shaped')}, {_quoted(condition)}, {_quoted(meaning)})"
 
 
 def _outwards(low: float, high: float) -> tuple[int, int]:
-    """Bounds that hold more than what was seen: years to the century, else zero and powers of ten."""
+    """Bounds wider than the values seen: years to the century, else zero and powers of ten."""
     if low >= 1800 and high <= 2200:
         return math.floor(low / 100) * 100, math.ceil((high + 1) / 100) * 100
     return (0 if low >= 0 else -_power(-low)), (_power(high) if high > 0 else 0)
@@ -192,7 +192,7 @@ def _power(number: float) -> int:
 
 
 def _quoted(text: str) -> str:
-    """A Python string literal, with nothing in it that steers a terminal."""
+    """A Python string literal, with nothing in it that controls a terminal."""
     plain = json.dumps(text, ensure_ascii=False)
     return plain if not _UNPRINTABLE.search(plain) else json.dumps(text)
 
@@ -210,7 +210,7 @@ def _type(column: ColumnProfile) -> str:
 
 
 def door(delivered: Delivered, source: Source) -> str | None:
-    """What the door would refuse of this very file if the source were as proposed; None when it takes it whole."""
+    """Why the door would refuse this file if the source were as proposed; None when it takes it."""
     from netflix_dagster.files.parsing import parse_bytes
 
     parsed = parse_bytes(delivered.data, source)
@@ -222,5 +222,5 @@ def door(delivered: Delivered, source: Source) -> str | None:
 
 
 def printable(text: str) -> str:
-    """One line of text with everything shown that would steer a terminal or break a line of YAML."""
+    """One line of text; characters that control a terminal or break a line of YAML are shown as escapes."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text).replace("\n", "\\n")

@@ -46,7 +46,7 @@ _COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_wee
     ],
 )
 def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
-    """Everyone that a release names in a cast or as a director. Namesakes cannot be told apart."""
+    """Everyone that a release names in a cast or as a director. Namesakes are one person here."""
     from pyspark.sql import functions as F
 
     def credits(frame: DataFrame, directed: bool) -> DataFrame:
@@ -81,7 +81,7 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
         Column(
             "country_key",
             "string",
-            "The name of every day in lower case; of a code that ISO does not know the code",
+            "The everyday name in lower case; for a code that ISO does not know, the code",
             False,
             (*_COUNTRY_NAMES, "gold.fact_top10_country_weekly.country_iso2"),
         ),
@@ -117,8 +117,8 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
 def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFrame) -> DataFrame:
     """Every country that a release or a chart names, with its ISO code: a conformed dimension.
 
-    Charts know a country by its code: renamed it stays one, and two that share a name stay two. Releases know it by
-    its name, which tables/reference.py leads to the same.
+    Charts identify a country by its code: renamed it stays one, and two with one name stay two. Releases give its
+    name, which tables/reference.py maps to the same key.
     """
     from pyspark.sql import functions as F
 
@@ -208,13 +208,13 @@ def dim_genre(releases: DataFrame, title_genres: DataFrame, titles: DataFrame) -
     reads=("silver.releases", "silver.titles"),
     columns=[
         Column("rating", "string", "The rating in full, such as TV-MA", nullable=False),
-        Column("name", "string", "What it says", sources=("silver.titles.rating",)),
+        Column("name", "string", "Its meaning", sources=("silver.titles.rating",)),
         Column("rating_family", "string", "The system it belongs to", nullable=False),
         Column("audience", "string", "Kids, Older kids, Teens, Adults or Not rated", sources=("silver.titles.rating",)),
         Column(
             "minimum_age",
             "int",
-            "Age from which it is meant, null when it says none",
+            "Age from which the title is suitable, null when the rating states none",
             sources=("silver.titles.rating",),
         ),
         Column("severity", "int", "Order of the ratings of a family, mildest first", sources=("silver.titles.rating",)),
