@@ -242,17 +242,17 @@ class Session:
             key for (source, key), found in self.door.received.items() if found.refused and source in group.sources
         }
         trial.run({*keys, *lost}, {key for key in keys if key not in refused}, lost)
-        others = [key for key in trial.play if key not in keys]
-        changed = {key: [name for name in _tables(group) if trial.changed(name, key)] for key in others}
-        begun = [self._has_begun(group.feed, key, downstream_of(names)) for key, names in changed.items() if names]
-        self._record(begun)
-        if set(group.gates) <= set(self.tables):
+        changed = {key: [name for name in _tables(group) if trial.changed(name, key)] for key in trial.play}
+        others = {key: names for key, names in changed.items() if names and key not in keys}
+        self._record([self._has_begun(group.feed, key, downstream_of(names)) for key, names in others.items()])
+        if group.gates and set(group.gates) <= set(self.tables):
             self._publish_besides(trial, changed)
         return trial
 
     def _publish_besides(self, trial: Trial, changed: Mapping[str, Sequence[str]]) -> None:
-        """Write what a new verdict on other dates changes in tables of the group that are not to be built here: else
-        some tables would hold what stands of such a date, and others what has stood. All gates have been asked."""
+        """Write what a verdict changes in tables of the group that are not to be built here, on other dates or, when a
+        part of a date is withdrawn, on this one: else some tables would hold what stands of it, and others what stood.
+        """
         for name in dict.fromkeys(name for names in changed.values() for name in names if name not in self.tables):
             keys = [key for key, names in changed.items() if name in names]
             table.put_in_place(TABLES[name], trial, keys, self.settings)

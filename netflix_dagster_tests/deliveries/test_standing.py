@@ -140,6 +140,17 @@ def test_a_release_that_an_earlier_one_has_held_leaves_tables_that_the_earlier_o
     assert house.days(f"bronze.{CAST}") == {D2} and house.days("silver.title_cast") == {D1, D2}
 
 
+def test_titles_that_are_withdrawn_take_every_table_of_their_date_along(house: Lakehouse) -> None:
+    """Their lists alone are held; the bronze tables of these lists are not among those that the titles touch."""
+    house.split(D1, *TEN)
+    house.build(D1, only=WITH_GOLD)
+    decisions.withdraw(house.tables, "netflix_titles", D1, "sent by mistake")
+    house.build(D1, only=touched_tables("catalogue", ["netflix_titles"]))
+    judged = [name for name in JUDGED if TABLES[name].write != "gate"]
+    assert {name: house.days(name) for name in judged if house.days(name)} == {}
+    assert house.delivery(CAST, D1).status is Status.HELD
+
+
 def test_of_two_attempts_that_are_held_the_verdict_is_of_the_newest(house: Lakehouse) -> None:
     house.release(D1, *FORTY)
     house.build(D1, only=JUDGED)
