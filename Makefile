@@ -93,7 +93,7 @@ newest: $(DEV_READY) ## the tests with the newest versions of everything that py
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
 
-soak: $(DEV_READY) ## the long tests
+soak: $(DEV_READY) ## the long tests, among them 300 histories of deliveries against the model (NETFLIX_SOAK=n: so many)
 	@$(BIN)/python -m pytest -m soak
 
 clean: ## remove the sample lakehouse (not the environment)

@@ -148,7 +148,8 @@ def _settled(annotated: DataFrame, table: Table) -> DataFrame:
     )
     claimed = competing.select(*(F.col(name).alias(claim) for name, claim in zip(key, claims, strict=True)))
     claimed_twice = claimed.groupBy(*claims).count().where("count > 1").drop("count")
-    content = F.xxhash64(*(c for c in table.column_names if c not in table.provenance))
+    said = [name for name in table.column_names if name not in table.provenance]
+    content = F.xxhash64(*said, *(F.isnull(name) for name in said))  # a hash passes over nulls: (5, null) is (null, 5)
     order = [F.expr(part.strip()) for part in (table.order or "").split(",") if part.strip()]
     place = Window.partitionBy(*key).orderBy(*order, content)
     clashing = (

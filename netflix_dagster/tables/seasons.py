@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 _COUNTED = "One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|[IVXl]+|[0-9]+[A-Za-z]?"
 _SEASON = "Season|Series|Staffel|Temporada|Stagione|Saison|Sæson|Sesong|Säsong|Sezon|Seizoen|シーズン"
 SURE = (
-    rf": (?:(?i:{_SEASON}) ?(?:{_COUNTED})\b|The Final Season\b|Limited Series\b|Mini-?[Ss]eries\b"
-    r"|[0-9]+(?:ª|st|nd|rd|th) (?i:season|temporada)\b).*$"
+    rf"(?i): (?:(?:{_SEASON}) ?(?:{_COUNTED})\b|The Final Season\b|Limited Series\b|Mini-?Series\b"
+    r"|[0-9]+(?:ª|st|nd|rd|th) (?:season|temporada)\b).*$"
 )
-"""What only a show has after its title: ``: Season 2``, ``: Limited Series``, ``: Staffel 3``, and all after it."""
-LIKELY = rf": (?:(?:Part|Volume|Vol\.|Book|Chapter|Chapters|Collection|Batch) (?:{_COUNTED})\b.*|Collection)$"
+"""What only a show has after its title: ``: Season 2``, ``: Limited Series``, ``: Staffel 3``, and all after it. In any
+case: a title in capitals is the same title."""
+LIKELY = rf"(?i): (?:(?:Part|Volume|Vol\.|Book|Chapter|Chapters|Collection|Batch) (?:{_COUNTED})\b.*|Collection)$"
 """What shows and films have: ``: Part 3``, ``: Volume 1``. Of a film it belongs to the title."""
 
 

@@ -9,7 +9,8 @@ from netflix_dagster.tables.text import title_words
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-FILM, TV = "film", "tv"
+FILM, TV, ANY = "film", "tv", "any"
+"""The kinds of title. ``any`` is what a chart or report does not tell: its category, or its sheet, says neither."""
 CATEGORIES = {
     # category -> (kind, language)
     "Films (English)": (FILM, "English"),
@@ -27,10 +28,13 @@ languages; until 2021-12-01 their categories had names as if they did."""
 
 
 def chart_title_key(kind: Column, show_title: Column) -> Column:
-    """Identity of a title in charts and reports: ``film|red notice``, ``tv|squid game``. Seasons share it."""
+    """Identity of a title in charts and reports: ``film|red notice``, ``tv|squid game``. Seasons share it.
+
+    Of no kind it is ``any|red notice``: what is not known is no kind, and the key always begins with one.
+    """
     from pyspark.sql import functions as F
 
-    return F.concat_ws("|", kind, title_words(show_title))
+    return F.concat(F.coalesce(kind, F.lit(ANY)), F.lit("|"), title_words(show_title))
 
 
 def kind_of(category: Column) -> Column:

@@ -106,6 +106,12 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
             "every country has an ISO code",
             hint="add the name to tables/reference.py",
         ),
+        holds(
+            "one_code_a_name",
+            "codes < 2",
+            "charts give a country one ISO code",
+            hint="which code is right? One that ISO gives to a country counts, else the name does",
+        ),
     ],
 )
 def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFrame) -> DataFrame:
@@ -134,6 +140,7 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
         F.col("last_changed").alias("seen"),
         F.lit(True).alias("charted"),
     )
+    stated = charted.groupBy(F.lower("country").alias("said")).agg(F.count_distinct("code").alias("codes"))
     spellings = produced.unionByName(charted).where("country IS NOT NULL").groupBy("country_key", "country")
     named = spellings.agg(
         F.max("seen").alias("seen"),
@@ -142,7 +149,9 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
         F.max(~F.col("charted")).alias("in_catalogue"),
         F.max("charted").alias("in_charts"),
     )
+    named = named.join(F.broadcast(stated), F.lower("country") == F.col("said"), "left")
     every = named.groupBy("country_key").agg(
+        F.max("codes").alias("codes"),
         F.max_by("country", F.struct("seen", "times", "country")).alias("country"),
         F.max("code").alias("code"),
         F.max("in_catalogue").alias("in_catalogue"),

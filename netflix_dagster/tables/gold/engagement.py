@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, holds, in_set, table
 from netflix_dagster.tables.seasons import season_of, show_of
-from netflix_dagster.tables.silver.engagement import ANY, MEASURES, UNDATED
-from netflix_dagster.tables.viewing import FILM, TV, chart_title_key
+from netflix_dagster.tables.silver.engagement import MEASURES, UNDATED
+from netflix_dagster.tables.viewing import ANY, FILM, TV, chart_title_key
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

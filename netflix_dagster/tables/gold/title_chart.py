@@ -46,7 +46,7 @@ _WORDS = (*(f"{name}.show_title" for name, _ in NAMED_IN), f"{_HISTORY}.title")
             "The title as charts name it: film|title, tv|title or any|title; |work after",
             False,
         ),
-        Column("kind", "string", "film, tv, or any where the report does not say", False),
+        Column("kind", "string", "film, tv, or any where the chart or report does not say", False),
         Column("show_title", "string", "The title as written, in its newest spelling", False),
         Column(
             "title_key",

@@ -67,7 +67,8 @@ def _named(source: str) -> list[Column]:
         Column(
             "chart_title_key",
             "string",
-            "The title as charts name it: film|title or tv|title in lower case; seasons share it",
+            "The title as charts name it: film|title or tv|title in lower case, any|title where the category is not"
+            " known; seasons share it",
             sources=(f"{source}.show_title", f"{source}.category"),
         ),
         Column("show_title", "string", "Title of the film or show"),

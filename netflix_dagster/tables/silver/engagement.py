@@ -13,15 +13,13 @@ from netflix_dagster.contracts.contract import Column, Takes, between, holds, no
 from netflix_dagster.files.kinds import MONTH_NAME, MONTHS
 from netflix_dagster.tables.seasons import names_a_season, season_of, show_of
 from netflix_dagster.tables.text import day, tidy, title_words
-from netflix_dagster.tables.viewing import FILM, TV, chart_title_key
+from netflix_dagster.tables.viewing import ANY, FILM, TV, chart_title_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
-ANY = "any"
-"""The kind of a title when a report does not tell whether it is a film or a show."""
 UNSTATED = "*"
 """How a report writes a length that it does not state."""
 UNDATED = "undated"

@@ -171,11 +171,15 @@ def _releases(titles: DataFrame, listed: Sequence[DataFrame]) -> DataFrame:
 
 
 def _list_marks(frame: DataFrame, item: str, order: str) -> DataFrame:
-    """Per title and release a hash of the list's members and one of their order: equal hashes, equal lists."""
+    """Per title and release a hash of the list's members and one of their order: equal hashes, equal lists.
+
+    The order is that of the members, not their numbers: a repeated member leaves a gap in the numbers.
+    """
     from pyspark.sql import functions as F
 
+    ordered = F.transform(F.sort_array(F.collect_list(F.struct(order, item))), lambda listed: listed[item])
     return frame.groupBy("title_key", "delivery_date").agg(
-        F.bit_xor(F.xxhash64(item)).alias("members"), F.bit_xor(F.xxhash64(item, order)).alias("in_order")
+        F.bit_xor(F.xxhash64(item)).alias("members"), F.xxhash64(F.concat_ws(",", ordered)).alias("in_order")
     )
 
 
