@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
+from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Table
 from netflix_dagster.deliveries.columns import Seen
 from netflix_dagster.lake import store
@@ -113,9 +114,7 @@ class Writer:
         joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
         for part in self._parts.values():
             for batch in pq.ParquetFile(part.where).iter_batches():
-                absent = {field.name: pa.nulls(batch.num_rows, field.type) for field in schema}
-                columns = absent | dict(zip(batch.schema.names, batch.columns, strict=True))
-                joined.write_batch(pa.record_batch([columns[name] for name in schema.names], schema=schema))
+                joined.write_batch(_completed(batch, schema).cast(schema))
         self._parts = {schema: joined}
 
     def close(self) -> None:
@@ -150,6 +149,32 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
         rows = spark.read.schema(store.ddl(table)).parquet(*paths)
         found = rows if found is None else found.unionByName(rows)
     return found if found is not None else spark.createDataFrame([], store.ddl(table))
+
+
+def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatch]:
+    """The rows that ``frame`` tells of, some at a time and read without an engine."""
+    import pyarrow.parquet as pq
+
+    schema, in_bronze = arrow_schema(table), []
+    for day, attempt in sorted(picked.items()):
+        try:
+            with storage.opened(place(lake, table.short_name, day, attempt)) as file:
+                for batch in pq.ParquetFile(file).iter_batches():
+                    yield _completed(batch, schema)
+        except FileNotFoundError:
+            in_bronze.append(day)
+    rows = store.read_arrow(lake, table.name, where=store.delivery_filter(in_bronze)) if in_bronze else None
+    for batch in rows.to_batches() if rows is not None else ():
+        yield _completed(batch, schema)
+
+
+def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch with the columns of a schema; those that it does not have are null."""
+    import pyarrow as pa
+
+    there = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns = [there.get(field.name, pa.nulls(batch.num_rows, field.type)) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, names=schema.names)
 
 
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:

@@ -11,6 +11,7 @@ import pytest
 from netflix_dagster.contracts.contract import Column, ContractError, Table
 from netflix_dagster.lake import store
 from netflix_dagster.lake.maintenance import maintain
+from netflix_dagster.lake.staging import staged
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -120,10 +121,10 @@ def test_two_writers_of_one_table_lose_nothing(spark: SparkSession, tmp_path: Pa
 
 
 def test_staging_is_gone_after_use_and_after_a_failure(spark: SparkSession, tmp_path: Path) -> None:
-    with store.staged(rows(spark, ("2020-01-01", "a")), tmp_path, contract()) as frame:
-        assert frame.count() == 1
+    with staged(rows(spark, ("2020-01-01", "a")), tmp_path, NAME) as aside:
+        assert aside.frame.count() == aside.count() == aside.rows(["id"]).num_rows == 1
         assert len(list((tmp_path / store.STAGING).iterdir())) == 1
-    with pytest.raises(ZeroDivisionError), store.staged(rows(spark, ("2020-01-01", "a")), tmp_path, contract()):
+    with pytest.raises(ZeroDivisionError), staged(rows(spark, ("2020-01-01", "a")), tmp_path, NAME):
         raise ZeroDivisionError
     assert list((tmp_path / store.STAGING).iterdir()) == []
 
