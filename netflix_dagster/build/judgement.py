@@ -31,18 +31,22 @@ def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> 
     """
     import pyarrow.compute as pc
 
-    rows = aside.enter_context(staged(annotated, lake, table.name))
-    counted = rows.rows(tallies.columns_of(table))
-    found = tallies.tally(counted, table)
-    claimed_twice = tallies.claimed_twice(counted, table) if any(tally.contested for tally in found.values()) else []
-    if table.per_delivery and (claimed_twice or table.identify):
-        settled = expectations.settle(rows.frame, table, claimed_twice)
-        rows = aside.enter_context(staged(settled, lake, table.name))
+    with ExitStack() as only_here:
+        rows = only_here.enter_context(staged(annotated, lake, table.name))
         counted = rows.rows(tallies.columns_of(table))
-    elif claimed_twice:
+        found = tallies.tally(counted, table)
+        contested = any(tally.contested for tally in found.values())
+        claimed_twice = tallies.claimed_twice(counted, table) if contested else []
+        if table.per_delivery and (claimed_twice or table.identify):
+            settled = expectations.settle(rows.frame, table, claimed_twice)
+            rows = aside.enter_context(staged(settled, lake, table.name))
+            found = tallies.tally(rows.rows(tallies.columns_of(table)), table)
+        else:
+            aside.enter_context(only_here.pop_all())
+    if claimed_twice and not table.per_delivery:
         alike = rows.rows([*table.delivery_columns, *table.key], pc.field(KEY).isin(claimed_twice))
-        return rows, tallies.recounted(found, alike, table)
-    return rows, tallies.tally(counted, table, expectations.measure(rows.frame, table))
+        found = tallies.recounted(found, alike, table)
+    return rows, tallies.with_measures(found, expectations.measure(rows.frame, table))
 
 
 def outcomes_of(

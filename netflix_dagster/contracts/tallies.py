@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.contracts.contract import Expectation, Table
@@ -28,10 +27,6 @@ from netflix_dagster.landing import keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Measured = Mapping[str | None, Mapping[str, Any]]
-"""What each rule about deliveries has measured, by delivery."""
-NOTHING: Measured = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ def columns_of(table: Table) -> list[str]:
     return list(dict.fromkeys([*_place(table), BROKEN, COPY, KEY, *said]))
 
 
-def tally(rows: pa.Table, table: Table, measured: Measured = NOTHING) -> dict[str | None, Tally]:
+def tally(rows: pa.Table, table: Table) -> dict[str | None, Tally]:
     """Count judged rows: a ``Tally`` for every delivery, or under None for a whole table."""
     import pyarrow.compute as pc
 
@@ -81,15 +76,12 @@ def tally(rows: pa.Table, table: Table, measured: Measured = NOTHING) -> dict[st
             of_day,
             distinct.get(day, 0),
             {name: said[day] for name, said in because.items() if day in said},
-            dict(measured.get(day, {})),
         )
         for day, of_day in counted.items()
     }
 
 
-def _tally(
-    table: Table, groups: Iterable[Mapping[str, Any]], distinct: int, because: dict[str, str], measured: dict[str, Any]
-) -> Tally:
+def _tally(table: Table, groups: Iterable[Mapping[str, Any]], distinct: int, because: dict[str, str]) -> Tally:
     rules = [rule for rule in all_rules(table) if rule.name != MOSTLY]
     drops, broken = dropped_bits(table), dict.fromkeys((rule.name for rule in rules), 0)
     rows = kept = copies = 0
@@ -104,7 +96,7 @@ def _tally(
     broken[MOSTLY] = refused if refused > MOSTLY_REFUSED * rows else 0
     if not table.per_delivery:
         broken[UNIQUE] = contested
-    return Tally(rows, kept, copies, refused, broken, contested, because, measured)
+    return Tally(rows, kept, copies, refused, broken, contested, because)
 
 
 def claimed_twice(rows: pa.Table, table: Table) -> list[int]:
@@ -114,6 +106,13 @@ def claimed_twice(rows: pa.Table, table: Table) -> list[int]:
     counts = rows.filter(stay(table)).group_by([KEY]).aggregate([([], "count_all")])
     found: list[int] = counts.filter(pc.greater(counts["count_all"], 1))[KEY].to_pylist()
     return sorted(found)
+
+
+def with_measures(
+    found: Mapping[str | None, Tally], measured: Mapping[str | None, dict[str, Any]]
+) -> dict[str | None, Tally]:
+    """The tallies with what each rule about deliveries has measured, by delivery."""
+    return {day: replace(tally, measured=measured.get(day, {})) for day, tally in found.items()}
 
 
 def recounted(found: Mapping[str | None, Tally], alike: pa.Table, table: Table) -> dict[str | None, Tally]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = "_attempts"
 _FACTS = b"netflix_dagster"
+_LOOKED_UP = 4
 Picked = Mapping[str, str]
 """The attempt of each of some deliveries of one source, by date."""
 
@@ -141,7 +142,8 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
     An attempt that does not lie aside is one that stands in bronze since before attempts were kept.
     """
     source = table.short_name
-    aside = {day: attempt for day, attempt in picked.items() if is_kept(lake, source, day, attempt)}
+    kept = _kept(lake, source, picked)
+    aside = {day: attempt for day, attempt in picked.items() if (day, attempt) in kept}
     in_bronze = sorted(set(picked) - set(aside))
     found = store.read(spark, lake, table, in_bronze).select(*table.column_names) if in_bronze else None
     if aside:
@@ -149,6 +151,14 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
         rows = spark.read.schema(store.ddl(table)).parquet(*paths)
         found = rows if found is None else found.unionByName(rows)
     return found if found is not None else spark.createDataFrame([], store.ddl(table))
+
+
+def _kept(lake: Place, source: str, picked: Picked) -> set[tuple[str, str]]:
+    """Those of some attempts whose rows lie aside: many are looked up in one listing."""
+    if len(picked) <= _LOOKED_UP:
+        return {(day, attempt) for day, attempt in picked.items() if is_kept(lake, source, day, attempt)}
+    files = (file.path for file in storage.stored(lake / FOLDER / source))
+    return {(day, name.removesuffix(".parquet")) for day, _, name in (path.partition("/") for path in files)}
 
 
 def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatch]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import reduce
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netflix_dagster import storage
@@ -140,14 +141,17 @@ def write_batches(
 
     def commit() -> None:
         lock.ensure(lake)
+        rows = (shaped(batch, table, schema) for batch in batches())
+        first = list(islice(rows, 1))  # a fault of the function is told before a table is made
         kept = delta(lake, table.name) if not table.per_delivery or evolve(lake, table) else None
         changed = kept is not None and not table.per_delivery and kept.schema() != _schema(table)
         if kept is None:
             create(lake, table)
-        rows = RecordBatchReader.from_batches(schema, (shaped(batch, table, schema) for batch in batches()))
+            kept = delta(lake, table.name)
+        assert kept is not None, "it was made just now"
         write_deltalake(
-            delta(lake, table.name) or location(lake, table.name),
-            rows,
+            kept,
+            RecordBatchReader.from_batches(schema, chain(first, rows)),
             mode="overwrite",
             predicate=delivery_condition(deliveries) if table.per_delivery else None,
             schema_mode="overwrite" if changed else None,
