@@ -400,8 +400,7 @@ class Trial:
                 here = here if len(keys) == len(kept.of) else here & store.delivery_filter(keys)
                 yield from kept.judged.batches(table.column_names, here)
         if stands := self._stands(name, of):
-            rows = store.read_arrow(self.settings.lake, name, where=store.delivery_filter(stands))
-            yield from rows.to_batches() if rows is not None else ()
+            yield from store.batches(self.settings.lake, table, store.delivery_filter(stands))
 
     def _stands(self, name: str, of: Mapping[str, str]) -> list[str]:
         """The dates of which the table holds the rows of these combinations already."""
@@ -474,8 +473,7 @@ class Trial:
         lake, names = self.settings.lake, table.column_names
 
         def batches() -> Iterator[pa.RecordBatch]:
-            others = store.read_arrow(lake, table.name, columns=names, where=~store.delivery_filter(judged))
-            yield from others.to_batches() if others is not None else ()
+            yield from store.batches(lake, table, ~store.delivery_filter(judged))
             yield from settled.batches(names, tallies.stay(table))
 
         def frame() -> DataFrame:

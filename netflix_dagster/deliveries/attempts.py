@@ -115,7 +115,7 @@ class Writer:
         joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
         for part in self._parts.values():
             for batch in pq.ParquetFile(part.where).iter_batches():
-                joined.write_batch(_completed(batch, schema).cast(schema))
+                joined.write_batch(store.completed(batch, schema).cast(schema))
         self._parts = {schema: joined}
 
     def close(self) -> None:
@@ -170,21 +170,11 @@ def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatc
         try:
             with storage.opened(place(lake, table.short_name, day, attempt)) as file:
                 for batch in pq.ParquetFile(file).iter_batches():
-                    yield _completed(batch, schema)
+                    yield store.completed(batch, schema)
         except FileNotFoundError:
             in_bronze.append(day)
-    rows = store.read_arrow(lake, table.name, where=store.delivery_filter(in_bronze)) if in_bronze else None
-    for batch in rows.to_batches() if rows is not None else ():
-        yield _completed(batch, schema)
-
-
-def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch with the columns of a schema; those that it does not have are null."""
-    import pyarrow as pa
-
-    there = dict(zip(batch.schema.names, batch.columns, strict=True))
-    columns = [there.get(field.name, pa.nulls(batch.num_rows, field.type)) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, names=schema.names)
+    if in_bronze:
+        yield from store.batches(lake, table, store.delivery_filter(in_bronze))
 
 
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import reduce
@@ -147,6 +147,8 @@ def write_batches(
         changed = kept is not None and not table.per_delivery and kept.schema() != _schema(table)
         if kept is None:
             create(lake, table)
+            if not first and note is None:
+                return
             kept = delta(lake, table.name)
         assert kept is not None, "it was made just now"
         write_deltalake(
@@ -474,6 +476,23 @@ def read_arrow(
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()
+
+
+def batches(lake: Place, table: Table, where: Any = None) -> Iterator[pa.RecordBatch]:
+    """The rows that ``read`` tells of, without an engine; none when the table was never written."""
+    rows = read_arrow(lake, table.name, where=where)
+    schema = arrow_schema(table)
+    for batch in rows.to_batches() if rows is not None else ():
+        yield completed(batch, schema)
+
+
+def completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch with the columns of a schema; those that it does not have are null."""
+    import pyarrow as pa
+
+    there = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns = [there.get(field.name, pa.nulls(batch.num_rows, field.type)) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, names=schema.names)
 
 
 def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None = None) -> None:

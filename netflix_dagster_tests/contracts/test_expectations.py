@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -138,6 +139,17 @@ def test_a_marked_row_is_a_copy(spark: SparkSession) -> None:
     both = e.settle(e.annotate(marked, table), table)
     assert [row["place"] for row in e.kept(both, table).collect()] == [2]
     assert tally(both, table)["d"].copies == 1
+
+
+def test_two_keys_that_share_a_hash_are_two_keys(spark: SparkSession) -> None:
+    table = contract(write="whole")
+    rows = e.annotate(spark.createDataFrame([("d", "1", "a", 1, 1), ("d", "2", "b", 2, 2)], DDL), table).toArrow()
+    place = rows.schema.get_field_index(e.KEY)
+    alike = rows.set_column(place, e.KEY, pa.array([7, 7], pa.int64()))
+    found = tallies.tally(alike, table)
+    assert (found[None].contested, tallies.claimed_twice(alike, table)) == (1, [7])
+    again = tallies.recounted(found, alike, table)[None]
+    assert (again.contested, again.broken[e.UNIQUE], tallies.blocking_reason(again, table)) == (0, 0, None)
 
 
 def test_a_clash_in_a_whole_table_blocks_it(spark: SparkSession) -> None:
