@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.dataset import Dataset
     from pyspark.sql import DataFrame
+
+_PIECE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +53,33 @@ class Staged:
 @contextmanager
 def staged(frame: DataFrame, lake: Place, name: str) -> Iterator[Staged]:
     """The rows of a frame, computed once and kept aside until the work with them is done."""
+    from pyarrow.dataset import dataset
+
     aside = lake / STAGING / f"{name}-{uuid.uuid4().hex[:12]}"
     try:
         frame.write.option("compression", "snappy").parquet(str(aside))
-        if storage.holds_any(aside, ".parquet"):
-            yield Staged(frame.sparkSession.read.parquet(str(aside)), _dataset(aside))
-        else:  # Sail writes no file when there is no row
-            from pyarrow.dataset import dataset
-
-            schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
-            nothing = frame.sparkSession.createDataFrame([], schema)
-            yield Staged(nothing, dataset(nothing.toArrow()))
+        with at_hand(aside) as files:
+            if files:
+                yield Staged(frame.sparkSession.read.parquet(str(aside)), dataset(files, format="parquet"))
+            else:  # Sail writes no file when there is no row
+                schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
+                nothing = frame.sparkSession.createDataFrame([], schema)
+                yield Staged(nothing, dataset(nothing.toArrow()))
     finally:
         with suppress(storage.StorageError):
             storage.remove(aside)
 
 
-def _dataset(folder: Place) -> Dataset:
-    """The Parquet files of a folder; those that lie elsewhere are fetched."""
-    import pyarrow as pa
-    from pyarrow.dataset import FileSystemDataset, ParquetFileFormat, dataset
-
-    files = [file.path for file in storage.stored(folder) if file.path.endswith(".parquet")]
+@contextmanager
+def at_hand(folder: Place) -> Iterator[list[str]]:
+    """The Parquet files of a folder on this machine; those that lie elsewhere are fetched to a folder beside."""
+    names = [file.path for file in storage.stored(folder) if file.path.endswith(".parquet")]
     if storage.is_local(folder):
-        return dataset([str(folder / file) for file in files], format="parquet")
-    fetched = [pa.py_buffer(storage.read(folder / file)) for file in files]
-    fragments = [ParquetFileFormat().make_fragment(data) for data in fetched]
-    return FileSystemDataset(fragments, fragments[0].physical_schema, ParquetFileFormat())
+        yield [str(folder / name) for name in names]
+        return
+    with TemporaryDirectory(prefix="netflix-staged-") as here:
+        fetched = [Path(here) / f"{n}.parquet" for n in range(len(names))]
+        for name, file in zip(names, fetched, strict=True):
+            with file.open("wb") as copy:
+                copy.writelines(storage.pieces(folder / name, _PIECE))
+        yield list(map(str, fetched))
