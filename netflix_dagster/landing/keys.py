@@ -40,7 +40,7 @@ def parts(key: str) -> tuple[date, int | None]:
 
 def joined(day: date, hour: int | None) -> str:
     """The key of a day and an hour."""
-    return day.isoformat() if hour is None else f"{day.isoformat()}T{hour:02d}"
+    return str(day) if hour is None else f"{day}T{hour:02d}"
 
 
 def at(instant: datetime, every: Every) -> str:

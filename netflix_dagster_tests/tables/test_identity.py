@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
 from netflix_dagster_tests.examples import examples
@@ -209,7 +209,7 @@ def test_a_day_that_cannot_be_counts_as_not_stated_and_is_told(
 ) -> None:
     made = TITLES.function(bronze(spark, "netflix_catalogue", movie(date_added=day)), bronze(spark, "netflix_titles"))
     annotated = expectations.annotate(made, TITLES)
-    (tally,) = expectations.tally(annotated, TITLES).values()
+    (tally,) = tallies.tally(annotated.toArrow(), TITLES).values()
     assert {name: tally.broken[name] for name in broken} == broken
     assert [row["date_added"] for row in annotated.collect()] == [kept]
 

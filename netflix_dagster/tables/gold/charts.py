@@ -213,9 +213,11 @@ def _restated(history: DataFrame, attributes: Sequence[str]) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    fields = (*TITLE, *attributes)
-    columns = ("scope", "week", "category", "weekly_rank", "delivery_date", "said_before_on", "restated")
-    in_order = Window.partitionBy("scope", "week", "category", "weekly_rank").orderBy("valid_from")
+    fields, place = (*TITLE, *attributes), ("scope", "week", "category", "weekly_rank")
+    columns = (*place, "delivery_date", "said_before_on", "restated")
+    ever_ended = history.where("NOT is_current").select(*place).distinct()
+    history = history.join(ever_ended, [*place], "left_semi")  # of most places the first statement stands
+    in_order = Window.partitionBy(*place).orderBy("valid_from")
     before = F.lag(F.struct(F.col("valid_from").alias("stated_on"), *fields)).over(in_order)
     since, until = F.lag("valid_to").over(in_order), F.lead("valid_from").over(in_order)
     placed = history.withColumns({"before": before, "ended_on": since, "until": until})

@@ -105,17 +105,22 @@ def _judged(rows: DataFrame, decisions: DataFrame, place: Sequence[str]) -> Data
 
     chart = list(place[:-1])
     stated = rows.groupBy("delivery_date", *chart).agg(F.sort_array(F.collect_set("weekly_rank")).alias("ranks"))
-    counted = stated.groupBy("delivery_date").agg(
-        F.count("*").cast("int").alias("charts_stated"), F.sum(F.size("ranks")).cast("int").alias("places_stated")
-    )
     before = F.lag("ranks").over(Window.partitionBy(*chart).orderBy("delivery_date"))
-    shrunk = stated.withColumn("before", before).where("size(array_except(before, ranks)) > 0")
-    compared = stated.join(shrunk.select(*chart).distinct(), chart, "left_semi")
+    lost = F.coalesce(F.size(F.array_except(before, F.col("ranks"))) > 0, F.lit(False))
+    compared = F.max("lost").over(Window.partitionBy(*chart))
     named = F.concat_ws(" ", *(F.col(name).cast("string") for name in chart))
-    by_chart = F.collect_list(F.struct(named.alias("chart"), "ranks"))
-    listed = compared.groupBy("delivery_date").agg(by_chart.alias("charts"))
-    every = counted.join(listed, "delivery_date", "left").join(F.broadcast(decisions), "delivery_date", "left")
-    return every.coalesce(1).mapInArrow(_compared, _SCHEMA)
+    listed = F.when(F.col("compared"), F.struct(named.alias("chart"), "ranks"))
+    every = (
+        stated.withColumn("lost", lost)
+        .withColumn("compared", compared)
+        .groupBy("delivery_date")
+        .agg(
+            F.count("*").cast("int").alias("charts_stated"),
+            F.sum(F.size("ranks")).cast("int").alias("places_stated"),
+            F.array_compact(F.collect_list(listed)).alias("charts"),
+        )
+    )
+    return every.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1).mapInArrow(_compared, _SCHEMA)
 
 
 def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
