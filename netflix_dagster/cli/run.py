@@ -170,11 +170,12 @@ def _execute(
         {} if len(pieces) == 1 else {RANGE_START: first, RANGE_END: last}
     )
     with progress.run(f"{feed} {days}", tables):
-        result = defs.resolve_job_def(job_name(feed)).execute_in_process(
+        chosen = frozenset(asset_key(name) for name in tables)
+        job = defs.resolve_job_def(job_name(feed)).get_subset(asset_selection=chosen, asset_check_selection=frozenset())
+        result = job.execute_in_process(
             instance=instance,
             partition_key=first if len(pieces) == 1 else None,
             tags=tags,
-            asset_selection=[asset_key(name) for name in tables],
             run_config=_QUIET,
             raise_on_error=False,
         )

@@ -81,7 +81,7 @@ class Report:
     built_by: dict[str, Any] = field(default_factory=dict)
     """What to tell of the machine that built it, when that was another than this one."""
 
-    def outcome(self, delivery: str) -> Outcome:
+    def outcome(self, delivery: str | None) -> Outcome:
         """The outcome that speaks for a delivery."""
         return self.outcomes.get(delivery) or self.outcomes.get(None) or Outcome(delivered=False)
 

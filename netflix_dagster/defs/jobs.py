@@ -21,7 +21,7 @@ def feed_job(feed: Feed) -> Any:
     """Build deliveries of a feed, landing to gold, in one run and one process."""
     return dg.define_asset_job(
         job_name(feed.name),
-        selection=dg.AssetSelection.assets(*(asset_key(name) for name in feed_tables(feed.name))),
+        selection=dg.AssetSelection.assets(*map(asset_key, feed_tables(feed.name))).without_checks(),
         description=f"{feed.description}: one delivery (or several) from landing to gold.",
         executor_def=dg.in_process_executor,
         tags={"feed": feed.name, RETRY_STRATEGY_TAG: "ALL_STEPS"},  # the gates judge a delivery as one

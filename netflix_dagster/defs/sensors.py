@@ -235,6 +235,7 @@ def _single(piece: Pending, tries: Mapping[str, int]) -> dg.RunRequest:
         job_name=job_name(piece.feed),
         partition_key=piece.date,
         asset_selection=[asset_key(name) for name in piece.tables],
+        asset_check_keys=[],
         tags={
             "feed": piece.feed,
             "delivery": piece.date,
@@ -254,6 +255,7 @@ def _range(work: Sequence[Pending], tries: Mapping[str, int]) -> dg.RunRequest:
         + (f"/{again}" if again else ""),
         job_name=job_name(feed),
         asset_selection=[asset_key(name) for name in sorted(tables)],
+        asset_check_keys=[],
         tags={
             **tags,
             RANGE_START: first,

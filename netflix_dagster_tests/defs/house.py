@@ -70,12 +70,14 @@ class House(Lakehouse):
     ) -> dg.ExecuteInProcessResult:
         """Run a job in this process, as a run request would."""
         here = {"landing": str(self.landing), "lake": str(self.tables)}
-        return defs.resolve_job_def(job).execute_in_process(
+        whole = defs.resolve_job_def(job)
+        chosen = frozenset(map(asset_key, only)) if only is not None else None
+        part = whole.get_subset(asset_selection=chosen, asset_check_selection=frozenset()) if chosen else whole
+        return part.execute_in_process(
             run_config={"loggers": QUIET, "resources": {"lake": {"config": here}}, "ops": dict(config or {})},
             instance=self.instance,
             partition_key=partition_key,
             tags=dict(tags or {}),
-            asset_selection=[asset_key(name) for name in only] if only is not None else None,
             raise_on_error=False,
         )
 
