@@ -13,6 +13,7 @@ import dagster as dg
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order
+from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key, check_specs
 from netflix_dagster.defs.events import events_of, held_back
 from netflix_dagster.defs.external import landed_by
@@ -61,7 +62,9 @@ def _assets(name: str, tables: Sequence[Table]) -> dg.AssetsDefinition:
         selected = [table for table in tables if asset_key(table.name) in context.selected_asset_keys]
         if not selected:
             raise dg.Failure(_NOT_ALONE, allow_retries=False)
-        deliveries = context.partition_keys if any(table.feed for table in selected) else []
+        deliveries = several.deliveries(context) if any(table.feed for table in selected) else []
+        for table in selected if several.named(context) else ():
+            several.plan(context, table)
         blocked = []
         for report in lake.reports(context, [table.name for table in selected], deliveries):
             yield from events_of(context, report, lake)

@@ -13,6 +13,7 @@ import dagster as dg
 
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.report import Outcome, Report
+from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key, check_specs, evaluations, materializations
 from netflix_dagster.defs.event_log import at_once, keeps_together, together
 from netflix_dagster.defs.markdown import as_markdown
@@ -24,6 +25,7 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
     """The events of one table. When all that was asked for is refused or held there are checks and no materialisation,
     so that the partition stays as it was."""
     table, instance = TABLES[report.table], context.instance
+    key = asset_key(table.name)
     if report.idle or (report.blocked and not table.judged_by_delivery):
         _log(context, evaluations(table, report))
         yield from _check_outputs(context, table)
@@ -31,7 +33,12 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
     for day, reason in report.held_back.items():
         context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
     with at_once(instance, context.run_id):  # the lock of the database is held for as long as the events need
-        yield _materialized(context, table, report, lake)
+        metadata = _of_deliveries(context, table, report) | _metadata(report, lake)
+        if several.named(context):
+            stand = [day for day in report.deliveries if not _stays(report.outcome(day))]
+            several.materialize(context, table, stand, metadata)
+            metadata = {}
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
         days = report.deliveries if table.judged_by_delivery else (None,)
         alone = [day for day in days if not keeps_together(instance) or len(days) == 1 or _failed(report.outcome(day))]
         judged = evaluations(table, report, materializations(instance, table, alone))
@@ -41,16 +48,24 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
         yield from _check_outputs(context, table)
 
 
-def _materialized(context: dg.AssetExecutionContext, table: Table, report: Report, lake: Lake) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """What was built. Of several deliveries only the newest shows rows: Dagster keeps the metadata of each."""
+def _of_deliveries(context: dg.AssetExecutionContext, table: Table, report: Report) -> dict[str, Any]:
+    """Log what belongs to a delivery with that delivery, and return what belongs to all.
+
+    Of several deliveries only the newest shows rows: Dagster keeps a copy of what it is given for each.
+    """
     key, keys = asset_key(table.name), report.deliveries
-    for day in report.deliveries if table.per_delivery else ():
+    for day in keys if table.per_delivery else ():
         context.add_asset_metadata(_delivery_metadata(report.outcome(day)), asset_key=key, partition_key=day)
     preview = {"preview": dg.MetadataValue.md(as_markdown(report.preview))} if report.preview else {}
     if preview and len(keys) > 1:
         context.add_asset_metadata(preview, asset_key=key, partition_key=max(keys))
-        preview = {}
-    return dg.MaterializeResult(asset_key=key, metadata={**_metadata(report, lake), **preview})
+        return {}
+    return preview
+
+
+def _stays(outcome: Outcome) -> bool:
+    """Whether a delivery is in the table as it was before, since a gate holds what is new."""
+    return bool(outcome.held_back or outcome.behind)
 
 
 def _failed(outcome: Outcome) -> bool:
@@ -90,7 +105,7 @@ def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
         "quarantined": outcome.quarantined,
         "copies_removed": outcome.copies,
     }
-    if outcome.held_back or outcome.behind:
+    if _stays(outcome):
         metadata["held_back"] = outcome.held_back or f"{outcome.behind} holds it"
     elif not outcome.delivered:
         metadata["delivered"] = False

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG as RANGE_END
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG as RANGE_START
 
 from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 from netflix_dagster.deliveries import life
 from netflix_dagster.deliveries.life import Event, Status
 from netflix_dagster.landing.deliveries import list_landing
