@@ -254,6 +254,26 @@ class OpenSqliteEventLogStorage(SqliteEventLogStorage):
         watch = _Watch(self, run_id, callback, cursor)
         self._watchers[run_id][callback] = (watch, observer.schedule(watch, self._base_dir, recursive=True))
 
+    def forget(self, run_id: str) -> bool:
+        """Remove the log of a run; what it built and judged stays in the index of all runs."""
+        place = Path(self.path_for_shard(run_id))
+        if not place.exists():
+            return False
+        with self._db_lock:
+            if run_id in self._engines:
+                self._engines.pop(run_id).dispose()
+            self._initialized_dbs.discard(run_id)
+            for file in (place, *(Path(f"{place}{more}") for more in ("-wal", "-shm"))):
+                file.unlink(missing_ok=True)
+        return True
+
+    def pack(self) -> None:
+        """Give the pages of deleted rows back to the disk."""
+        with self._db_lock, self._engine(INDEX_SHARD_NAME).connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            alone.exec_driver_sql("VACUUM")
+            alone.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def wipe(self) -> None:
         self._close()
         super().wipe()

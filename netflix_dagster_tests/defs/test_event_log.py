@@ -20,6 +20,7 @@ from dagster._core.test_utils import create_run_for_test
 from netflix_dagster.cli.home import CONFIG, PACKAGED
 from netflix_dagster.defs.event_log import MOST_OPEN, OpenSqliteEventLogStorage, at_once
 from netflix_dagster.defs.event_rows import passed_together, spoken_for
+from netflix_dagster.defs.history import prune
 
 KEY = dg.AssetKey(["silver", "titles"])
 CHECK = dg.AssetCheckKey(KEY, "title_not_null")
@@ -366,3 +367,42 @@ def test_who_watches_a_run_hears_of_its_events_while_it_is_under_way(opened: Ope
     assert enough.wait(LONGEST_WAIT), f"heard {heard}"
     watching.event_log_storage.end_watch(run.run_id, hear)
     assert told(watching, run.run_id) == ["before", "while it watches"]
+
+
+def test_retention_keeps_the_state_of_every_partition_and_gives_the_space_back(opened: Open, home: Path) -> None:
+    days = [f"d{n}" for n in range(100)]
+    ours, theirs = opened("ours"), opened("theirs")
+    runs = [a_run(ours) for _ in range(4)]
+    for run in runs:
+        with at_once(ours, run.run_id):
+            tell(ours, run, *days)
+            for day in days:
+                said = dg.AssetCheckEvaluation(KEY, CHECK.name, day != "d7", metadata={"rows": 1}, partition=day)
+                ours.report_dagster_event(
+                    dg.DagsterEvent("ASSET_CHECK_EVALUATION", run.job_name, event_specific_data=said, message="m"),
+                    run.run_id,
+                )
+        ours.report_run_canceled(run)
+    newest = {record.partition_key: record.storage_id for record in _newest(theirs)}
+    checks = {info.partition_key: info for info in theirs.event_log_storage.get_asset_check_partition_info([CHECK])}
+
+    young = prune(ours, keep_days=1)
+    assert (young.rows, young.logs) == (0, 0), "what is young stays"
+    assert len(listed(theirs)) == 400
+    done = prune(ours, keep_days=0)
+    assert (done.logs, done.rows > 900, done.freed > 300_000) == (4, True, True)
+    for instance in (ours, theirs):
+        assert {record.partition_key: record.storage_id for record in _newest(instance)} == newest
+        storage = instance.event_log_storage
+        assert {info.partition_key: info for info in storage.get_asset_check_partition_info([CHECK])} == checks
+        assert len(listed(instance)) == len(days)
+    (failed,) = [info for info in checks.values() if info.latest_execution_status.value == "FAILED"]
+    assert failed.partition_key == "d7"
+    run = a_run(ours)
+    tell(ours, run, "after")
+    assert told(theirs, run.run_id) == ["after"]
+
+
+def _newest(instance: dg.DagsterInstance) -> Sequence[dg.EventLogRecord]:
+    found = instance.fetch_materializations(KEY, limit=1000, ascending=True).records
+    return list({record.partition_key: record for record in found}.values())
