@@ -36,7 +36,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from watchdog.events import FileSystemEvent
 from watchdog.observers import Observer
 
-from netflix_dagster.defs.event_rows import evaluation_texts, passed_together, planned_texts, spoken_for
+from netflix_dagster.defs.event_rows import evaluation_texts, planned_texts, spoken_for
 
 Row = dict[str, Any]
 _EVENTS = SqlEventLogStorageTable.insert()
@@ -309,27 +309,6 @@ class _Watch(SqliteEventLogStorageWatchdog):
 
     def on_modified(self, event: FileSystemEvent) -> None:
         self._process_log()
-
-
-@contextmanager
-def at_once(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Write many events of a run together where the instance's event log can."""
-    storage = instance.event_log_storage
-    if isinstance(storage, OpenSqliteEventLogStorage):
-        with storage.at_once(run_id):
-            yield
-    else:
-        yield
-
-
-def together(instance: dg.DagsterInstance, found: Sequence[dg.AssetCheckEvaluation]) -> list[dg.AssetCheckEvaluation]:
-    """The evaluations of a table, those that passed as one event where the instance's event log can index it."""
-    return passed_together(found) if keeps_together(instance) else list(found)
-
-
-def keeps_together(instance: dg.DagsterInstance) -> bool:
-    """Whether one event may speak of many deliveries."""
-    return isinstance(instance.event_log_storage, OpenSqliteEventLogStorage)
 
 
 def _rows(event: EventLogEntry, row: Row) -> list[Row]:

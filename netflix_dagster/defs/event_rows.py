@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, runtime_checkable
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -26,6 +27,32 @@ DELIVERIES = "deliveries"
 """The metadata of a check evaluation that names the deliveries for which it speaks."""
 _ANY, _ANY_ID = "<a delivery>", 2**53 - 1
 """What stands for a delivery, and for the id of its materialisation, in the text of an event before it is known."""
+
+
+@runtime_checkable
+class Together(Protocol):
+    """An event log that writes many events in one transaction, and takes one event for many deliveries.
+
+    It is asked for what it can, not for its class: the code location loads without SQLAlchemy.
+    """
+
+    def at_once(self, run_id: str) -> AbstractContextManager[None]: ...
+
+
+def keeps_together(instance: dg.DagsterInstance) -> bool:
+    """Whether one event may speak of many deliveries."""
+    return isinstance(instance.event_log_storage, Together)
+
+
+def at_once(instance: dg.DagsterInstance, run_id: str) -> AbstractContextManager[None]:
+    """Write many events of a run together where the instance's event log can."""
+    storage = instance.event_log_storage
+    return storage.at_once(run_id) if isinstance(storage, Together) else nullcontext()
+
+
+def together(instance: dg.DagsterInstance, found: Sequence[dg.AssetCheckEvaluation]) -> list[dg.AssetCheckEvaluation]:
+    """The evaluations of a table, those that passed as one event where the instance's event log can index it."""
+    return passed_together(found) if keeps_together(instance) else list(found)
 
 
 def passed_together(found: Sequence[dg.AssetCheckEvaluation]) -> list[dg.AssetCheckEvaluation]:

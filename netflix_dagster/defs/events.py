@@ -15,7 +15,7 @@ from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.report import Outcome, Report
 from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key, check_specs, evaluations, materializations
-from netflix_dagster.defs.event_log import at_once, keeps_together, together
+from netflix_dagster.defs.event_rows import at_once, keeps_together, together
 from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store

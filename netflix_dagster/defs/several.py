@@ -90,7 +90,9 @@ def materialize(
     )
     for event, batch in _in_one_batch(list(made)):
         assert isinstance(event, dg.AssetMaterialization)
-        DagsterEvent.asset_materialization(step, event, batch)
+        context.op_execution_context._events.append(
+            DagsterEvent.asset_materialization(step, event, batch)
+        )  # as log_event
 
 
 def _in_one_batch(events: Sequence[Any]) -> Iterator[tuple[Any, DagsterEventBatchMetadata]]:

@@ -18,8 +18,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.test_utils import create_run_for_test
 
 from netflix_dagster.cli.home import CONFIG, PACKAGED
-from netflix_dagster.defs.event_log import MOST_OPEN, OpenSqliteEventLogStorage, at_once
-from netflix_dagster.defs.event_rows import passed_together, spoken_for
+from netflix_dagster.defs.event_log import MOST_OPEN, OpenSqliteEventLogStorage
+from netflix_dagster.defs.event_rows import at_once, passed_together, spoken_for
 from netflix_dagster.defs.history import prune
 
 KEY = dg.AssetKey(["silver", "titles"])
@@ -390,7 +390,7 @@ def test_retention_keeps_the_state_of_every_partition_and_gives_the_space_back(o
     assert (young.rows, young.logs) == (0, 0), "what is young stays"
     assert len(listed(theirs)) == 400
     done = prune(ours, keep_days=0)
-    assert (done.logs, done.rows > 900, done.freed > 300_000) == (4, True, True)
+    assert (done.logs, done.rows >= 900, done.freed > 300_000) == (4, True, True)
     for instance in (ours, theirs):
         assert {record.partition_key: record.storage_id for record in _newest(instance)} == newest
         storage = instance.event_log_storage

@@ -64,7 +64,7 @@ def test_many_new_deliveries_share_one_run(watch: Watch) -> None:
     assert watch.house.instance.get_dynamic_partitions(PARTITIONS) == DAYS
 
 
-def test_older_deliveries_that_come_late_are_a_range_of_their_own(watch: Watch) -> None:
+def test_older_deliveries_that_come_late_share_a_run_that_marks_no_other(watch: Watch) -> None:
     watch.land("netflix_catalogue", DAYS[3], RELEASE)
     watch.requests()
     watch.note_built()
