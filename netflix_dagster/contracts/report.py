@@ -57,6 +57,11 @@ class Outcome:
     checks: list[Check] = field(default_factory=list)
 
     @property
+    def stays(self) -> bool:
+        """Whether the delivery is in the table as it was before, since a gate holds what is new."""
+        return bool(self.held_back or self.behind)
+
+    @property
     def rule(self) -> str | None:
         """The rule by which this table holds the delivery."""
         if not self.held_back:

@@ -35,8 +35,7 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
     with at_once(instance, context.run_id):  # the lock of the database is held for as long as the events need
         metadata = _of_deliveries(context, table, report) | _metadata(report, lake)
         if several.named(context):
-            stand = [day for day in report.deliveries if not _stays(report.outcome(day))]
-            several.materialize(context, table, stand, metadata)
+            several.materialize(context, table, lake.standing(report), metadata)
             metadata = {}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
         days = report.deliveries if table.judged_by_delivery else (None,)
@@ -61,11 +60,6 @@ def _of_deliveries(context: dg.AssetExecutionContext, table: Table, report: Repo
         context.add_asset_metadata(preview, asset_key=key, partition_key=max(keys))
         return {}
     return preview
-
-
-def _stays(outcome: Outcome) -> bool:
-    """Whether a delivery is in the table as it was before, since a gate holds what is new."""
-    return bool(outcome.held_back or outcome.behind)
 
 
 def _failed(outcome: Outcome) -> bool:
@@ -105,7 +99,7 @@ def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
         "quarantined": outcome.quarantined,
         "copies_removed": outcome.copies,
     }
-    if _stays(outcome):
+    if outcome.stays:
         metadata["held_back"] = outcome.held_back or f"{outcome.behind} holds it"
     elif not outcome.delivered:
         metadata["delivered"] = False
