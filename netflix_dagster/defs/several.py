@@ -77,6 +77,8 @@ def materialize(
     context: dg.AssetExecutionContext, table: Table, days: Sequence[str], metadata: Mapping[str, Any]
 ) -> None:
     """Log that a table was built for some deliveries, with the versions of data and code that Dagster would log."""
+    if table.feed and not days:
+        return
     step = context.get_step_execution_context()
     output = dg.Output(None, metadata=metadata)
     made = _get_output_asset_events(
