@@ -128,7 +128,7 @@ for n in range({SEEN}):
 lake = Lake(landing=str(landing), lake=str(Path(FOLDER) / "lake"))
 listing = list_landing(landing, sources)
 life.record(lake.settings.lake, as_built(listing.deliveries))
-feed, known = sources.feeds["catalogue"], {{delivery.date for delivery in listing.deliveries}}
+feed, known = sources.feeds["catalogue"], [*{{delivery.date: None for delivery in listing.deliveries}}]
 def asked(cursor):
     started = time.perf_counter()
     said = tick(feed, sources, lake, cursor, known, Runs(dg.DagsterInstance.ephemeral()))
@@ -151,7 +151,7 @@ import dagster as dg
 from dagster._core.events import StepMaterializationData
 from dagster._core.test_utils import create_run_for_test
 from netflix_dagster.cli.home import CONFIG, PACKAGED
-from netflix_dagster.defs.event_log import at_once
+from netflix_dagster.defs.event_rows import at_once
 FOLDER.mkdir(parents=True)
 (FOLDER / "dagster.yaml").write_bytes((CONFIG if CONFIG.exists() else PACKAGED).read_bytes())
 (FOLDER / "theirs.yaml").write_text("telemetry: {{enabled: false}}")

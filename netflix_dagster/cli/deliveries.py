@@ -110,11 +110,18 @@ def print_one(found: Row, console: Console) -> None:
         what = f"{_minute(entry['at'])} {entry['by']} decides to {entry['decision']} {entry['fingerprint'][:SHORT]}"
         item(console, "decision", what + why)
     for build in found["builds"]:
-        ended = f"{build['outcome']}, {plural(len(build['tables']), 'table')} built"
-        item(console, "build", f"{_minute(build['begun'])} run {build['run_id'][:SHORT]}: {ended}")
+        item(console, "build", f"{_minute(build['begun'])} run {build['run_id'][:SHORT]}: {_came_to(build)}")
     if found["due"]:
         item(console, "due", ", ".join(found["due"]))
         item(console, "next", "netflix-dagster run")
+
+
+def _came_to(build: Row) -> str:
+    """What a build came to. One that ended held has left the tables as they were for what it holds."""
+    tables = plural(len(build["tables"]), "table")
+    if build["outcome"] == "held":
+        return f"held; {tables} hold what stands, nothing of what is held"
+    return f"{build['outcome']}, {tables} built" if build["tables"] else str(build["outcome"])
 
 
 def withdraw(settings: Settings, source: str, key: str, because: str) -> Row:

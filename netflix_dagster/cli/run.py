@@ -83,7 +83,7 @@ def at_work(settings: Settings, console: Console) -> Iterator[tuple[DagsterInsta
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Deliveries of one feed that one run builds; ``doubtful`` when the door refuses all of it."""
+    """The deliveries of one feed, which one run builds; ``doubtful`` when the door refuses all of them."""
 
     pieces: tuple[Pending, ...]
     doubtful: bool
@@ -120,30 +120,18 @@ def build_all(
 
 
 def _batches(instance: DagsterInstance, work: Sequence[Pending], settings: Settings) -> Iterator[Batch]:
-    """The runs to make: deliveries that stand side by side among the partitions share one run.
-
-    Deliveries that the door refuses get a run each, so that the partitions of the others show no failure.
-    """
+    """The runs to make: one a feed, for all its deliveries, wherever they stand among the partitions."""
     from netflix_dagster.defs.partitions import feed_partitions
 
-    refused = _refused(work, settings) if len(work) > 1 else set()
-    for feed in dict.fromkeys(piece.feed for piece in work):
-        pieces = [piece for piece in work if piece.feed == feed]
-        bad = [piece for piece in pieces if piece.sources and {(s, piece.date) for s in piece.sources} <= refused]
-        good = [piece for piece in pieces if piece not in bad]
+    feeds = dict.fromkeys(piece.feed for piece in work)
+    refused = _refused(work, settings) if len(feeds) > 1 else set()
+    for feed in feeds:
+        pieces = tuple(piece for piece in work if piece.feed == feed)
         name = feed_partitions(feed).name or ""
         known = set(instance.get_dynamic_partitions(name))
-        instance.add_dynamic_partitions(name, [piece.date for piece in (*good, *bad) if piece.date not in known])
-        place = {key: index for index, key in enumerate(instance.get_dynamic_partitions(name))}
-        batch: tuple[Pending, ...] = ()
-        for piece in sorted(good, key=lambda p: place[p.date]):
-            if batch and place[piece.date] != place[batch[-1].date] + 1:
-                yield Batch(batch, doubtful=False)
-                batch = ()
-            batch = (*batch, piece)
-        if batch:
-            yield Batch(batch, doubtful=False)
-        yield from (Batch((piece,), doubtful=True) for piece in bad)
+        instance.add_dynamic_partitions(name, [piece.date for piece in pieces if piece.date not in known])
+        places = {(source, piece.date) for piece in pieces for source in piece.sources}
+        yield Batch(pieces, doubtful=bool(places) and places <= refused)
 
 
 def _refused(work: Sequence[Pending], settings: Settings) -> set[tuple[str, str]]:
@@ -159,23 +147,25 @@ def _execute(
     instance: DagsterInstance, batch: Batch, tables: list[str], progress: Progress, settings: Settings
 ) -> dict[str, Any]:
     from netflix_dagster.definitions import defs
+    from netflix_dagster.defs import several
     from netflix_dagster.defs.checks import asset_key
     from netflix_dagster.defs.jobs import job_name
-    from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
+    from netflix_dagster.defs.partitions import feed_partitions
 
     started = time.perf_counter()
     feed, pieces = batch.feed, batch.pieces
-    first, last = pieces[0].date, pieces[-1].date
-    days = first if len(pieces) == 1 else f"{len(pieces)} delivery dates, {first} to {last}"
-    tags = {"feed": feed, **started_by(settings.lake)} | (
-        {} if len(pieces) == 1 else {RANGE_START: first, RANGE_END: last}
-    )
-    with progress.run(f"{feed} {days}", tables):
-        result = defs.resolve_job_def(job_name(feed)).execute_in_process(
+    days = [piece.date for piece in pieces]
+    what = days[0] if len(days) == 1 else f"{len(days)} delivery dates, {days[0]} to {days[-1]}"
+    tags = {"feed": feed, **started_by(settings.lake)}
+    if len(days) > 1:
+        tags |= several.tags(days, instance.get_dynamic_partitions(feed_partitions(feed).name or ""))
+    with progress.run(f"{feed} {what}", tables):
+        chosen = frozenset(asset_key(name) for name in tables)
+        job = defs.resolve_job_def(job_name(feed)).get_subset(asset_selection=chosen, asset_check_selection=frozenset())
+        result = job.execute_in_process(
             instance=instance,
-            partition_key=first if len(pieces) == 1 else None,
+            partition_key=days[0] if len(days) == 1 else None,
             tags=tags,
-            asset_selection=[asset_key(name) for name in tables],
             run_config=_QUIET,
             raise_on_error=False,
         )
@@ -184,7 +174,7 @@ def _execute(
     return {
         "run_id": result.run_id,
         "feed": feed,
-        "deliveries": [piece.date for piece in pieces],
+        "deliveries": days,
         "success": result.success and not _idle(progress, result.run_id),
         "errors": [] if result.success else _errors(result),
         "seconds": round(time.perf_counter() - started, 3),

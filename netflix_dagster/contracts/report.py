@@ -57,6 +57,11 @@ class Outcome:
     checks: list[Check] = field(default_factory=list)
 
     @property
+    def stays(self) -> bool:
+        """Whether the delivery is in the table as it was before, since a gate holds what is new."""
+        return bool(self.held_back or self.behind)
+
+    @property
     def rule(self) -> str | None:
         """The rule by which this table holds the delivery."""
         if not self.held_back:
@@ -81,7 +86,7 @@ class Report:
     built_by: dict[str, Any] = field(default_factory=dict)
     """Metadata of the machine that built it, when that was not this one."""
 
-    def outcome(self, delivery: str) -> Outcome:
+    def outcome(self, delivery: str | None) -> Outcome:
         """The outcome of a delivery, or of the whole table."""
         return self.outcomes.get(delivery) or self.outcomes.get(None) or Outcome(delivered=False)
 

@@ -13,6 +13,7 @@ import dagster as dg
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order
+from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key, check_specs
 from netflix_dagster.defs.events import events_of, held_back
 from netflix_dagster.defs.external import landed_by
@@ -29,6 +30,12 @@ FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_dep
 A delivery that was refused or blocked is a missing partition with a failed check until it is mended. What it would
 have changed stays as it was, so nothing else has to wait for it.
 """
+
+
+_NOT_ALONE = (
+    "The checks of a table are evaluated when a delivery of it is built. Nothing was done. Materialize the partition of"
+    " the delivery instead: building it again is safe."
+)
 
 
 def table_assets(compute: str = "local") -> list[dg.AssetsDefinition]:
@@ -50,11 +57,15 @@ def _assets(name: str, tables: Sequence[Table]) -> dg.AssetsDefinition:
         specs=[_spec(table) for table in tables],
         check_specs=[check for table in tables for check in check_specs(table)],
         backfill_policy=dg.BackfillPolicy.single_run(),
-        can_subset=len(tables) > 1,
+        can_subset=True,  # the jobs of the feeds leave the checks out: they are logged, see ``events``
     )
     def build_tables(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
         selected = [table for table in tables if asset_key(table.name) in context.selected_asset_keys]
-        deliveries = context.partition_keys if any(table.feed for table in selected) else []
+        if not selected:
+            raise dg.Failure(_NOT_ALONE, allow_retries=False)
+        deliveries = several.deliveries(context) if any(table.feed for table in selected) else []
+        for table in selected if several.named(context) else ():
+            several.plan(context, table)
         blocked = []
         for report in lake.reports(context, [table.name for table in selected], deliveries):
             yield from events_of(context, report, lake)

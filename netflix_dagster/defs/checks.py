@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -14,10 +13,13 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from netflix_dagster.build import conservation
 from netflix_dagster.build.door import CHECKS
 from netflix_dagster.contracts.contract import Table
-from netflix_dagster.contracts.expectations import MOST_SAMPLES, all_rules
+from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster.contracts.report import Check, Report
 from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.partitions import feed_partitions
+
+Targets = dict[str | None, AssetCheckEvaluationTargetMaterializationData]
+"""The materialisation that the checks of each delivery judge, or under None those of a whole table."""
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
@@ -39,35 +41,17 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def check_results(table: Table, report: Report) -> list[dg.AssetCheckResult]:
-    """The outcome of every check over all deliveries that the report was asked for together."""
-    results = []
-    for name, on_fail, _ in _rules(table):
-        broken = {day: check for day, check in _of_rule(report, name) if not check.passed}
-        rows = sum(check.rows for _, check in _of_rule(report, name))
-        results.append(
-            dg.AssetCheckResult(
-                asset_key=asset_key(table.name),
-                check_name=name,
-                passed=not broken,
-                severity=_severity(on_fail),
-                description="; ".join(_said(day, check) for day, check in broken.items()) or f"{rows} rows keep it",
-                metadata=_metadata(_together([check for _, check in _of_rule(report, name)])),
-            )
-        )
-    return results
-
-
 def evaluations(
-    table: Table, report: Report, instance: dg.DagsterInstance | None = None, days: Iterable[str] | None = None
+    table: Table, report: Report, targets: Targets | None = None, days: Iterable[str | None] | None = None
 ) -> list[dg.AssetCheckEvaluation]:
-    """The outcome of every check on each delivery, for a run that builds several; a source that delivered nothing
-    on a date has nothing to judge.
+    """The outcome of every check on each delivery, or on a table as a whole; a source that delivered nothing on a date
+    has nothing to judge.
 
-    Given the instance, each names the materialisation that it judges; without one the UI counts it as missing.
+    Given the materialisations that are judged, each names its own; without, the UI counts it as missing.
     """
-    judged = [day for day in (report.deliveries if days is None else days) if report.outcome(day).delivered]
-    targets = _targets(instance, table, judged) if instance else {}
+    whole: list[str | None] = [None]
+    asked = (report.deliveries if table.judged_by_delivery else whole) if days is None else days
+    targets = targets or {}
     return [
         dg.AssetCheckEvaluation(
             asset_key=asset_key(table.name),
@@ -80,25 +64,35 @@ def evaluations(
             partition=day,
             target_materialization_data=targets.get(day),
         )
-        for day in judged
+        for day in asked
+        if report.outcome(day).delivered
         for check in report.outcome(day).checks
     ]
 
 
-def _targets(
-    instance: dg.DagsterInstance, table: Table, days: Sequence[str]
-) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
-    """The newest materialisation of each delivery."""
-    wanted = dg.AssetRecordsFilter(asset_key=asset_key(table.name), asset_partitions=list(days))
-    found: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
-    for record in instance.fetch_materializations(wanted, limit=_MOST_RECORDS).records if days else ():
-        found.setdefault(
-            str(record.partition_key),
-            AssetCheckEvaluationTargetMaterializationData(
-                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-            ),
-        )
+def materializations(instance: dg.DagsterInstance, table: Table, days: Sequence[str | None]) -> Targets:
+    """The newest materialisation of each delivery, also of those that another run has built; of None the very newest
+    of the table."""
+    key, found = asset_key(table.name), Targets()
+    if None in days:
+        for record in instance.fetch_materializations(key, limit=1).records:
+            found[None] = _target(record)
+    wanted, cursor = {day for day in days if day is not None}, None
+    while not wanted <= found.keys():
+        of_these = dg.AssetRecordsFilter(asset_key=key, asset_partitions=sorted(wanted - found.keys()))
+        page = instance.fetch_materializations(of_these, limit=min(len(wanted), _PAGE), cursor=cursor)
+        for record in page.records:
+            found.setdefault(record.partition_key, _target(record))
+        if not page.has_more:
+            break
+        cursor = page.cursor
     return found
+
+
+def _target(record: dg.EventLogRecord) -> AssetCheckEvaluationTargetMaterializationData:
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+    )
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -106,7 +100,8 @@ def asset_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(table.split("."))
 
 
-_MOST_RECORDS = 1000
+_PAGE = 500
+"""Materialisations that are asked for at a time."""
 _MEANS = {"warn": "warns", "drop": "broken rows go to the quarantine", "fail": "blocks the delivery"}
 
 
@@ -124,19 +119,8 @@ def _rules(table: Table) -> list[tuple[str, str, str]]:
     return [*about_rows, *about_deliveries, *counted]
 
 
-def _together(checks: Sequence[Check]) -> Check | None:
-    """One rule's outcomes on several deliveries as one."""
-    if len(checks) < 2:
-        return next(iter(checks), None)
-    samples = [sample for check in checks for sample in check.samples][:MOST_SAMPLES]
-    rows, broken = sum(check.rows for check in checks), sum(check.broken for check in checks)
-    return replace(checks[0], rows=rows, broken=broken, samples=samples, measured=None)
-
-
-def _metadata(check: Check | None) -> dict[str, Any]:
+def _metadata(check: Check) -> dict[str, Any]:
     """Counts, share and some of the rows, for the UI."""
-    if check is None:
-        return {"rows": 0, "broken": 0}
     metadata: dict[str, Any] = {"rows": check.rows, "broken": check.broken, "share": check.share, **check.details}
     if check.samples:
         metadata["samples"] = dg.MetadataValue.md(as_markdown(check.samples))
@@ -144,13 +128,3 @@ def _metadata(check: Check | None) -> dict[str, Any]:
         number_or_text = isinstance(check.measured, int | float | str)
         metadata["measured"] = check.measured if number_or_text else dg.MetadataValue.json(check.measured)
     return metadata
-
-
-def _of_rule(report: Report, name: str) -> list[tuple[str | None, Check]]:
-    asked = {None, *report.deliveries}
-    outcomes = [(day, outcome) for day, outcome in report.outcomes.items() if day in asked]
-    return [(day, check) for day, outcome in outcomes for check in outcome.checks if check.name == name]
-
-
-def _said(day: str | None, check: Check) -> str:
-    return f"{day}: {check.message}" if day else check.message

@@ -1,11 +1,11 @@
-"""What building a table came to, as Dagster tells it: materialisations, metadata, check results, failures.
+"""What building a table came to, as events of Dagster: materialisations, metadata, check evaluations, failures.
 
-One report is told in one way, wherever the table was built.
+The same report makes the same events, wherever the table was built. Checks are logged, not handed over as outputs of
+the step: the gates have decided already what is written, and an output is an event of its own.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,53 +13,78 @@ import dagster as dg
 
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.report import Outcome, Report
-from netflix_dagster.defs.checks import asset_key, check_results, check_specs, evaluations
-from netflix_dagster.defs.event_log import at_once
+from netflix_dagster.defs import several
+from netflix_dagster.defs.checks import asset_key, check_specs, evaluations, materializations
+from netflix_dagster.defs.event_rows import at_once, keeps_together, together
 from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
 from netflix_dagster.storage import is_local
 
-logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
-"""Else it warns of every blocking check whose outcome is logged, not yielded, as of those that must not stop a run."""
-
 
 def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> Iterator[Any]:
     """The events of one table. When all that was asked for is refused or held there are checks and no materialisation,
     so that the partition stays as it was."""
-    table, key, deliveries = TABLES[report.table], asset_key(report.table), report.deliveries
-    if report.idle:
+    table, instance = TABLES[report.table], context.instance
+    key = asset_key(table.name)
+    if report.idle or (report.blocked and not table.judged_by_delivery):
         _log(context, evaluations(table, report))
-        if key in context.selected_asset_keys:
-            yield from _check_outputs(table)
+        yield from _check_outputs(context, table)
         return
-    failed = any(check.blocking and not check.passed for o in report.outcomes.values() for check in o.checks)
-    one_by_one = table.judged_by_delivery and (failed or not context.has_partition_key)
-    if report.blocked and not table.judged_by_delivery:
-        yield from check_results(table, report)
-        return
-    for day in deliveries if table.per_delivery else ():
-        shared = {
-            "seconds_of_delivery": round(report.seconds / len(deliveries), 3)
-        }  # one build may be of many deliveries
-        context.add_asset_metadata(_delivery_metadata(report.outcome(day)) | shared, asset_key=key, partition_key=day)
     for day, reason in report.held_back.items():
         context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
-    yield dg.MaterializeResult(
-        asset_key=key,
-        metadata=_metadata(report, lake),
-        check_results=[] if one_by_one else check_results(table, report),
-    )
-    if one_by_one:  # a failed check that is logged, not yielded, does not stop what lies downstream
-        _log(context, evaluations(table, report, context.instance))
-        yield from _check_outputs(table)
-    others = [str(day) for day in report.outcomes if day is not None and day not in deliveries]
-    _log(context, evaluations(table, report, context.instance, others))  # a delivery may hold a later one
+    with at_once(instance, context.run_id):  # the lock of the database is held for as long as the events need
+        metadata = _of_deliveries(context, table, report, lake) | _metadata(report, lake)
+        if several.named(context):
+            several.materialize(context, table, lake.standing(report), metadata)
+            metadata = {}
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+        days = report.deliveries if table.judged_by_delivery else (None,)
+        alone = [day for day in days if not keeps_together(instance) or len(days) == 1 or _failed(report.outcome(day))]
+        judged = evaluations(table, report, materializations(instance, table, alone))
+        _log(context, together(instance, judged))
+        others = [day for day in report.outcomes if day is not None and day not in report.deliveries]
+        _log(context, evaluations(table, report, materializations(instance, table, others), others))
+        yield from _check_outputs(context, table)
 
 
-def _check_outputs(table: Table) -> Iterator[dg.Output[None]]:
-    """What a step must hand over for checks whose outcome is in the log already."""
-    return (dg.Output(None, spec.get_python_identifier()) for spec in check_specs(table))
+def _of_deliveries(context: dg.AssetExecutionContext, table: Table, report: Report, lake: Lake) -> dict[str, Any]:
+    """Log what belongs to a delivery with that delivery, and return what belongs to all.
+
+    Of several deliveries only the newest shows rows and a chart: Dagster keeps a copy of what it is given for each.
+    """
+    key, keys = asset_key(table.name), report.deliveries
+    shared = {"seconds_of_delivery": round(report.seconds / max(len(keys), 1), 3)}  # one build may be of several
+    for day in keys if table.per_delivery else ():
+        context.add_asset_metadata(_delivery_metadata(report.outcome(day)) | shared, asset_key=key, partition_key=day)
+    shown = _pictures(table, report, lake)
+    if shown and len(keys) > 1:
+        context.add_asset_metadata(shown, asset_key=key, partition_key=max(keys))
+        return {}
+    return shown
+
+
+def _pictures(table: Table, report: Report, lake: Lake) -> dict[str, Any]:
+    """Some rows of the table; of a gold table of this machine a small chart as well."""
+    shown: dict[str, Any] = {}
+    if report.preview:
+        shown["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
+    if table.layer == "gold" and is_local(lake.settings.lake):
+        from netflix_dagster.serving.pictures import picture
+
+        if drawn := picture(lake.settings.lake, report.table):
+            shown["chart"] = dg.MetadataValue.md(drawn)
+    return shown
+
+
+def _failed(outcome: Outcome) -> bool:
+    return not all(check.passed for check in outcome.checks)
+
+
+def _check_outputs(context: dg.AssetExecutionContext, table: Table) -> Iterator[dg.Output[None]]:
+    """What the step must hand over for checks that the run was told to execute, such as by a click in the UI."""
+    asked = context.selected_asset_check_keys
+    return (dg.Output(None, spec.get_python_identifier()) for spec in check_specs(table) if spec.key in asked)
 
 
 def _log(context: dg.AssetExecutionContext, found: Sequence[dg.AssetCheckEvaluation]) -> None:
@@ -89,7 +114,7 @@ def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
         "quarantined": outcome.quarantined,
         "copies_removed": outcome.copies,
     }
-    if outcome.held_back or outcome.behind:
+    if outcome.stays:
         metadata["held_back"] = outcome.held_back or f"{outcome.behind} holds it"
     elif not outcome.delivered:
         metadata["delivered"] = False
@@ -97,21 +122,13 @@ def _delivery_metadata(outcome: Outcome) -> dict[str, Any]:
 
 
 def _metadata(report: Report, lake: Lake) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+    return {
         "dagster/row_count": report.total_rows,
         "dagster/uri": store.location(lake.settings.lake, report.table),
         "delta_version": report.version if report.version is not None else -1,
         "seconds": round(report.seconds, 3),
         **{name: _link(said) for name, said in report.built_by.items()},
     }
-    if report.preview:
-        metadata["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
-    if TABLES[report.table].layer == "gold" and is_local(lake.settings.lake):
-        from netflix_dagster.serving.pictures import picture
-
-        if drawn := picture(lake.settings.lake, report.table):
-            metadata["chart"] = dg.MetadataValue.md(drawn)
-    return metadata
 
 
 def _link(said: Any) -> Any:

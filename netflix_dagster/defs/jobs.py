@@ -1,6 +1,7 @@
 """The jobs: one per feed that builds a delivery from landing to gold, and the upkeep of the lake."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster._core.storage.tags import RETRY_STRATEGY_TAG
@@ -10,6 +11,8 @@ from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.landing.sources import Feed
+
+T = TypeVar("T")
 
 
 def job_name(feed: str) -> str:
@@ -21,7 +24,7 @@ def feed_job(feed: Feed) -> Any:
     """Build deliveries of a feed, landing to gold, in one run and one process."""
     return dg.define_asset_job(
         job_name(feed.name),
-        selection=dg.AssetSelection.assets(*(asset_key(name) for name in feed_tables(feed.name))),
+        selection=dg.AssetSelection.assets(*map(asset_key, feed_tables(feed.name))).without_checks(),
         description=f"{feed.description}: one delivery (or several) from landing to gold.",
         executor_def=dg.in_process_executor,
         tags={"feed": feed.name, RETRY_STRATEGY_TAG: "ALL_STEPS"},  # the gates judge a delivery as one
@@ -42,49 +45,72 @@ def maintain_lake(context: dg.OpExecutionContext, config: Upkeep, lake: Lake) ->
         context.log.info(f"{table}: {done}")
 
 
-@dg.job(description="OPTIMIZE, VACUUM and retention for every table.", executor_def=dg.in_process_executor)
+class History(dg.Config):
+    """How far Dagster's history reaches back."""
+
+    keep_days: int = Field(default=90, ge=0, description="Days; the newest state of every partition always stays")
+
+
+@dg.op(description="Remove superseded events and the logs of old runs, and give their space back.")
+def prune_history(context: dg.OpExecutionContext, config: History) -> None:
+    from netflix_dagster.defs.history import prune
+
+    context.log.info(str(prune(context.instance, config.keep_days)))
+
+
+@dg.job(
+    description="OPTIMIZE, VACUUM and retention for every table, and for Dagster's history.",
+    executor_def=dg.in_process_executor,
+)
 def lake_maintenance() -> None:
     maintain_lake()
+    prune_history()
 
 
 class Decision(dg.Config):
-    """A delivery that a person takes in although a rule holds it back."""
+    """What a person decides about a delivery."""
 
-    feed: str = Field(description="The feed, such as catalogue")
     delivery_date: str = Field(description="The delivery date, as YYYY-MM-DD")
-    because: str = Field(description="Why the delivery is right; kept in quality.deliveries")
+    because: str = Field(description="Why; kept with the decision in quality.deliveries")
     by: str = Field(default="", description="Who decides; the user of the process if empty")
 
 
-@dg.op(description="Write the decision down and have the delivery taken up again.")
-def decide(context: dg.OpExecutionContext, config: Decision, lake: Lake) -> None:
-    from netflix_dagster.deliveries.decisions import DecisionError, accept
+class Acceptance(Decision):
+    """A delivery that a person takes in although a rule holds it."""
 
-    try:
-        overruled = accept(lake.settings.lake, config.feed, config.delivery_date, config.because, config.by)
-    except DecisionError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    context.log.info(f"{config.feed} of {config.delivery_date} is accepted; it was held back: {overruled}")
+    feed: str = Field(description="The feed, such as catalogue")
 
 
-class Withdrawal(dg.Config):
+class Withdrawal(Decision):
     """A delivery that a person takes away."""
 
     source: str = Field(description="The source, such as netflix_catalogue")
-    delivery_date: str = Field(description="The delivery date, as YYYY-MM-DD")
-    because: str = Field(description="Why it is taken away; kept in quality.deliveries")
-    by: str = Field(default="", description="Who decides; the user of the process if empty")
 
 
-@dg.op(description="Write the decision down and have the delivery's rows removed.")
+@dg.op(description="Record the decision and have the delivery taken up again.")
+def decide(context: dg.OpExecutionContext, config: Acceptance, lake: Lake) -> None:
+    from netflix_dagster.deliveries.decisions import accept
+
+    overruled = _decided(accept, lake, config.feed, config)
+    context.log.info(f"{config.feed} of {config.delivery_date} is accepted; it was held: {overruled}")
+
+
+@dg.op(description="Record the decision and have the delivery's rows removed.")
 def take_away(context: dg.OpExecutionContext, config: Withdrawal, lake: Lake) -> None:
-    from netflix_dagster.deliveries.decisions import DecisionError, withdraw
+    from netflix_dagster.deliveries.decisions import withdraw
+
+    _decided(withdraw, lake, config.source, config)
+    context.log.info(f"{config.source} of {config.delivery_date} is withdrawn; the next build removes its rows")
+
+
+def _decided(record: Callable[..., T], lake: Lake, what: str, config: Decision) -> T:
+    """Record a decision. One that cannot be made is a failure that says why, and is not tried again."""
+    from netflix_dagster.deliveries.decisions import DecisionError
 
     try:
-        withdraw(lake.settings.lake, config.source, config.delivery_date, config.because, config.by)
+        return record(lake.settings.lake, what, config.delivery_date, config.because, config.by)
     except DecisionError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    context.log.info(f"{config.source} of {config.delivery_date} is withdrawn; the next build removes its rows")
 
 
 @dg.job(
@@ -95,8 +121,8 @@ def withdraw_delivery() -> None:
     take_away()
 
 
-@dg.op(description="Tell what has become of every delivery: a line each in the log of the run.")
-def tell_deliveries(context: dg.OpExecutionContext, lake: Lake) -> None:
+@dg.op(description="Log what has become of every delivery: a line each in the log of the run.")
+def log_deliveries(context: dg.OpExecutionContext, lake: Lake) -> None:
     from netflix_dagster.deliveries.life import Life
 
     for delivery in sorted(Life.read(lake.settings.lake).deliveries.values(), key=lambda d: (d.key, d.source)):
@@ -107,7 +133,7 @@ def tell_deliveries(context: dg.OpExecutionContext, lake: Lake) -> None:
 
 @dg.job(description="The deliveries and their states, in the log of the run.", executor_def=dg.in_process_executor)
 def list_deliveries() -> None:
-    tell_deliveries()
+    log_deliveries()
 
 
 class Replayed(dg.Config):

@@ -80,14 +80,14 @@ def landing_events_sensor(feeds: Iterable[str], jobs: Sequence[Any]) -> dg.Senso
     def read_events(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult:
         settings = lake.settings
         partitions = {feed: feed_partitions(feed).name or "" for feed in feeds}
-        known = {feed: set(context.instance.get_dynamic_partitions(name)) for feed, name in partitions.items()}
+        known = {feed: context.instance.get_dynamic_partitions(name) for feed, name in partitions.items()}
         return tick(lake.sources, settings, Cursor.load(context.cursor), known, Runs(context.instance))
 
     return read_events
 
 
 def tick(
-    sources: Sources, settings: Settings, cursor: Cursor, known: Mapping[str, set[str]], runs: Runs
+    sources: Sources, settings: Settings, cursor: Cursor, known: Mapping[str, Sequence[str]], runs: Runs
 ) -> dg.SensorResult:
     """Take what the queue holds. ``known`` are the partitions of each feed that exist already."""
     if not storage.has_events(settings.landing) or not settings.landing_events:
@@ -146,14 +146,17 @@ def _with_siblings(places: Iterable[Place], sources: Sources) -> set[Place]:
     return {(source.name, day) for feed, day in feeds for source in sources.of_feed(feed)}
 
 
-def _result(work: Sequence[Pending], cursor: Cursor, known: Mapping[str, set[str]], nothing: str) -> dg.SensorResult:
+def _result(
+    work: Sequence[Pending], cursor: Cursor, known: Mapping[str, Sequence[str]], nothing: str
+) -> dg.SensorResult:
     if not work:
         return dg.SensorResult(skip_reason=nothing, cursor=cursor.dump())
     requests, partitions = [], []
     for feed in sorted({piece.feed for piece in work}):
         mine = [piece for piece in work if piece.feed == feed]
         requests += run_requests(mine, known[feed], cursor.requested.tries)
-        if new := [piece.date for piece in mine if piece.date not in known[feed]]:
+        there = set(known[feed])
+        if new := [piece.date for piece in mine if piece.date not in there]:
             partitions.append(feed_partitions(feed).build_add_request(new))
     after = replace(cursor, requested=cursor.requested.with_requests(requests))
     return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=partitions, cursor=after.dump())

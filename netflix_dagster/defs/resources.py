@@ -29,6 +29,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     lake: str = Field(description="Folder of <layer>/<table>")
     engine: str = Field("sail", description="What runs the PySpark steps")
     _session: Session | None = PrivateAttr(None)
+    _taken: set[str] = PrivateAttr(default_factory=set)
+    _left: set[str] = PrivateAttr(default_factory=set)
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Lake:
@@ -68,6 +70,17 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 behind = any(read in session.tables for read in TABLES[name].reads)
                 if behind and name not in session.built and TABLES[name].judged_by_delivery:
                     yield session.build(name)
+
+    def standing(self, report: Report) -> list[str]:
+        """The deliveries of a run that a table is built for: not those of which every file is refused or held.
+
+        A table behind bronze does not see that a delivery was refused: it is as one that has not landed.
+        """
+        kept = {day for day in report.deliveries if not report.outcome(day).stays}
+        if TABLES[report.table].layer == "bronze":
+            self._taken |= {day for day in kept if report.outcome(day).delivered}
+            self._left |= set(report.deliveries) - kept
+        return sorted(kept - (self._left - self._taken))
 
     def session(self) -> Session:
         """The build that is under way."""

@@ -11,13 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG, RUN_KEY_TAG
 
 from netflix_dagster import storage
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import job_name
 from netflix_dagster.defs.partitions import feed_partitions
@@ -37,9 +37,8 @@ MOST_PER_TICK = 500
 """Delivery dates that one tick requests at the most; the next tick goes on."""
 
 ONE_BY_ONE = 3
-"""Up to so many new delivery dates get a run each; more share one run, which costs hardly more than one of them."""
+"""Up to so many delivery dates get a run each; more share one run, which costs hardly more than one of them."""
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 LOST = "This run lost its process: nobody writes to the lake for it. The landing sensor asks for its work again."
 IsOver = Callable[[str], bool]
 """Whether every run that was requested under a key has ended."""
@@ -119,7 +118,7 @@ def landing_sensor(feed: Feed) -> dg.SensorDefinition:
         description=f"New and changed deliveries of {feed.name} in the landing folder, from arrival to gold.",
     )
     def look_at_landing(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult | dg.SkipReason:
-        known = set(context.instance.get_dynamic_partitions(feed_partitions(feed.name).name or ""))
+        known = context.instance.get_dynamic_partitions(feed_partitions(feed.name).name or "")
         return tick(feed, lake.sources, lake, Cursor.load(context.cursor), known, Runs(context.instance))
 
     return look_at_landing
@@ -158,7 +157,7 @@ class Runs:
 
 
 def tick(
-    feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: set[str], runs: Runs
+    feed: Feed, sources: Sources, lake: Lake, cursor: Cursor, known: Sequence[str], runs: Runs
 ) -> dg.SensorResult | dg.SkipReason:
     """One look at the landing folder. ``known`` are the partitions that exist already."""
     settings = lake.settings
@@ -195,7 +194,8 @@ def tick(
     if not chosen:
         why = left or ("every delivery is on its way" if work else "every delivery is taken up")
         return dg.SensorResult(skip_reason=why, cursor=after.dump())
-    new = [piece.date for piece in chosen if piece.date not in known]
+    there = set(known)
+    new = [piece.date for piece in chosen if piece.date not in there]
     partitions = feed_partitions(feed.name)
     return dg.SensorResult(
         run_requests=requests,
@@ -219,14 +219,17 @@ def left_to_people(work: Sequence[Pending], requested: Requested) -> str:
 
 
 def run_requests(
-    work: Sequence[Pending], known: set[str], tries: Mapping[str, int] | None = None
+    work: Sequence[Pending], known: Sequence[str], tries: Mapping[str, int] | None = None
 ) -> list[dg.RunRequest]:
-    """The runs for some work: many new delivery dates share one run, which builds the whole range."""
+    """The runs for some work: a few delivery dates get a run each, more share one run, which builds gold once.
+
+    ``known`` are the partitions that exist, in Dagster's order; new ones come after them in the order of the work.
+    """
     tries = tries or {}
-    new = [piece for piece in work if piece.date not in known]
-    if len(new) <= ONE_BY_ONE:
+    if len(work) <= ONE_BY_ONE:
         return [_single(piece, tries) for piece in work]
-    return [_range(new, tries), *(_single(piece, tries) for piece in work if piece.date in known)]
+    there = set(known)
+    return [_together(work, [*known, *(piece.date for piece in work if piece.date not in there)], tries)]
 
 
 def _single(piece: Pending, tries: Mapping[str, int]) -> dg.RunRequest:
@@ -236,6 +239,7 @@ def _single(piece: Pending, tries: Mapping[str, int]) -> dg.RunRequest:
         job_name=job_name(piece.feed),
         partition_key=piece.date,
         asset_selection=[asset_key(name) for name in piece.tables],
+        asset_check_keys=[],
         tags={
             "feed": piece.feed,
             "delivery": piece.date,
@@ -245,20 +249,21 @@ def _single(piece: Pending, tries: Mapping[str, int]) -> dg.RunRequest:
     )
 
 
-def _range(work: Sequence[Pending], tries: Mapping[str, int]) -> dg.RunRequest:
-    feed, first, last = work[0].feed, work[0].date, work[-1].date
+def _together(work: Sequence[Pending], partitions: Sequence[str], tries: Mapping[str, int]) -> dg.RunRequest:
+    days = [piece.date for piece in work]
+    feed, first, last = work[0].feed, min(days), max(days)
     tables = {name for piece in work for name in piece.tables}
     again = max((tries.get(piece.identity, 0) for piece in work), default=0)
-    tags: dict[str, Any] = {"feed": feed, "deliveries": f"{len(work)}, {first} to {last}"}
     return dg.RunRequest(
         run_key=f"{feed}/{first}..{last}/{work[0].identity}{work[-1].identity}{len(work)}"
         + (f"/{again}" if again else ""),
         job_name=job_name(feed),
         asset_selection=[asset_key(name) for name in sorted(tables)],
+        asset_check_keys=[],
         tags={
-            **tags,
-            RANGE_START: first,
-            RANGE_END: last,
+            "feed": feed,
+            "deliveries": f"{len(work)}, {first} to {last}",
+            **several.tags(days, partitions),
             WORK_TAG: " ".join(piece.identity for piece in work),
         },
     )

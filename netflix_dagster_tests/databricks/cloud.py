@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG as RANGE_END
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG as RANGE_START
 from deltalake import DeltaTable
 
 from netflix_dagster import storage
@@ -20,7 +22,6 @@ from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.databricks import LakeOnDatabricks
 from netflix_dagster.defs.jobs import feed_job
-from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.defs.house import PARTITIONS, QUIET

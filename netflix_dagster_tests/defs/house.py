@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG as RANGE_END
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG as RANGE_START
 
 from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.resources import Lake
-from netflix_dagster.defs.sensors import RANGE_END, RANGE_START
 from netflix_dagster.deliveries import life
 from netflix_dagster.deliveries.life import Event, Status
 from netflix_dagster.landing.deliveries import list_landing
@@ -70,12 +71,14 @@ class House(Lakehouse):
     ) -> dg.ExecuteInProcessResult:
         """Run a job in this process, as a run request would."""
         here = {"landing": str(self.landing), "lake": str(self.tables)}
-        return defs.resolve_job_def(job).execute_in_process(
+        whole = defs.resolve_job_def(job)
+        chosen = frozenset(map(asset_key, only)) if only is not None else None
+        part = whole.get_subset(asset_selection=chosen, asset_check_selection=frozenset()) if chosen else whole
+        return part.execute_in_process(
             run_config={"loggers": QUIET, "resources": {"lake": {"config": here}}, "ops": dict(config or {})},
             instance=self.instance,
             partition_key=partition_key,
             tags=dict(tags or {}),
-            asset_selection=[asset_key(name) for name in only] if only is not None else None,
             raise_on_error=False,
         )
 

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.test_utils import create_run_for_test
 
 from netflix_dagster.cli.home import CONFIG, PACKAGED
-from netflix_dagster.defs.event_log import MOST_OPEN, OpenSqliteEventLogStorage, at_once
+from netflix_dagster.defs.event_log import MOST_OPEN, OpenSqliteEventLogStorage
+from netflix_dagster.defs.event_rows import at_once, passed_together, spoken_for
+from netflix_dagster.defs.history import prune
 
 KEY = dg.AssetKey(["silver", "titles"])
 CHECK = dg.AssetCheckKey(KEY, "title_not_null")
@@ -119,6 +122,76 @@ def test_one_reads_what_the_other_writes(opened: Open, writer: str, reader: str)
     run = a_run(reading)
     tell(reading, run, "the other way round")
     assert told(writing, run.run_id) == ["the other way round"], "also by one that was open before"
+
+
+def test_one_event_of_many_deliveries_is_a_row_of_each_as_a_hundred_events_would_be(opened: Open) -> None:
+    """A check that passed on all: the state of every partition, and what it judged, as Dagster's own log says it."""
+    days = [f"2020-01-{day:02}" for day in range(1, 21)] + ['a "quoted" \\ key']
+    ours, theirs = opened("ours"), opened("theirs")
+    run = a_run(ours)
+    tell(ours, run, *days)
+    alike = [
+        dg.AssetCheckEvaluation(KEY, CHECK.name, True, metadata={"rows": 5, "broken": 0}, partition=day) for day in days
+    ]
+    (together,) = passed_together(alike)
+    event = dg.DagsterEvent("ASSET_CHECK_EVALUATION", run.job_name, event_specific_data=together, message="m")
+    ours.report_dagster_event(event, run.run_id)
+    for instance in (ours, theirs):
+        storage = instance.event_log_storage
+        assert len(instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)) == 1
+        infos = {info.partition_key: info for info in storage.get_asset_check_partition_info([CHECK])}
+        assert set(infos) == set(days)
+        for record in storage.get_asset_check_execution_history(CHECK, limit=100):
+            info, found = infos[record.partition], record.evaluation
+            assert record.status.value == info.latest_execution_status.value == "SUCCEEDED"
+            assert info.latest_target_materialization_storage_id == info.latest_materialization_storage_id
+            assert found is not None and found.target_materialization_data is not None
+            assert found.partition == record.partition
+            assert found.target_materialization_data.storage_id == info.latest_materialization_storage_id
+            assert found.metadata["rows"].value == 5 * len(days) and "deliveries" not in found.metadata
+
+
+def test_what_failed_stays_an_event_of_its_own() -> None:
+    found = [
+        dg.AssetCheckEvaluation(KEY, CHECK.name, day != "2", metadata={"rows": 1}, partition=day) for day in "1234"
+    ]
+    alone, together = passed_together(found)
+    assert (alone.partition, alone.passed) == ("2", False)
+    assert spoken_for(together) == ["1", "3", "4"]
+
+
+def test_a_run_that_plans_a_thousand_partitions_plans_them_in_one_event(opened: Open) -> None:
+    """Each is under way, and failed when the run has ended without it."""
+    from dagster._core.events import AssetMaterializationPlannedData
+
+    days = [f"d{n}" for n in range(1000)]
+    ours, theirs = opened("ours"), opened("theirs")
+    run = a_run(ours)
+    data = AssetMaterializationPlannedData(
+        KEY, partition=None, partitions_subset=DAYS.subset_with_partition_keys(days).to_serializable_subset()
+    )
+    ours.report_dagster_event(DagsterEvent.build_asset_materialization_planned_event("j", "s", data), run.run_id)
+    tell(ours, run, "d7")
+    assert len(ours.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)) == 1
+    for instance in (ours, theirs):
+        found = instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
+            KEY
+        )
+        assert set(found) == set(days) - {"d7"}
+        assert {run_id for run_id, _ in found.values()} == {run.run_id}
+
+
+def test_materializations_of_a_batch_are_in_the_order_of_their_deliveries(opened: Open) -> None:
+    ours = opened("ours")
+    run = a_run(ours)
+    batch = generate_event_batch_id()
+    for n, day in enumerate(("2020-03-01", "2020-01-01", "2020-02-01"), 1):
+        event = dg.DagsterEvent("ASSET_MATERIALIZATION", run.job_name, event_specific_data=_materialized(day))
+        ours.report_dagster_event(event, run.run_id, batch_metadata=DagsterEventBatchMetadata(batch, n == 3))
+    assert listed(ours) == ["2020-01-01", "2020-02-01", "2020-03-01"]
+    latest = ours.get_latest_materialization_event(KEY)
+    assert latest is not None and latest.asset_materialization is not None
+    assert latest.asset_materialization.partition == "2020-03-01"
 
 
 def test_a_log_that_theirs_has_begun_ours_goes_on_with(opened: Open) -> None:
@@ -294,3 +367,42 @@ def test_who_watches_a_run_hears_of_its_events_while_it_is_under_way(opened: Ope
     assert enough.wait(LONGEST_WAIT), f"heard {heard}"
     watching.event_log_storage.end_watch(run.run_id, hear)
     assert told(watching, run.run_id) == ["before", "while it watches"]
+
+
+def test_retention_keeps_the_state_of_every_partition_and_gives_the_space_back(opened: Open, home: Path) -> None:
+    days = [f"d{n}" for n in range(100)]
+    ours, theirs = opened("ours"), opened("theirs")
+    runs = [a_run(ours) for _ in range(4)]
+    for run in runs:
+        with at_once(ours, run.run_id):
+            tell(ours, run, *days)
+            for day in days:
+                said = dg.AssetCheckEvaluation(KEY, CHECK.name, day != "d7", metadata={"rows": 1}, partition=day)
+                ours.report_dagster_event(
+                    dg.DagsterEvent("ASSET_CHECK_EVALUATION", run.job_name, event_specific_data=said, message="m"),
+                    run.run_id,
+                )
+        ours.report_run_canceled(run)
+    newest = {record.partition_key: record.storage_id for record in _newest(theirs)}
+    checks = {info.partition_key: info for info in theirs.event_log_storage.get_asset_check_partition_info([CHECK])}
+
+    young = prune(ours, keep_days=1)
+    assert (young.rows, young.logs) == (0, 0), "what is young stays"
+    assert len(listed(theirs)) == 400
+    done = prune(ours, keep_days=0)
+    assert (done.logs, done.rows >= 900, done.freed > 300_000) == (4, True, True)
+    for instance in (ours, theirs):
+        assert {record.partition_key: record.storage_id for record in _newest(instance)} == newest
+        storage = instance.event_log_storage
+        assert {info.partition_key: info for info in storage.get_asset_check_partition_info([CHECK])} == checks
+        assert len(listed(instance)) == len(days)
+    (failed,) = [info for info in checks.values() if info.latest_execution_status.value == "FAILED"]
+    assert failed.partition_key == "d7"
+    run = a_run(ours)
+    tell(ours, run, "after")
+    assert told(theirs, run.run_id) == ["after"]
+
+
+def _newest(instance: dg.DagsterInstance) -> Sequence[dg.EventLogRecord]:
+    found = instance.fetch_materializations(KEY, limit=1000, ascending=True).records
+    return list({record.partition_key: record for record in found}.values())

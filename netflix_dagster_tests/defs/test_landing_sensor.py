@@ -10,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorEvaluationContext
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG as RANGE_END
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG as RANGE_START
 from dagster._core.test_utils import create_run_for_test
 
 from netflix_dagster.build import conservation
@@ -17,7 +19,7 @@ from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.graph import downstream_of, feed_tables, touched_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
-from netflix_dagster.defs.sensors import MOST_PER_TICK, ONE_BY_ONE, RANGE_END, RANGE_START, Cursor, Requested
+from netflix_dagster.defs.sensors import MOST_PER_TICK, ONE_BY_ONE, Cursor, Requested
 from netflix_dagster.deliveries import life, pending
 from netflix_dagster.deliveries.life import Event, Status
 from netflix_dagster.lake import lock
@@ -62,7 +64,7 @@ def test_many_new_deliveries_share_one_run(watch: Watch) -> None:
     assert watch.house.instance.get_dynamic_partitions(PARTITIONS) == DAYS
 
 
-def test_older_deliveries_that_come_late_are_a_range_of_their_own(watch: Watch) -> None:
+def test_older_deliveries_that_come_late_share_a_run_that_marks_no_other(watch: Watch) -> None:
     watch.land("netflix_catalogue", DAYS[3], RELEASE)
     watch.requests()
     watch.note_built()
