@@ -131,12 +131,12 @@ def test_a_gold_table_is_what_the_oracle_makes_of_the_files(
     assert_same(built[0], table, charts)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("shuffled", [False, True], ids=["in order", "shuffled"])
 def test_every_figure_is_the_same_in_gold_and_in_its_view(built: tuple[Path, dict[str, Report]]) -> None:
     assert_gold_is_what_its_views_say(built[0], "gold.kpi_top10")
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("shuffled", [False, True], ids=["in order", "shuffled"])
 def test_deliveries_in_several_runs_end_in_the_same_tables(
     shuffled: bool, charts: Charts, landing: Path, days: list[str], tmp_path: Path
 ) -> None:
