@@ -192,26 +192,26 @@ def _take(connection: duckdb.DuckDBPyConnection, lake: Place, name: str) -> int 
         return None
     version, rows = found
     connection.register("taken", rows)
-    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM taken")
+    ((count,),) = connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM taken").fetchall()
     connection.unregister("taken")
     described, columns = _meanings(_contracts()[name])
     there = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
     _comment(connection, name, described, {column: said for column, said in columns.items() if column in there})
-    _note(connection, name, version)
+    _note(connection, name, version, count)
     return version
 
 
-def _note(connection: duckdb.DuckDBPyConnection, name: str, version: int | None) -> None:
+def _note(connection: duckdb.DuckDBPyConnection, name: str, version: int | None, rows: int) -> None:
     connection.execute(
-        f"INSERT OR REPLACE INTO main.versions SELECT ?, ?, (SELECT count(*) FROM {name}), ?, ?",
-        [name, version, datetime.now(UTC).replace(tzinfo=None), _mark(name)],
+        "INSERT OR REPLACE INTO main.versions VALUES (?, ?, ?, ?, ?)",
+        [name, version, rows, datetime.now(UTC).replace(tzinfo=None), _mark(name)],
     )
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: str, said: str, columns: Mapping[str, str]) -> None:
-    connection.execute(f"COMMENT ON TABLE {table} IS {_text(said)}")
-    for column, meaning in columns.items():
-        connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {_text(meaning)}')
+    statements = [f"COMMENT ON TABLE {table} IS {_text(said)}"]
+    statements += [f'COMMENT ON COLUMN {table}."{column}" IS {_text(meaning)}' for column, meaning in columns.items()]
+    connection.execute(";".join(statements))
 
 
 def _define(connection: duckdb.DuckDBPyConnection) -> None:
@@ -226,7 +226,7 @@ def _define(connection: duckdb.DuckDBPyConnection) -> None:
     marks = ", ".join("?" for _ in _DEFINED)
     connection.executemany(f"INSERT INTO {_DEFINITIONS} VALUES ({marks})", list(_definitions()))
     _comment(connection, _DEFINITIONS, "What each metric means, and what it is made of", _DEFINED)
-    _note(connection, _DEFINITIONS, None)
+    _note(connection, _DEFINITIONS, None, len(METRICS))
 
 
 def asked_for(sql: str) -> Callable[[duckdb.DuckDBPyConnection], None] | None:

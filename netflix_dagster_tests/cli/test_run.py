@@ -36,6 +36,7 @@ def test_the_first_run_builds_everything_and_tells_of_it(first_run: tuple[Shell,
     landed = _landed(shell)
     assert found["deliveries"] == {"landed": landed, "built": landed, "held_back": []}
     assert found["strays"] == found["unknown_sources"] == []
+    assert found["serving"]["errors"] == [] and Path(found["serving"]["warehouse"]).is_file()
 
     days = _feeds(shell)
     assert days["catalogue"] == DAYS and set(days) == {"catalogue", "charts", "engagement"}
@@ -82,7 +83,8 @@ def test_dagster_knows_what_was_built(built: Shell) -> None:
         keys = {".".join(key.path): key for key in instance.all_asset_keys()}
         tables = {name: sorted(instance.get_materialized_partitions(keys[name])) for name in TABLES}
     days = _feeds(built)
-    assert partitions == days and runs == dict.fromkeys(days, "SUCCESS")
+    assert partitions == days and runs == dict.fromkeys([*days, None], "SUCCESS"), "None: what consumers open"
+    assert "serving.warehouse" in keys
     assert tables == {name: days[table.feed] if table.feed else [] for name, table in TABLES.items()}
 
 

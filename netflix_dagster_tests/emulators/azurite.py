@@ -19,7 +19,7 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The account and key that every Azurite has; they are in its documentation and open nothing else."""
 PROGRAM = Path(sys.prefix) / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-ZONES = ("landing", "quarantine", "bronze", "silver", "gold", "checkpoints")
+ZONES = ("landing", "quarantine", "bronze", "silver", "gold", "checkpoints", "serving")
 
 
 def missing() -> str | None:

@@ -16,6 +16,7 @@ from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import dashboard
+from netflix_dagster_tests.figures import assert_gold_is_what_its_views_say
 from netflix_dagster_tests.real import oracle
 from netflix_dagster_tests.real.conftest import Lake, found
 from netflix_dagster_tests.real.oracle import ATTRIBUTES, LISTS, RELEASES, SPLIT, Catalogue, Title, unmangled
@@ -693,6 +694,10 @@ def test_a_figure_that_is_known_from_elsewhere_is_right(
 ) -> None:
     figures = {row[:3]: row[3] for row in lake.rows("gold.kpi_catalogue", "delivery_date", "kpi", "member", "value")}
     assert figures[release, kpi, member] == value
+
+
+def test_every_figure_is_the_same_in_gold_and_in_its_view(lake: Lake) -> None:
+    assert_gold_is_what_its_views_say(lake.root, "gold.kpi_catalogue")
 
 
 def test_the_people_of_the_rankings_are_those_of_the_dimension(lake: Lake) -> None:

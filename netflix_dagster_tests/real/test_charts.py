@@ -18,6 +18,7 @@ from netflix_dagster.deliveries import quarantine
 from netflix_dagster.deliveries.life import Life, Status
 from netflix_dagster.lake import store
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.figures import assert_gold_is_what_its_views_say
 from netflix_dagster_tests.real.charts_oracle import Charts, Row, landed
 from netflix_dagster_tests.real.conftest import built_by_the_runner
 
@@ -128,6 +129,10 @@ def test_a_gold_table_is_what_the_oracle_makes_of_the_files(
     table: str, charts: Charts, built: tuple[Path, dict[str, Report]]
 ) -> None:
     assert_same(built[0], table, charts)
+
+
+def test_every_figure_is_the_same_in_gold_and_in_its_view(built: tuple[Path, dict[str, Report]]) -> None:
+    assert_gold_is_what_its_views_say(built[0], "gold.kpi_top10")
 
 
 @pytest.mark.soak

@@ -58,7 +58,8 @@ def test_everything_about_a_table_is_said(text: str, name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_everything_about_a_metric_is_said(text: str, name: str) -> None:
     metric = METRICS[name]
-    (row,) = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(f"| `{name}` | "))
+    listed = text.partition("\n## Metrics\n")[2].partition("\n## ")[0].splitlines()
+    (row,) = (line.strip("| ").split(" | ") for line in listed if line.startswith(f"| `{name}` | "))
     assert row[1] == metric.meaning and row[2] == metric.unit and row[4] == ", ".join(metric.dimensions)
     assert metric.where is None or metric.where in row[3]
 

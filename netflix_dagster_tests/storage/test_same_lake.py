@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pytest
 
 from netflix_dagster import storage
@@ -65,6 +66,18 @@ def test_each_layer_lies_in_its_container_and_staging_is_empty(built: dict[str, 
         assert {f"{layer}.{name}" for name in held} - built.keys() <= {"quality.deliveries"}
         assert len(held) > 3
     assert list(storage.stored(storage.AzureFolder("devstoreaccount1", "checkpoints"))) == []
+
+
+def test_the_warehouse_lies_in_its_container_with_a_copy_here_and_says_the_same(
+    both: Both, built: dict[str, list[str]]
+) -> None:
+    copy = both.shell.cwd / both.there("run", *PLACES, "--json").json["serving"]["warehouse"]
+    sent = storage.at(LAKE.format(zone="serving")) / "warehouse.duckdb"
+    assert storage.read(sent) == copy.read_bytes()
+    asked = "SELECT table_name, row_count FROM versions WHERE table_name LIKE 'gold.%' ORDER BY ALL"
+    local = both.shell.lake / "serving" / "warehouse.duckdb"
+    there, here = (duckdb.connect(str(file), read_only=True).execute(asked).fetchall() for file in (copy, local))
+    assert there == here and len(here) >= 20
 
 
 def test_a_second_run_finds_nothing_to_do(both: Both) -> None:
