@@ -18,6 +18,7 @@ from netflix_dagster.defs.jobs import (
     withdraw_delivery,
 )
 from netflix_dagster.defs.landing_events import landing_events_sensor
+from netflix_dagster.defs.origins import origin_assets, origin_schedules
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
@@ -35,7 +36,14 @@ by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
 defs = dg.Definitions(
-    assets=[*table_assets(get_settings().compute), *external_assets(sources), warehouse, dashboard, gold_overview],
+    assets=[
+        *table_assets(get_settings().compute),
+        *external_assets(sources),
+        *origin_assets(sources),
+        warehouse,
+        dashboard,
+        gold_overview,
+    ],
     jobs=[
         *jobs,
         refresh_serving,
@@ -52,7 +60,7 @@ defs = dg.Definitions(
         freshness_sensor(feeds),
         *external_sensors(sources),
     ],
-    schedules=[lake_maintenance_schedule],
+    schedules=[lake_maintenance_schedule, *origin_schedules(sources)],
     resources={"lake": lake_of(get_settings()), "vault": Vault(name="")},
     executor=dg.in_process_executor,
 )

@@ -1,4 +1,4 @@
-"""The one typed place for what differs between environments.
+"""The settings: everything that differs between environments, typed.
 
 Every setting is an environment variable with the prefix ``NETFLIX_``, or a line of ``.env``. A place is a path, which
 may be relative and is then taken from the working directory, or an ``abfss://`` URL; both may be mixed. With
@@ -20,6 +20,10 @@ from netflix_dagster import storage
 from netflix_dagster.storage import ZONE, AzureFolder, Place, at
 
 APlace = Annotated[Place, NoDecode, PlainValidator(at)]
+
+_NO_LAKE = ("/Volumes/", "/dbfs/", "/mnt/")
+"""Folders of Databricks that are no place for Delta tables written by path. Elsewhere they are folders as any other:
+of a disk of a Mac, or of Windows."""
 
 
 class Settings(BaseSettings):
@@ -45,7 +49,9 @@ class Settings(BaseSettings):
     compute: Literal["local", "databricks"] = Field(
         "local", description="where tables are built, see docs/databricks.md"
     )
-    alert_webhook: SecretStr | None = Field(None, description="who is told of failures: a URL, or secret://name")
+    alert_webhook: SecretStr | None = Field(
+        None, description="who gets messages about failures: a URL, or secret://name"
+    )
     alert_kind: Literal["teams", "slack", "json"] | None = Field(None, description="what the webhook takes, if unclear")
     dagster_url: str | None = Field(None, description="where people open Dagster, for links to a run")
     sources: Path | None = Field(None, description="a sources.yaml of one's own instead of the packaged one")
@@ -69,6 +75,12 @@ class Settings(BaseSettings):
                 f"NETFLIX_LANDING_EVENTS is set, but NETFLIX_LANDING is the folder {self.landing}: only a landing"
                 " folder in ADLS has events. Unset it, or set NETFLIX_LANDING to an abfss:// URL"
             )
+        if storage.is_local(self.lake) and str(self.lake).startswith(_NO_LAKE) and self._on_databricks:
+            raise ValueError(
+                f"NETFLIX_LAKE is {self.lake}, where no lake can be: Databricks has no commit on /Volumes that refuses"
+                " to overwrite, and /dbfs and /mnt may be a disk of this driver alone. Nothing was read or written. Set"
+                " NETFLIX_LAKE to abfss://container@account.dfs.core.windows.net/folder"
+            )
         if self.sources is not None:
             self.sources = self.sources.expanduser().absolute()
         if self.spark_conf is not None:
@@ -77,10 +89,15 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def dagster_home(self) -> Path:
-        """Dagster's storage for this lake: ``DAGSTER_HOME``, or beside the tables that it speaks of.
+    def _on_databricks(self) -> bool:
+        """Whether Databricks builds the tables: it sends for them, or this process is one of its own."""
+        return self.compute == "databricks" or "DATABRICKS_RUNTIME_VERSION" in os.environ
 
-        It is databases, which need a disk: that of a lake in ADLS is on this machine, a folder for each lake.
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's storage for this lake: ``DAGSTER_HOME``, or beside the tables.
+
+        Its databases need a disk: for a lake in ADLS it is a folder of this machine, one for each lake.
         """
         home = os.environ.get("DAGSTER_HOME")
         if home:

@@ -399,9 +399,8 @@ class Trial:
                         self._told_held[name][key] = why  # told, whichever combination before it stands in the end
                     as_it_stands = Tried(candidates[0], reused=set(self.group.tables))
                     self.tried.setdefault(_trying(key, candidates[0]), as_it_stands)
-                    candidates.pop(0)
-                    if candidates:
-                        return True
+                    if candidates.pop(0) != self.newest[key] or candidates:
+                        return True  # to try the one before; when none is left, to have the newest's verdict again
         return False
 
     def _is_news(self, key: str) -> bool:

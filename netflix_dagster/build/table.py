@@ -28,9 +28,14 @@ def publish(table: Table, trial: Trial, settings: Settings) -> list[str]:
     """
     keys = trial.to_write(table.name)
     if keys:
-        as_it_is, rows = trial.to_stand(table.name, keys)
-        store.write(rows, settings.lake, as_it_is, keys)
+        put_in_place(table, trial, keys, settings)
     return keys
+
+
+def put_in_place(table: Table, trial: Trial, keys: Sequence[str], settings: Settings) -> None:
+    """Write what is to stand of some dates."""
+    as_it_is, rows = trial.to_stand(table.name, keys)
+    store.write(rows, settings.lake, as_it_is, keys)
 
 
 def publish_verdicts(table: Table, trial: Trial, settings: Settings) -> bool:

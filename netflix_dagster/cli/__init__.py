@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 3 the work is done but a delivery is held back, 1 som
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -125,6 +126,29 @@ def land(
             raise WrongCall(str(error)) from error
     err.print(f"landed {landed}", markup=False, soft_wrap=True)
     err.print("next   netflix-dagster run   # or let the sensor of `make dev` take it up")
+
+
+@app.command()
+def fetch(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Sources with an origin in sources.yaml; all of them without names.")
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every commit of a file in git as the delivery of its day.")
+    ] = False,
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Get what is new at the origins of sources, by HTTP, from GitHub or another storage, into the landing folder."""
+    with told(err, as_json):
+        settings = _settings(landing, None)
+        from netflix_dagster.cli.fetch import fetch as fetch_all
+        from netflix_dagster.cli.output import print_json
+
+        done = fetch_all(settings, sources or [], history, err)
+    if as_json:
+        print_json(done)
+    raise typer.Exit(done["exit_code"])
 
 
 @app.command()
@@ -264,6 +288,78 @@ def profile(
         print_json(as_document(found))
     else:
         print_profile(found)
+
+
+source_app = typer.Typer(
+    no_args_is_help=True, help="The sources: a new one without code, all looked over, one removed."
+)
+app.add_typer(source_app, name="source")
+
+
+@source_app.command("add")
+def add_source(
+    name: Annotated[str, typer.Argument(help="What it shall be called, such as pets.")],
+    file: Annotated[Path | None, typer.Option(help="A csv, tsv, JSON lines or xlsx file of it.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where such a file lies; it becomes the origin of the source.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="The URL may be of a private network.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the entry without asking.")] = False,
+) -> None:
+    """Look at a file and put an entry for it into sources.yaml: bronze and silver, typed, keyed, with rules."""
+    with told(err):
+        settings = _settings(None, None)
+        from netflix_dagster.cli import source
+
+        found, entry = source.proposed(settings, name, file, url, private)
+        source.tell(found, err)
+        typer.echo(entry, nl=False)
+        if not yes and not (sys.stdin.isatty() and typer.confirm("Write this into the file of the sources?", err=True)):
+            raise WrongCall("nothing was written; say --yes to write it")
+        path = source.write_entry(settings, name, entry)
+    err.print(
+        f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
+    )
+    land_it = f"land {file} --source {name}" if file else f"fetch {name}"
+    err.print(f"next   netflix-dagster {land_it} && netflix-dagster run", markup=False, soft_wrap=True)
+
+
+@source_app.command("check")
+def check_source(
+    name: Annotated[str | None, typer.Argument(help="One source; all of them without it.")] = None,
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether the file of the sources can be used, what is built of each, and what lies in landing."""
+    with told(err, as_json):
+        settings = _settings(landing, None)
+        from netflix_dagster.cli import source
+        from netflix_dagster.cli.output import print_json
+
+        findings = source.check(settings, name)
+    code = 0 if all(finding["ok"] for finding in findings) else 1
+    if as_json:
+        print_json({"exit_code": code, "findings": findings})
+    else:
+        source.print_findings(findings, Console(highlight=False))
+    raise typer.Exit(code)
+
+
+@source_app.command("remove")
+def remove_source(
+    name: Annotated[str, typer.Argument(help="The source.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    lake: LakeOption = None,
+) -> None:
+    """Take a source out of sources.yaml, and say what becomes of its files, tables and history: they stay."""
+    with told(err):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli import source
+
+        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take {name} out of the sources?", err=True)):
+            raise WrongCall("nothing was changed; say --yes to remove it")
+        for sentence in source.remove(settings, name):
+            err.print(sentence, markup=False, soft_wrap=True)
 
 
 contracts = typer.Typer(no_args_is_help=True, help="What is promised of the tables, for people and for other tools.")

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.cli.output import plural
 from netflix_dagster.cli.trouble import WrongCall
 from netflix_dagster.files.profiling import Profile, Unreadable, as_json, profile
 from netflix_dagster.files.profiling.proposal import printable
 from netflix_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from netflix_dagster.landing.sources import Sources
 
 MOST_ODD = 40
 LONGEST = 60
@@ -24,10 +28,34 @@ def profile_file(file: Path, settings: Settings, megabytes: int) -> Profile:
     """The profile of a file. Raises ``WrongCall`` when there are no rows and columns in it."""
     from netflix_dagster.landing.sources import load_sources
 
+    sources = load_sources(settings.sources)
     try:
-        return profile(file, load_sources(settings.sources), megabytes * 1024 * 1024)
+        return profile(file, sources, megabytes * 1024 * 1024, known_values=partial(_delivered_last, settings, sources))
     except Unreadable as error:
         raise WrongCall(str(error)) from error
+
+
+def _delivered_last(settings: Settings, sources: Sources, source: str) -> dict[str, frozenset[str]]:
+    """Values of the columns of a source, from the beginning of its newest file in landing; nothing without one."""
+    from netflix_dagster.files.reading import open_file
+    from netflix_dagster.landing.deliveries import list_landing
+    from netflix_dagster.storage import StorageError
+
+    try:
+        listing = list_landing(settings.landing, sources, [source])
+        if not listing.deliveries:
+            return {}
+        with open_file(listing.deliveries[-1].files[0].path, sources.sources[source]) as reading:
+            batch = next(iter(reading), None)
+    except StorageError:
+        return {}
+    if batch is None:
+        return {}
+    columns = sources.sources[source].columns
+    return {
+        name: frozenset(value for value in batch.column(name).unique().to_pylist() if value is not None)
+        for name in columns
+    }
 
 
 def as_document(found: Profile) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Every row judged: which rules it breaks, whether it is a copy, whether it may stay.
+"""Evaluates the rules of a table: which of them each row breaks, whether it is a copy, whether it stays.
 
-``annotate`` adds to what a table's function returned the rules that each row breaks, as bits of one number: twenty
-rules cost little more than one. The annotated rows are staged once; ``settle`` finds copies and clashing keys among
-them and lets the table say which rows are which, of those that stay; ``tally`` counts everything in one query, one
-row a delivery; ``kept`` and ``refused`` are the two sides. What is not kept is either counted (a copy) or quarantined.
+``annotate`` adds to each row of a table's function the rules that it breaks, as bits of one number: twenty rules cost
+little more than one. The annotated rows are staged once. ``settle`` finds copies and clashing keys among them, and lets
+the table identify the rows that stay. ``tally`` counts everything in one query, one row a delivery. ``kept`` and
+``refused`` are the two parts; a row that is in neither is a counted copy.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 UNIQUE, MOSTLY = "unique_key", "mostly_kept"
 BROKEN, COPY = "_broken", "_copy"
 MOSTLY_REFUSED = 0.5
-"""A delivery of whose rows more than this share would be refused is not a delivery with bad rows but a bad one."""
+"""When more than this share of the rows would be refused, the delivery is bad, not the rows."""
 MOST_SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one delivery's rows came to. ``broken`` counts the rows that break each rule, ``contested`` the kept
-    rows whose key another kept row has as well: none, once they are settled. ``because`` is what the rows
-    themselves say of a broken rule, ``measured`` what each rule about the delivery has measured."""
+    """The counts of one delivery. ``broken`` counts the rows that break each rule, ``contested`` the kept rows whose
+    key another kept row has as well: none, once they are settled. ``because`` is the reason that rows themselves give
+    for a broken rule, ``measured`` the figure of each rule about the delivery."""
 
     rows: int
     kept: int
@@ -50,20 +50,20 @@ def unique_key(table: Table) -> Expectation:
 
 
 def mostly_kept() -> Expectation:
-    """The rule that blocks a delivery of which little would be left: then the file is wrong, not some rows."""
+    """The rule that blocks a delivery when most of its rows would be refused: then the file is wrong, not some rows."""
     described = f"no more than {MOSTLY_REFUSED:.0%} of the rows are refused"
     return Expectation(MOSTLY, "", "fail", described, "see the quarantine for what the rows have in common")
 
 
 def all_rules(table: Table) -> list[Expectation]:
-    """The row rules of the contract, the uniqueness of its key and, where rows can be refused, that most are not."""
+    """The row rules of the contract, the unique key and, where rows can be refused, that most are kept."""
     rules = [*table.rules, unique_key(table)]
     return [*rules, mostly_kept()] if any(rule.on_fail == "drop" for rule in rules) else rules
 
 
 def judge(annotated: DataFrame, table: Table) -> tuple[DataFrame, dict[str | None, Tally]]:
-    """The annotated rows, settled and identified, and their tally. Most deliveries contest no key, and most tables
-    tell their rows apart by it: then one query is all that it takes."""
+    """The annotated rows, settled and identified, and their tally. One query is enough when no key is contested and
+    the table identifies rows by its key alone, which is the usual case."""
     found = tally(annotated, table)
     if table.per_delivery and any(delivery.contested for delivery in found.values()):
         judged = settle(annotated, table)
@@ -78,7 +78,7 @@ def annotate(frame: DataFrame, table: Table, reads: Mapping[str, DataFrame] | No
     """The frame with ``_broken``, the rules that each row breaks, and ``_copy``, marked repeats.
 
     A function may mark rows that another form of the same delivery already brings, in a column ``is_duplicate``.
-    ``reads`` are the tables in which foreign keys are looked for. What ``identify`` says later is null until then.
+    ``reads`` are the tables in which foreign keys are looked up. Columns that ``identify`` fills later are null here.
     """
     from pyspark.sql import functions as F
 
@@ -110,11 +110,11 @@ def _with_found(frame: DataFrame, rule: Expectation, other: DataFrame) -> DataFr
 
 
 def settle(annotated: DataFrame, table: Table) -> DataFrame:
-    """Of rows that claim one key the first stays; a repeat of it is a copy, a different row breaks ``unique_key``.
-    Then the table identifies what is kept.
+    """Of several rows with one key the first stays; an equal row is a copy, a different row breaks ``unique_key``.
+    Then the table identifies the kept rows.
 
-    Only rows that a per_delivery table would keep compete. Whole tables have nothing to settle: there a clash of
-    keys is a fault of the code and blocks the write.
+    Only rows that a per_delivery table would keep take part. Whole tables are returned as they are: there two rows with
+    one key are a fault of the code and block the write.
     """
     if not table.per_delivery:
         return annotated
@@ -123,7 +123,7 @@ def settle(annotated: DataFrame, table: Table) -> DataFrame:
 
 
 def _identified(settled: DataFrame, table: Table) -> DataFrame:
-    """The settled rows with what ``identify`` says of those that are not refused."""
+    """The settled rows; those that are not refused went through ``identify``."""
     from pyspark.sql import functions as F
 
     assert table.identify is not None
@@ -148,7 +148,8 @@ def _settled(annotated: DataFrame, table: Table) -> DataFrame:
     )
     claimed = competing.select(*(F.col(name).alias(claim) for name, claim in zip(key, claims, strict=True)))
     claimed_twice = claimed.groupBy(*claims).count().where("count > 1").drop("count")
-    content = F.xxhash64(*(c for c in table.column_names if c not in table.provenance))
+    said = [name for name in table.column_names if name not in table.provenance]
+    content = F.xxhash64(*said, *(F.isnull(name) for name in said))  # a hash passes over nulls: (5, null) is (null, 5)
     order = [F.expr(part.strip()) for part in (table.order or "").split(",") if part.strip()]
     place = Window.partitionBy(*key).orderBy(*order, content)
     clashing = (
@@ -175,12 +176,13 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
         _count_if(F.col(COPY)).alias("copies"),
         *(_count_if(breaks(table, rule.name)).alias(f"rule_{i}") for i, rule in enumerate(rules)),
     ]
-    # Distinct hashes cost a seventh of distinct keys. Equal keys have equal hashes, so no clash is missed; that two
-    # keys share a hash is settled, or counted again, by the keys themselves.
+    # Distinct hashes cost a seventh of distinct keys. Equal keys have equal hashes, so no clash is missed; when two
+    # keys share a hash, settling or a second count by the keys themselves finds that out.
     counts.append(F.count_distinct(F.when(stays(table), F.xxhash64(*table.key))).alias("keys"))
-    said = [rule for rule in rules if rule.because]
+    reasoned = [rule for rule in rules if rule.because]
     counts += [
-        F.max(F.when(breaks(table, rule.name), F.col(rule.because or ""))).alias(f"said_{rule.name}") for rule in said
+        F.max(F.when(breaks(table, rule.name), F.col(rule.because or ""))).alias(f"because_{rule.name}")
+        for rule in reasoned
     ]
     counts += [F.expr(rule.measure).alias(f"measured_{rule.name}") for rule in table.delivery_rules]
     if table.judged_by_delivery:
@@ -196,7 +198,7 @@ def tally(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
         if not table.per_delivery and contested:
             contested = row["rows"] - judged.select(*table.key).distinct().count()
             broken[UNIQUE] = contested
-        because = {rule.name: row[f"said_{rule.name}"] for rule in said if row[f"said_{rule.name}"]}
+        because = {rule.name: row[f"because_{rule.name}"] for rule in reasoned if row[f"because_{rule.name}"]}
         measured = {rule.name: row[f"measured_{rule.name}"] for rule in table.delivery_rules}
         found[row["day"]] = Tally(row["rows"], kept, copies, refused, broken, contested, because, measured)
     return found
@@ -217,7 +219,7 @@ def refused(judged: DataFrame, table: Table) -> DataFrame:
 
 
 def samples(judged: DataFrame, table: Table) -> dict[tuple[str | None, str], list[dict[str, Any]]]:
-    """Some of the rows that break each rule, by delivery and rule: the key, and what the rule speaks of."""
+    """Some of the rows that break each rule, by delivery and rule: the key, and the columns of the rule."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -237,11 +239,11 @@ def samples(judged: DataFrame, table: Table) -> dict[tuple[str | None, str], lis
 
 
 def _shown(row: Mapping[str, Any], rule: Expectation, table: Table) -> dict[str, Any]:
-    spoken_of = [
+    of_rule = [
         name for name in row if not name.startswith("_") and re.search(rf"\b{re.escape(name)}\b", rule.condition)
     ]
     where = [name for name in ("source_file", "record_number") if name in row]
-    return {name: row[name] for name in dict.fromkeys((*table.key, *spoken_of, *where))}
+    return {name: row[name] for name in dict.fromkeys((*table.key, *of_rule, *where))}
 
 
 def blocking_reason(found: Tally, table: Table) -> str | None:
@@ -289,7 +291,7 @@ def _bit_if_broken(rule: Expectation, place: int) -> Column:
 
 
 def _sum(terms: Sequence[Column]) -> Column:
-    """The sum as a tree that is no deeper than it must be: engines refuse expressions that are nested deeply."""
+    """The sum as a tree of the least depth: engines refuse deeply nested expressions."""
     if len(terms) == 1:
         return terms[0]
     half = len(terms) // 2

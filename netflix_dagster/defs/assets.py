@@ -16,6 +16,7 @@ from netflix_dagster.contracts.graph import build_order
 from netflix_dagster.defs.checks import asset_key, check_specs
 from netflix_dagster.defs.events import events_of, held_back
 from netflix_dagster.defs.external import landed_by
+from netflix_dagster.defs.origins import fetched_from
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
@@ -66,9 +67,14 @@ def _assets(name: str, tables: Sequence[Table]) -> dg.AssetsDefinition:
 
 
 def _spec(table: Table) -> dg.AssetSpec:
+    sources = load_sources(get_settings().sources)
     return dg.AssetSpec(
         key=asset_key(table.name),
-        deps=[*map(asset_key, table.reads), *landed_by(load_sources(get_settings().sources), table.name)],
+        deps=[
+            *map(asset_key, table.reads),
+            *landed_by(sources, table.name),
+            *fetched_from(sources, table.name),
+        ],
         partitions_def=feed_partitions(table.feed) if table.feed else None,
         automation_condition=None if table.feed else FOLLOWS,
         group_name=table.layer,

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from dagster._core.pipes.context import PipesSession
 
 RUN_TAG = "databricks/run_id"
-_MOUNTED = ("/Volumes/", "/dbfs/", "/mnt/")
-"""Folders that Databricks and this machine can both have under one name."""
+_MOUNTED: dict[str, tuple[str, ...]] = {"NETFLIX_LANDING": ("/Volumes/",), "NETFLIX_LAKE": ()}
+"""Folders that Databricks and this machine can both have under one name. A lake is never one: on ``/Volumes`` nothing
+can be renamed into place without overwriting, which a Delta commit needs, and ``/dbfs`` and ``/mnt`` are a disk of the
+driver alone wherever they are not switched off."""
 
 
 class LakeOnDatabricks(Lake):
@@ -82,9 +84,10 @@ class LakeOnDatabricks(Lake):
     ) -> Order:
         here = self.settings
         for name, place in (("NETFLIX_LANDING", here.landing), ("NETFLIX_LAKE", here.lake)):
-            if storage.is_local(place) and not str(place).startswith(_MOUNTED):
+            if storage.is_local(place) and not str(place).startswith(_MOUNTED[name]):
                 raise DatabricksRefused(
-                    f"Databricks cannot see {place}, so nothing was submitted and every table is as it was. Set"
+                    f"{place} is no {name.removeprefix('NETFLIX_').lower()} for Databricks: it cannot see that folder,"
+                    " or cannot commit to it. So nothing was submitted and every table is as it was. Set"
                     f" {name} to abfss://container@account.dfs.core.windows.net/folder, or NETFLIX_COMPUTE=local"
                 )
         return Order.of(tables, deliveries, run_id, here, settings.engine)

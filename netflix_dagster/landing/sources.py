@@ -1,12 +1,13 @@
-"""``sources.yaml`` read and judged: which feeds and sources there are, and what their columns are called.
+"""Reads and checks ``sources.yaml``: which feeds and sources there are, and the names of their columns.
 
-A wrong key, a wrong type or a duplicate is refused with file, line and reason, before anything runs.
+It refuses a wrong key, a wrong type or a duplicate with file, line and reason, before anything runs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from netflix_dagster.landing import keys
+from netflix_dagster.landing.origins.model import Origin
+from netflix_dagster.landing.silver import Silver
 
 PACKAGED = Path(__file__).parent.parent / "sources.yaml"
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -34,13 +37,13 @@ RESERVED = frozenset(
         "run_id",
     )
 )
-"""Columns that bronze adds to every source; a source cannot bring one of its own by these names."""
+"""Columns that bronze adds to every source; a source cannot have columns of these names."""
 MOST_NAME = 128
-"""No longer is the name of a column that evolves."""
+"""The longest name, in characters, of a column that evolves."""
 FILLED = ("sheet", "preamble")
 """Columns of a workbook that its reader fills: the name of the sheet, and the text above the header."""
 MAY_FILL = ("sheet_state",)
-"""Columns that it fills where the source names them: whether the sheet is hidden."""
+"""Columns that the reader fills only if the source names them: whether the sheet is hidden."""
 
 
 class SourcesError(ValueError):
@@ -48,7 +51,7 @@ class SourcesError(ValueError):
 
 
 class _MisplacedError(ValueError):
-    """A fault that several entries make together, and the key below the judged one where it is to be mended."""
+    """A fault of several entries together. ``where`` is the key, below the one that is checked, at which to mend it."""
 
     def __init__(self, reason: str, *where: str) -> None:
         super().__init__(reason)
@@ -70,7 +73,7 @@ class SourceColumn(_Strict):
 class EvolvedColumn(SourceColumn):
     """A column that ``sources.yaml`` does not name, kept under its own name because the source lets its table evolve.
 
-    Nothing is asked of it: what is wrong with it never refuses a file.
+    It has no rules: no fault in it refuses a file.
     """
 
 
@@ -78,7 +81,7 @@ OnDrift = Literal["evolve", "rescue", "refuse"]
 
 
 class Quarantine(_Strict):
-    """Up to this share of the records of a file may be malformed: they are set aside, the others are taken."""
+    """Up to this share of the records of a file may be malformed: they go to the quarantine, the others are taken."""
 
     quarantine: float
 
@@ -86,13 +89,18 @@ class Quarantine(_Strict):
 class Source(_Strict):
     """One kind of delivered file and the feed that it belongs to.
 
-    ``on_drift`` is what becomes of columns that the source does not name: kept in ``rescued_data`` (rescue), as
-    columns of their own in bronze (evolve), or reason enough to hold the delivery back (refuse).
+    ``on_drift`` decides about columns that the source does not name: bronze keeps them in ``rescued_data`` (rescue) or
+    as columns of their own (evolve), or the door refuses the file (refuse).
 
-    ``malformed`` is what becomes of records that do not fit the header: they refuse the whole file, which is right for
-    a release; or, for a feed of many files, up to a share of them goes to the quarantine.
+    ``malformed`` decides about records that do not fit the header: the door refuses the whole file, which is right for
+    a release; or, for a feed of many files, up to a share of the records goes to the quarantine.
 
-    ``every`` is how often its feed delivers, by the day or by the hour; the feed says so.
+    ``every`` is how often its feed delivers, by the day or by the hour; it is taken from the feed.
+
+    ``origin`` is where its files come from, if they are fetched: one place, or several with a file each. ``fetch_at``
+    is when Dagster looks there, as cron in UTC, once its schedule is switched on.
+
+    ``silver`` is what its silver table is, for a source that needs no code of its own.
     """
 
     name: str = Field(pattern=NAME)
@@ -100,10 +108,14 @@ class Source(_Strict):
     form: Literal["whole", "split"]
     description: str
     files: str = "*.csv"
-    format: Literal["csv", "tsv", "xlsx"] = "csv"
+    format: Literal["csv", "tsv", "xlsx", "jsonl"] = "csv"
+    separator: Literal[",", ";", "|", "\t"] | None = None
     on_drift: OnDrift = "rescue"
     malformed: Literal["refuse"] | Quarantine = "refuse"
     every: keys.Every = "day"
+    origin: tuple[Origin, ...] = ()
+    silver: Silver | None = None
+    fetch_at: str = "0 6 * * *"
     columns: dict[Annotated[str, Field(pattern=NAME)], SourceColumn] = Field(min_length=1)
 
     @field_validator("malformed", mode="before")
@@ -115,6 +127,19 @@ class Source(_Strict):
             return value
         raise ValueError("write `refuse`, or `{quarantine: 0.01}`: a share of the records above 0 and below 1")
 
+    @field_validator("origin", mode="before")
+    @classmethod
+    def _one_origin_is_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else value
+
+    @field_validator("fetch_at")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        parts = value.split(" ")
+        if len(parts) != len(_CRON) or not all(map(_is_of_cron, parts, _CRON)):
+            raise ValueError("write it as cron in UTC: minute, hour, day, month, weekday, such as 30 14 * * 3")
+        return value
+
     @property
     def tolerated(self) -> float:
         """The share of the records of a file that may be malformed without refusing it."""
@@ -122,7 +147,7 @@ class Source(_Strict):
 
     @property
     def delimiter(self) -> str:
-        return "\t" if self.format == "tsv" else ","
+        return self.separator or ("\t" if self.format == "tsv" else ",")
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -145,9 +170,10 @@ class Source(_Strict):
         return {fold_header(h): name for name, column in delivered.items() for h in (name, *column.aliases)}
 
     def evolved(self, names: Iterable[str]) -> Source:
-        """The source with columns of their own for headers that it does not know, as far as they can be columns.
+        """The source with a column for each header that it does not know.
 
-        A header that is no name for a column, or that of one which bronze or a reader adds, stays unknown.
+        A header that cannot be the name of a column, or is that of a column which bronze or a reader adds, stays
+        unknown.
         """
         new = {fold_header(name): name for name in names if self.canonical(name) is None}
         grown = {
@@ -165,6 +191,27 @@ class Source(_Strict):
             raise _MisplacedError(
                 f"a workbook has the columns {', '.join(lacking)} too; its reader fills them", "columns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _silver_is_of_its_columns(self) -> Source:
+        for where, reason in self.silver.faults(frozenset(self.columns)) if self.silver else ():
+            raise _MisplacedError(reason, "silver", where)
+        if self.separator and self.format not in ("csv", "tsv"):
+            raise _MisplacedError(f"a {self.format} file has no separator", "separator")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_fetched_is_taken(self) -> Source:
+        for number, origin in enumerate(self.origin):
+            if not fnmatch(origin.lands_as, self.files):
+                reason = (
+                    f"{origin.lands_as!r} is none of the files {self.files}: say under which name it lands, `file:`"
+                )
+                raise _MisplacedError(reason, "origin", str(number))
+        names = [origin.name for origin in self.origin]
+        if len(set(names)) < len(names):
+            raise _MisplacedError("two of its places are the same", "origin")
         return self
 
     @model_validator(mode="after")
@@ -191,7 +238,7 @@ class Feed(_Strict):
 
 
 class ExternalJob(_Strict):
-    """A job of a Databricks workspace that is started there and lands deliveries of some sources.
+    """A job of a Databricks workspace that others start there, and that lands deliveries of some sources.
 
     ``job`` is its number, or its name, which is the same in every workspace.
     """
@@ -203,7 +250,7 @@ class ExternalJob(_Strict):
 
 
 class Sources(_Strict):
-    """Everything that ``sources.yaml`` says."""
+    """The content of ``sources.yaml``."""
 
     feeds: dict[str, Feed]
     sources: dict[str, Source]
@@ -230,7 +277,7 @@ class Sources(_Strict):
                 reason = f"there is no feed {source.feed!r}; known feeds: {known}"
                 raise _MisplacedError(reason, "sources", source.name, "feed")
             if source.every != self.feeds[source.feed].every:
-                reason = f"how often {source.name} delivers is said of its feed: feeds.{source.feed}.every"
+                reason = f"its feed states how often {source.name} delivers: feeds.{source.feed}.every"
                 raise _MisplacedError(reason, "sources", source.name, "every")
         for job in self.external_jobs.values():
             if unknown := [source for source in job.lands if source not in self.sources]:
@@ -239,8 +286,24 @@ class Sources(_Strict):
         return self
 
 
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+"""The bounds of the fields of cron."""
+
+
+def _is_of_cron(field: str, bounds: tuple[int, int]) -> bool:
+    """Whether a field of cron is ``*``, numbers, ranges, or steps of them, within its bounds."""
+    for part in field.split(","):
+        found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?", part, re.ASCII)
+        if not found:
+            return False
+        numbers = [int(number) for number in found.groups()[:2] if number]
+        if any(not bounds[0] <= number <= bounds[1] for number in numbers) or numbers != sorted(numbers):
+            return False
+    return True
+
+
 def fold_header(header: str) -> str:
-    """A header as compared: case, surrounding space, spaces, dashes, underscores and what is not seen do not matter."""
+    """A header for comparison: case, spaces, dashes, underscores and invisible characters make no difference."""
     return re.sub(r"[\s\-_]+", "_", _INVISIBLE.sub("", header).strip().lower())
 
 
@@ -253,15 +316,15 @@ def _named(group: str, key: Any, entry: Any) -> Any:
 
 
 def _with_every(data: Any) -> Any:
-    """What was read, each source of a feed that delivers by the hour told so."""
+    """The content, with ``every: hour`` in each source of a feed that delivers by the hour."""
     if not isinstance(data, dict) or not all(isinstance(data.get(group), dict) for group in ("feeds", "sources")):
         return data
     hourly = {name for name, feed in data["feeds"].items() if isinstance(feed, dict) and feed.get("every") == "hour"}
-    told = {
+    sources = {
         name: {"every": "hour", **source} if isinstance(source, dict) and source.get("feed") in hourly else source
         for name, source in data["sources"].items()
     }
-    return {**data, "sources": told}
+    return {**data, "sources": sources}
 
 
 def load_sources(path: Path | None = None) -> Sources:

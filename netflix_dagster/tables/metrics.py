@@ -380,6 +380,7 @@ METRICS = [
         CHARTS,
         _COUNTRY,
         CountDistinct("country_iso2"),
+        where="kind IS NOT NULL",
         by=("title", "kind", "category"),
     ),
     Metric(
@@ -392,6 +393,7 @@ METRICS = [
             CountDistinct("chart_title_key || CHR(31) || country_iso2"),
             CountDistinct("chart_title_key"),
         ),
+        where="kind IS NOT NULL",
         by=("kind", "category"),
         over_time="last",
         format=_MEAN,

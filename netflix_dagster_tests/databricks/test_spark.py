@@ -51,7 +51,8 @@ def mounted(databricks: Workspace, wheel: Path, tmp_path: Path, monkeypatch: pyt
     said = {"NETFLIX_DATABRICKS_WHEEL": made.upload(wheel), "NETFLIX_DATABRICKS_ENGINE": "spark"}
     for name, value in {**made.settings, **said}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("netflix_dagster.defs.databricks._MOUNTED", (str(made.folder),))
+    seen = dict.fromkeys(("NETFLIX_LANDING", "NETFLIX_LAKE"), (str(made.folder),))
+    monkeypatch.setattr("netflix_dagster.defs.databricks._MOUNTED", seen)
     yield made
     made.instance.dispose()
 

@@ -17,6 +17,7 @@ from netflix_dagster.contracts.expectations import MOSTLY, UNIQUE
 from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
+from netflix_dagster.defs.origins import origin_key
 from netflix_dagster.defs.serving import SERVING
 from netflix_dagster.landing.sources import load_sources
 
@@ -40,9 +41,10 @@ def test_the_definitions_can_be_loaded() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_there_is_an_asset_for_every_table_and_for_nothing_else() -> None:
-    tables = {asset_key(name) for name in TABLES}
-    assert {key for key in GRAPH.get_all_asset_keys() if key.path[0] != SERVING} == tables
+def test_there_is_an_asset_for_every_table_and_every_origin_and_for_nothing_else() -> None:
+    origins = {origin_key(source.name) for source in SOURCES.sources.values() if source.origin}
+    expected = {asset_key(name) for name in TABLES} | origins
+    assert {key for key in GRAPH.get_all_asset_keys() if key.path[0] != SERVING} == expected
 
 
 def test_what_consumers_open_follows_gold() -> None:
@@ -53,7 +55,8 @@ def test_what_consumers_open_follows_gold() -> None:
 
 @every_table
 def test_an_asset_is_built_from_what_its_table_reads(table: Table) -> None:
-    assert GRAPH.get(asset_key(table.name)).parent_keys == {asset_key(read) for read in table.reads}
+    origin = {origin_key(table.source.name)} if table.source and table.source.origin else set()
+    assert GRAPH.get(asset_key(table.name)).parent_keys == {asset_key(read) for read in table.reads} | origin
 
 
 @every_table
@@ -157,9 +160,12 @@ def test_sensors_and_the_schedule_run_by_themselves() -> None:
     assert {sensor.default_status for sensor in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
     for feed in SOURCES.feeds:
         assert sensors[f"{feed}_landing_sensor"].job_name == f"{feed}_delivery"
-    (schedule,) = repository.schedule_defs
-    assert (schedule.name, schedule.job_name) == ("lake_maintenance_weekly", "lake_maintenance")
-    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    upkeep = schedules.pop("lake_maintenance_weekly")
+    assert (upkeep.job_name, upkeep.default_status) == ("lake_maintenance", dg.DefaultScheduleStatus.RUNNING)
+    fetched = {f"{source.name}_origin_schedule" for source in SOURCES.sources.values() if source.origin}
+    assert set(schedules) == fetched, "one for each origin"
+    assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.STOPPED}
 
 
 def test_loading_imports_nothing_heavy_and_warns_of_nothing_of_ours(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ from netflix_dagster.definitions import defs
 import dagster as dg
 graph = defs.resolve_asset_graph()
 crawl = dg.AssetKey(["external", "crawl"])
-print(graph.get(crawl).is_external, graph.get(dg.AssetKey(["bronze", "top10_global"])).parent_keys == {crawl})
+print(graph.get(crawl).is_external, crawl in graph.get(dg.AssetKey(["bronze", "top10_global"])).parent_keys)
 print([sensor.name for sensor in defs.sensors if "external" in sensor.name])
 """
     own = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "NETFLIX_"))}

@@ -33,10 +33,12 @@ def upload(client: WorkspaceClient, code: str) -> None:
     client.files.upload(FILE, io.BytesIO(code.encode()), overwrite=True)
 
 
-def file_task(key: str = "only", *parameters: str, after: str | None = None) -> jobs.SubmitTask:
+def file_task(
+    key: str = "only", *parameters: str, after: str | None = None, run_if: jobs.RunIf | None = None
+) -> jobs.SubmitTask:
     needed = [jobs.TaskDependency(after)] if after else None
     script = jobs.SparkPythonTask(FILE, parameters=list(parameters))
-    return jobs.SubmitTask(key, existing_cluster_id="small", spark_python_task=script, depends_on=needed)
+    return jobs.SubmitTask(key, existing_cluster_id="small", spark_python_task=script, depends_on=needed, run_if=run_if)
 
 
 def ended(client: WorkspaceClient, run_id: int) -> jobs.Run:
@@ -73,6 +75,21 @@ def test_a_failure_is_told_with_its_traceback_and_stops_what_depends_on_it(clien
     assert "in mend" in output.error_trace
     with pytest.raises(InvalidParameterValue, match="multiple tasks"):
         client.jobs.get_run_output(run.run_id)
+
+
+def test_a_run_is_as_good_as_its_leaves(client: WorkspaceClient) -> None:
+    upload(client, "import sys; sys.exit(sys.argv[1] == 'fails')")
+    build, register = file_task("build", "fails"), file_task("register", "", after="build", run_if=jobs.RunIf.ALL_DONE)
+    silent = ended(client, submit(client, build, register))
+    assert silent.state.result_state == jobs.RunResultState.SUCCESS_WITH_FAILURES, "on_failure stays silent"
+    outcome = file_task("outcome", after="build")
+    assert ended(client, submit(client, build, register, outcome)).state.result_state == jobs.RunResultState.FAILED
+
+
+def test_a_run_that_takes_too_long_is_ended(client: WorkspaceClient) -> None:
+    upload(client, "import time; time.sleep(60)")
+    waiter = client.jobs.submit(tasks=[file_task()], timeout_seconds=1)
+    assert ended(client, int(waiter.bind()["run_id"])).state.result_state == jobs.RunResultState.TIMEDOUT
 
 
 def test_cancelling_ends_the_process_and_what_it_started(

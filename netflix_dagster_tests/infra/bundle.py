@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zlib import crc32
 
 import yaml
 from databricks.bundles.cluster_policies import ClusterPolicy
@@ -41,6 +42,7 @@ class _Strict(BaseModel):
 
 class BundleName(_Strict):
     name: str
+    databricks_cli_version: str
 
 
 class Variable(_Strict):
@@ -116,11 +118,14 @@ class Bundle:
             "workspace.current_user.short_name": USER,
             **{f"var.{name}": own.get(name, given.get(name, v.default)) for name, v in self.top.variables.items()},
         }
-        for kind, named in self.resources.items():
+        resources = copy.deepcopy(dict(self.resources))
+        if self.top.targets[target].mode == "development":
+            _developed(resources)
+        for kind, named in resources.items():
             for key, said in named.items():
-                values[f"resources.{kind}.{key}.id"] = f"id of {kind} {key}"
+                values[f"resources.{kind}.{key}.id"] = job_id(key) if kind == "jobs" else f"id of {kind} {key}"
                 values |= {f"resources.{kind}.{key}.{name}": value for name, value in said.items()}
-        resolved: dict[str, Any] = _resolved(self.resources, values)
+        resolved: dict[str, Any] = _resolved(resources, values)
         return resolved
 
 
@@ -141,6 +146,26 @@ def load(folder: Path = FOLDER) -> Bundle:
                 resources[kind][key] = resource
                 MODELS[kind].from_dict(copy.deepcopy(resource))  # type: ignore[attr-defined]
     return Bundle(top, resources)
+
+
+def job_id(key: str) -> int:
+    """The number that a workspace gives to a job of the bundle."""
+    return crc32(key.encode())
+
+
+def _developed(resources: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
+    """Apply the presets of ``mode: development`` as their documentation lists them.
+
+    Names of jobs, pipelines and schemas get a prefix; scopes, policies and volumes get none. A trigger is paused only
+    when it says nothing of its own.
+    """
+    for kind, prefix in (("jobs", f"[dev {USER}] "), ("pipelines", f"[dev {USER}] "), ("schemas", f"dev_{USER}_")):
+        for said in resources.get(kind, {}).values():
+            said["name"] = prefix + said["name"]
+    for job in resources.get("jobs", {}).values():
+        for started_by in ("trigger", "schedule", "continuous"):
+            if started_by in job:
+                job[started_by].setdefault("pause_status", "PAUSED")
 
 
 def _texts(said: Any) -> Iterator[str]:

@@ -18,7 +18,7 @@ from databricks.sdk.service.jobs import JobSettings
 
 from netflix_dagster.contracts.contract import LAYERS
 from netflix_dagster.storage import AzureFolder, at
-from netflix_dagster_tests.infra.bundle import FOLDER, MODELS, USER, Bundle, load
+from netflix_dagster_tests.infra.bundle import FOLDER, MODELS, USER, Bundle, job_id, load
 from netflix_dagster_tests.infra.wheel import Wheel
 
 GIVEN = {
@@ -148,9 +148,37 @@ def test_only_gold_is_for_analysts(bundle: Bundle) -> None:
 
 def test_the_trigger_watches_the_volume_of_the_landing_zone(bundle: Bundle) -> None:
     said = bundle.resolve("prod", GIVEN)
-    (job,) = [job for job in said["jobs"].values() if "trigger" in job]
+    job = said["jobs"]["build_pending"]
     assert job["trigger"]["file_arrival"]["url"] == "/Volumes/netflix/landing/deliveries/"
     assert (job["max_concurrent_runs"], job["queue"]) == (1, {"enabled": True})
+
+
+def test_a_replaced_file_is_found_too(bundle: Bundle) -> None:
+    jobs = bundle.resolve("prod", GIVEN)["jobs"]
+    assert jobs["look_again"]["trigger"] == {"periodic": {"interval": 6, "unit": "HOURS"}}
+    assert jobs["look_again"]["tasks"][0]["run_job_task"] == {"job_id": job_id("build_pending")}
+
+
+def test_nobody_starts_a_developer_s_jobs_and_nobody_else_has_what_is_theirs(bundle: Bundle) -> None:
+    dev, prod = bundle.resolve("dev", GIVEN), bundle.resolve("prod", GIVEN)
+    assert {job["trigger"]["pause_status"] for job in dev["jobs"].values()} == {"PAUSED"}
+    assert not [job for job in prod["jobs"].values() if "pause_status" in job["trigger"]], "the default is unpaused"
+    for kind in ("jobs", "pipelines", "schemas", "secret_scopes", "cluster_policies"):
+        assert [said["name"] for said in dev[kind].values() if USER not in said["name"]] == [], kind
+    assert all(USER in said["catalog"] for said in dev["pipelines"].values())
+
+
+def test_a_failed_build_fails_the_run_and_somebody_hears_of_it(bundle: Bundle) -> None:
+    """The result of a run is that of its leaves, the tasks on which no other depends."""
+    job = bundle.resolve("prod", GIVEN)["jobs"]["build_pending"]
+    needs = {task["task_key"]: {each["task_key"] for each in task.get("depends_on", ())} for task in job["tasks"]}
+    leaves = needs.keys() - set().union(*needs.values())
+    assert leaves == {"outcome"} and needs["outcome"] == {"build", "register"}
+    assert "run_if" not in next(task for task in job["tasks"] if task["task_key"] == "outcome")
+    assert {task["max_retries"] for task in job["tasks"] if "python_wheel_task" in task} == {0}
+    assert [rule["metric"] for rule in job["health"]["rules"]] == ["RUN_DURATION_SECONDS"]
+    heard = job["email_notifications"]
+    assert heard["on_failure"] == heard["on_duration_warning_threshold_exceeded"] != []
 
 
 def test_no_secret_is_written_down(bundle: Bundle) -> None:
@@ -203,7 +231,7 @@ def test_the_libraries_of_the_tasks_are_what_is_built(bundle: Bundle, wheel: Whe
     artifact = bundle.top.artifacts["wheel"]
     (built,) = [FOLDER / files.source for files in artifact.files]
     for job in bundle.resources["jobs"].values():
-        for task in job["tasks"]:
+        for task in (task for task in job["tasks"] if "python_wheel_task" in task):
             (library,) = task["libraries"]
             assert (FOLDER / "resources" / library["whl"]).resolve().match(str(built))
     assert Path(artifact.files[0].source).parent == Path(artifact.path) / "dist"

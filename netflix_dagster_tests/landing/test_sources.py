@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from netflix_dagster.landing.sources import RESERVED, Source, SourceColumn, SourcesError, fold_header, load_sources
 
@@ -280,3 +282,42 @@ def test_any_other_answer_is_refused_with_what_may_be_written(tmp_path: Path, sa
         "sources.yaml:10: sources.releases.malformed: write `refuse`, or `{quarantine: 0.01}`: a share of the records"
         " above 0 and below 1"
     )
+
+
+@pytest.mark.parametrize("cron", ["0 6 * * *", "*/5 0-6,22 1 1-12/3 7", "59 23 31 12 0"])
+def test_a_schedule_is_cron(cron: str) -> None:
+    said = load_sources().sources["netflix_cast"].model_dump()
+    assert Source.model_validate({**said, "fetch_at": cron}).fetch_at == cron
+
+
+@pytest.mark.parametrize(
+    "cron", ["daily", "0 6 * *", "60 6 * * *", "0 24 * * *", "0 6 0 * *", "0 6-4 * * *", "0 6 * * * *"]
+)
+def test_what_is_no_schedule_is_refused(cron: str) -> None:
+    said = load_sources().sources["netflix_cast"].model_dump()
+    with pytest.raises(ValidationError, match="write it as cron"):
+        Source.model_validate({**said, "fetch_at": cron})
+
+
+@pytest.mark.parametrize(
+    "origin, reason",
+    [
+        ({}, "say one of"),
+        ({"url": "https://a.example/x.csv", "github": "a/b", "path": "x.csv"}, "say one of"),
+        ({"url": "ftp://a.example/x.csv"}, "https://host/path"),
+        ({"url": "https://u:p@a.example/x.csv"}, "holds no password"),
+        ({"url": "https://a.example/"}, "names no file"),
+        ({"url": "https://a.example/x.tsv"}, "none of the files"),
+        ({"url": "https://a.example/x.csv", "ref": "main"}, "not of an origin by url"),
+        ({"url": "https://a.example/x.csv", "token": "abc"}, "token"),
+        ({"github": "a/b"}, "say which"),
+        ({"github": "a/b", "path": "../x.csv"}, "as it stands in the repository"),
+        ({"github": "a/b", "path": "x.csv", "ref": "--upload-pack=x"}, "ref"),
+        ({"github": "a/b", "path": "x.csv", "checksum": "md5:1"}, "checksum"),
+        ({"url": "https://a.example/x.csv", "date": "yesterday"}, "2021-01-18"),
+    ],
+)
+def test_an_origin_that_cannot_be_is_refused(origin: dict[str, Any], reason: str) -> None:
+    said = load_sources().sources["netflix_cast"].model_dump(exclude={"origin"})
+    with pytest.raises(ValidationError, match=reason):
+        Source.model_validate({**said, "origin": origin})

@@ -130,3 +130,14 @@ def test_a_container_that_is_not_there_is_named(account: Azurite) -> None:
             ask(nowhere)
         assert str(nowhere) in str(raised.value)
         assert "'nowhere'" in str(raised.value)
+
+
+@pytest.mark.parametrize("lake", ["/Volumes/main/netflix/lake", "/dbfs/lake", "/mnt/lake"])
+def test_a_lake_where_databricks_cannot_commit_is_refused_at_load(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert str(Settings(lake=lake).lake) == lake, "on a laptop it is a folder as any other"
+    with pytest.raises(ValueError, match=f"NETFLIX_LAKE is {lake}, where no lake can be"):
+        Settings(lake=lake, compute="databricks")
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    with pytest.raises(ValueError, match="Nothing was read or written"):
+        Settings(lake=lake)
+    assert Settings(lake="abfss://lake@account.dfs.core.windows.net", landing="/Volumes/main/netflix/landing")

@@ -208,6 +208,14 @@ def test_a_title_spelled_in_two_cases_counts_once(spark: SparkSession) -> None:
     assert [(row["record_number"], row[expectations.BROKEN]) for row in refused] == [(3, [expectations.UNIQUE])]
 
 
+@pytest.mark.parametrize("season", ["Season 2", "Limited Series", "Part II", "The Final Season"])
+def test_a_season_in_capitals_is_that_season(spark: SparkSession, season: str) -> None:
+    found = judged(spark, {"title": f"Red Song: {season}"}, {"title": f"RED SONG: {season.upper()}"})
+    (kept,) = expectations.kept(found, TABLES["silver.engagement"]).collect()
+    assert (kept["show_title"], kept["chart_title_key"]) == ("Red Song", "tv|red song")
+    assert expectations.refused(found, TABLES["silver.engagement"]).count() == 0, "the other is a copy"
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

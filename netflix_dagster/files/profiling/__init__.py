@@ -1,5 +1,5 @@
-"""An unknown file looked at: what it holds, what is odd about it, which source it looks like, and what to tell the
-platform so that it takes it. Nothing is written."""
+"""Profiles an unknown file: what it holds, what is odd about it, which source it resembles, and which entry of
+``sources.yaml`` would make the platform take it. It writes nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from netflix_dagster.files.profiling import proposal
 from netflix_dagster.files.profiling.columns import ColumnProfile, Oddity, profile_column
 from netflix_dagster.files.profiling.keys import Keys, candidate_keys
+from netflix_dagster.files.profiling.likeness import Delivered as Known
 from netflix_dagster.files.profiling.likeness import Likeness, likenesses
 from netflix_dagster.files.profiling.reading import MOST_BYTES, Delivered, Unreadable, read
 from netflix_dagster.landing.sources import Sources
@@ -20,8 +21,8 @@ __all__ = ["Profile", "Unreadable", "profile"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything that was found out about a file. ``door`` is what the landing door would refuse of it once the
-    proposal stands in ``sources.yaml``, None when it would take the file whole."""
+    """Everything that was found out about a file. ``door`` is why the door would refuse it, with the proposal in
+    ``sources.yaml``; None when the door would take it."""
 
     delivered: Delivered
     columns: tuple[ColumnProfile, ...]
@@ -36,7 +37,7 @@ class Profile:
 
     @property
     def like(self) -> Likeness | None:
-        """The source that the file looks like most."""
+        """The source that the file resembles most."""
         return self.likenesses[0] if self.likenesses else None
 
     @property
@@ -44,15 +45,31 @@ class Profile:
         return proposal.as_yaml(self.document)
 
 
-def profile(path: Path, sources: Sources, most_bytes: int = MOST_BYTES) -> Profile:
-    """Look at a file. Raises ``Unreadable`` when it has no rows and columns."""
+def profile(
+    path: Path,
+    sources: Sources,
+    most_bytes: int = MOST_BYTES,
+    new: str | None = None,
+    known_values: Known | None = None,
+) -> Profile:
+    """Look at a file. Raises ``Unreadable`` when it has no rows and columns.
+
+    ``new`` is the name of the source that it shall be of, whatever other source it looks like; then the proposal is
+    complete, with a feed and a silver table of its own. ``known_values`` are what sources delivered before: by them a
+    column that was renamed is recognised.
+    """
     delivered = read(path, most_bytes)
     if not delivered.rows:
         raise Unreadable(f"{path} has a header and no record below it; ask for the delivery again")
     if delivered.header_line is not None and not any(delivered.header):
         raise Unreadable(f"{path}: line {delivered.header_line} should name the columns, and names none")
-    like = likenesses(delivered.header, sources)
-    names = proposal.canonical_names(delivered.header, like[0] if like else None)
+    values = {
+        name: frozenset(column)
+        for name, column in zip(delivered.header, zip(*delivered.rows, strict=True), strict=True)
+    }
+    like = likenesses(delivered.header, sources, values, known_values)
+    known = like[0] if like and new is None else None
+    names = proposal.canonical_names(delivered.header, known)
     looked = [
         profile_column(name, header, values, delivered.lines)
         for name, header, values in zip(names, delivered.header, zip(*delivered.rows, strict=True), strict=True)
@@ -60,7 +77,9 @@ def profile(path: Path, sources: Sources, most_bytes: int = MOST_BYTES) -> Profi
     columns = tuple(column for column, _ in looked)
     keys = candidate_keys(columns, delivered.rows)
     oddities = [*_of_file(delivered, keys), *(oddity for _, found in looked for oddity in found)]
-    name, entry = proposal.source_entry(delivered, columns, like[0] if like else None, sources)
+    name, entry = proposal.source_entry(delivered, columns, known, sources)
+    if new is not None:
+        name, entry = new, {**entry, "feed": new, "silver": proposal.silver(columns, keys)}
     document = proposal.document(name, entry, sources)
     _, source = proposal.as_source(name, document)
     return Profile(
@@ -109,12 +128,12 @@ def as_json(found: Profile) -> dict[str, Any]:
 
 
 def _column(column: ColumnProfile) -> dict[str, Any]:
-    said = asdict(column)
+    fields = asdict(column)
     return {
-        **{key: said[key] for key in ("name", "header")},
-        **said["found"],
+        **{key: fields[key] for key in ("name", "header")},
+        **fields["found"],
         "null_share": round(column.null_share, 6),
-        **{key: said[key] for key in ("nulls", "distinct", "values", "pattern", "longest", "examples")},
+        **{key: fields[key] for key in ("nulls", "distinct", "values", "pattern", "longest", "examples")},
     }
 
 

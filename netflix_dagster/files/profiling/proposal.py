@@ -1,5 +1,5 @@
-"""What a profile comes to: an entry for ``sources.yaml``, columns and expectations for a contract, and what the
-door would say of the file with them."""
+"""Proposes, from a profile, an entry for ``sources.yaml``, and columns and expectations for a contract; and tries
+whether the door would take the file with them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import yaml
 
+from netflix_dagster.files.kinds import EITHER
 from netflix_dagster.files.profiling.columns import ColumnProfile
 from netflix_dagster.files.profiling.keys import Keys
 from netflix_dagster.files.profiling.likeness import Likeness
@@ -24,18 +26,20 @@ _FILLED = {
     "sheet": "Name of the sheet; filled by the reader",
     "preamble": "The text above the header; filled by the reader",
 }
+_BLOCKS = ("columns", "silver")
+"""The parts of an entry that take a line for each thing they say."""
 _UNPRINTABLE = re.compile(
     "[\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]|[^\n -~\u00a0-\U0010ffff]"
 )
-"""What steers a terminal or is no character of YAML."""
+"""Characters that control a terminal, or that YAML does not allow."""
 
 
 def canonical_names(header: Sequence[str], like: Likeness | None) -> list[str]:
     """A canonical name for every column: the source's own where it is recognised, else made from the header."""
     names: list[str] = []
-    for place, said in enumerate(header, 1):
-        known = {**like.known, **like.renamed}.get(said) if like and like.verdict != "other" else None
-        name = base = known or _plain_name(said) or f"column_{place}"
+    for place, delivered in enumerate(header, 1):
+        known = {**like.known, **like.renamed}.get(delivered) if like and like.verdict != "other" else None
+        name = base = known or _plain_name(delivered) or f"column_{place}"
         if name in RESERVED:
             name = base = f"{name}_delivered"
         number = 2
@@ -67,8 +71,9 @@ def source_entry(
         "feed": feed,
         "form": "whole",
         "description": f"Say what one record is; profiled from {delivered.path.name}",
-        "files": f"*{delivered.path.suffix.lower() or '.csv'}",
-        "format": "xlsx" if delivered.sheet is not None else "tsv" if delivered.delimiter == "\t" else "csv",
+        "files": f"*{delivered.path.suffix or '.' + delivered.format}",
+        "format": delivered.format,
+        **({"separator": delivered.delimiter} if delivered.delimiter not in ("", ",", "\t") else {}),
         "columns": {
             **filled,
             **{c.name: _column(c, columns) for c in columns if c.header or delivered.header_line is None},
@@ -112,73 +117,128 @@ def document(name: str, entry: Mapping[str, Any], sources: Sources) -> dict[str,
     return {"feeds": {entry["feed"]: feed}, "sources": {name: dict(entry)}}
 
 
-def as_yaml(said: Mapping[str, Any]) -> str:
+def as_yaml(sources: Mapping[str, Any]) -> str:
     """The document as YAML, a column a line as in the packaged ``sources.yaml``."""
     lines: list[str] = []
-    for group, entries in said.items():
+    for group, entries in sources.items():
         lines.append(f"{group}:")
         for key, entry in entries.items():
             lines.append(f"  {key}:")
-            lines += (f"    {_line(k, v)}" for k, v in entry.items() if k != "columns")
-            if "columns" in entry:
-                lines.append("    columns:")
-                lines += (f"      {_line(k, v)}" for k, v in entry["columns"].items())
+            lines += (f"    {_line(k, v)}" for k, v in entry.items() if k not in _BLOCKS)
+            for block in (name for name in _BLOCKS if entry.get(name)):
+                lines.append(f"    {block}:")
+                lines += (f"      {_line(k, v)}" for k, v in entry[block].items() if k != "rules")
+                if rules_ := entry[block].get("rules") if block == "silver" else None:
+                    lines.append("      rules:")
+                    lines += (f"        - {_flow(rule)}" for rule in rules_)
     return "\n".join(lines) + "\n"
 
 
 def _line(key: str, value: Any) -> str:
-    """One key and its value in YAML's flow style; what a terminal would obey is escaped."""
-    plain = not _UNPRINTABLE.search(json.dumps(value, ensure_ascii=False))
-    flow = yaml.safe_dump({key: value}, allow_unicode=plain, sort_keys=False, default_flow_style=True, width=1_000_000)
-    return str(flow).rstrip("\n")[1:-1]
+    """One key and its value in YAML's flow style."""
+    return _flow({key: value})[1:-1]
 
 
-def as_source(name: str, said: Mapping[str, Any]) -> tuple[Feed, Source]:
+def _flow(said: Mapping[str, Any]) -> str:
+    """A mapping in YAML's flow style; what a terminal would obey is escaped."""
+    plain = not _UNPRINTABLE.search(json.dumps(said, ensure_ascii=False, default=str))
+    flow = yaml.safe_dump(dict(said), allow_unicode=plain, sort_keys=False, default_flow_style=True, width=1_000_000)
+    return str(flow).rstrip("\n")
+
+
+def as_source(name: str, proposed: Mapping[str, Any]) -> tuple[Feed, Source]:
     """The proposal as the platform reads it."""
-    read = Sources.model_validate(said)
+    read = Sources.model_validate(proposed)
     return read.feeds[read.sources[name].feed], read.sources[name]
 
 
-def expectations(columns: Sequence[ColumnProfile], keys: Keys) -> list[str]:
-    """Lines of Python for the ``expectations`` of a contract, with the helpers of ``lake/contract.py``.
+def rules(columns: Sequence[ColumnProfile], keys: Keys) -> list[dict[str, Any]]:
+    """What holds of the columns of a file, as the rules of ``silver`` in ``sources.yaml``; see ``landing.silver``.
 
-    Bounds are rounded outwards: they are to find what is implausible, not tomorrow's record.
+    Bounds are rounded outwards: they are to find implausible values, not tomorrow's largest one.
     """
     key = set(keys.candidates[0]) if keys.candidates else set()
-    lines: list[str] = []
+    found: list[dict[str, Any]] = []
     for column in columns:
         if column.rows and column.filled == column.rows:
-            lines.append(f'not_null("{column.name}"{"" if column.name in key else ", "}{_warn(column.name in key)})')
-        lines += _of_values(column)
-    return lines
+            drops = {"on_fail": "drop"} if column.name in key else {}
+            found.append({"column": column.name, "required": True, **drops})
+        found += ({"column": column.name, **said} for said in _of_values(column))
+    return found
 
 
-def _warn(drop: bool) -> str:
-    return "" if drop else '"warn"'
-
-
-def _of_values(column: ColumnProfile) -> Iterator[str]:
-    found, name = column.found, column.name
-    if found.kind in ("integer", "decimal") and found.low is not None and found.high is not None:
-        if re.search(r"(^|_)id$", name):
-            return  # a number by name only
-        low, high = _outwards(float(found.low), float(found.high))
-        yield f'between("{name}", {low}, {high})'
-    elif found.kind in ("date", "timestamp") and found.low is not None and found.high is not None:
-        low_day, high_day = f"{found.low[:2]}00-01-01", f"{found.high[:2]}99-12-31"
-        condition = f"{name} BETWEEN DATE '{low_day}' AND DATE '{high_day}'"
-        yield f"holds({_quoted(f'{name}_plausible')}, {_quoted(condition)}, {_quoted(f'{name} is a day that can be')})"
+def _of_values(column: ColumnProfile) -> Iterator[dict[str, Any]]:
+    found = column.found
+    bounded = found.low is not None and found.high is not None
+    if found.kind in ("integer", "decimal") and bounded:
+        if not re.search(r"(^|_)id$", column.name):  # a number by name only
+            yield {"between": list(_outwards(float(found.low or 0), float(found.high or 0)))}
+    elif found.kind in ("date", "timestamp") and bounded:
+        century = str(found.low)[:2], str(found.high)[:2]
+        yield {"between": [date(int(century[0]) * 100, 1, 1), date(int(century[1]) * 100 + 99, 12, 31)]}
     elif found.kind == "text" and column.values and not any("\\" in value for value in column.values):
-        listed = ", ".join(map(_quoted, column.values))
-        yield f'in_set("{name}", ({listed}{"," if len(column.values) == 1 else ""}))'
+        yield {"one_of": list(column.values)}
     elif found.kind == "text" and column.pattern:
-        condition = f"{name} RLIKE '{column.pattern}'"
-        said = f"{name} is built as {column.examples[0]} is"
-        yield f"holds({_quoted(f'{name}_shaped')}, {_quoted(condition)}, {_quoted(said)})"
+        yield {"matches": column.pattern}
+
+
+def expectations(columns: Sequence[ColumnProfile], keys: Keys) -> list[str]:
+    """The rules as lines of Python for the ``expectations`` of a contract, with the helpers of ``contracts``."""
+    examples = {column.name: column.examples[0] if column.examples else "" for column in columns}
+    return [_as_code(rule, examples[rule["column"]]) for rule in rules(columns, keys)]
+
+
+def _as_code(rule: Mapping[str, Any], example: str) -> str:
+    name = rule["column"]
+    if "required" in rule:
+        on_fail = "" if rule.get("on_fail") == "drop" else ', "warn"'
+        return f'not_null("{name}"{on_fail})'
+    if "one_of" in rule:
+        listed = ", ".join(map(_quoted, rule["one_of"]))
+        return f'in_set("{name}", ({listed}{"," if len(rule["one_of"]) == 1 else ""}))'
+    if "matches" in rule:
+        condition, said = f"{name} RLIKE '{rule['matches']}'", f"{name} is built as {example} is"
+        return f"holds({_quoted(f'{name}_shaped')}, {_quoted(condition)}, {_quoted(said)})"
+    low, high = rule["between"]
+    if not isinstance(low, date):
+        return f'between("{name}", {low}, {high})'
+    condition = f"{name} BETWEEN DATE '{low}' AND DATE '{high}'"
+    return f"holds({_quoted(f'{name}_plausible')}, {_quoted(condition)}, {_quoted(f'{name} is a day that can be')})"
+
+
+def silver(columns: Sequence[ColumnProfile], keys: Keys) -> dict[str, Any]:
+    """The section ``silver`` for a file: types that nearly all values have, the first key, the rules.
+
+    What cannot be decided stays text: days of which nobody knows whether the month comes first, and codes with leading
+    zeros.
+    """
+    typed = {column.name: _type(column) for column in columns}
+    typed = {name: kind for name, kind in typed.items() if kind != "string"}
+    for column in columns:
+        if EITHER in column.found.formats:
+            del typed[column.name]
+    key = list(keys.candidates[0]) if keys.candidates else []
+    formats = {
+        column.name: list(column.found.formats)
+        for column in columns
+        if typed.get(column.name) in ("date", "double") and column.found.formats not in ((), ("2019-09-30",))
+    }
+    separators = {c.name: c.found.separator for c in columns if c.found.separator not in (None, ",")}
+    nulls = sorted({spelled for column in columns for spelled in column.nulls if spelled})
+    kept = [rule for rule in rules(columns, keys) if rule["column"] in typed or "between" not in rule]
+    return {
+        "grain": f"one {' and '.join(key)}" if key else "one record of a delivery",
+        **({"key": key} if key else {}),
+        **({"types": typed} if typed else {}),
+        **({"formats": formats} if formats else {}),
+        **({"separators": separators} if separators else {}),
+        **({"nulls": nulls} if nulls else {}),
+        **({"rules": kept} if kept else {}),
+    }
 
 
 def _outwards(low: float, high: float) -> tuple[int, int]:
-    """Bounds that hold more than what was seen: years to the century, else zero and powers of ten."""
+    """Bounds wider than the values seen: years to the century, else zero and powers of ten."""
     if low >= 1800 and high <= 2200:
         return math.floor(low / 100) * 100, math.ceil((high + 1) / 100) * 100
     return (0 if low >= 0 else -_power(-low)), (_power(high) if high > 0 else 0)
@@ -192,7 +252,7 @@ def _power(number: float) -> int:
 
 
 def _quoted(text: str) -> str:
-    """A Python string literal, with nothing in it that steers a terminal."""
+    """A Python string literal, with nothing in it that controls a terminal."""
     plain = json.dumps(text, ensure_ascii=False)
     return plain if not _UNPRINTABLE.search(plain) else json.dumps(text)
 
@@ -210,7 +270,7 @@ def _type(column: ColumnProfile) -> str:
 
 
 def door(delivered: Delivered, source: Source) -> str | None:
-    """What the door would refuse of this very file if the source were as proposed; None when it takes it whole."""
+    """Why the door would refuse this file if the source were as proposed; None when it takes it."""
     from netflix_dagster.files.parsing import parse_bytes
 
     parsed = parse_bytes(delivered.data, source)
@@ -222,5 +282,5 @@ def door(delivered: Delivered, source: Source) -> str | None:
 
 
 def printable(text: str) -> str:
-    """One line of text with everything shown that would steer a terminal or break a line of YAML."""
+    """One line of text; characters that control a terminal or break a line of YAML are shown as escapes."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text).replace("\n", "\\n")

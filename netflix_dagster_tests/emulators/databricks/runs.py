@@ -56,19 +56,31 @@ class Run:
     tasks: list[Task]
     run_id: int = field(default_factory=lambda: next(_numbers))
     cancelled: bool = False
+    timed_out: bool = False
     process: subprocess.Popen[bytes] | None = None
     ended: float = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def state(self) -> dict[str, Any]:
-        """The state of the whole: as bad as that of its worst task."""
+        """The state of the whole: as bad as that of its worst *leaf*, a task on which no other depends.
+
+        "How the run state is determined" in the documentation of Lakeflow Jobs: a failed task on which one depends
+        that runs all the same (``run_if: ALL_DONE``) and succeeds leaves the run a success, "with failures".
+        """
         if not self.over.is_set():
             running = any(task.life == "RUNNING" for task in self.tasks)
             life = "TERMINATING" if self.cancelled else "RUNNING" if running else "PENDING"
             return {"life_cycle_state": life, "state_message": "In run" if life == "RUNNING" else ""}
-        bad = next((task for task in self.tasks if task.result != "SUCCESS"), None)
-        result = "CANCELED" if self.cancelled else bad.result if bad else "SUCCESS"
+        followed = {needed["task_key"] for task in self.tasks for needed in task.said.get("depends_on") or []}
+        failed = [task for task in self.tasks if task.result != "SUCCESS"]
+        bad = next((task for task in failed if task.key not in followed), None)
+        if self.cancelled or self.timed_out:
+            result = "CANCELED" if self.cancelled else "TIMEDOUT"
+        elif bad:
+            result = "FAILED" if bad.result == "UPSTREAM_FAILED" else str(bad.result)
+        else:
+            result = "SUCCESS_WITH_FAILURES" if failed else "SUCCESS"
         message = bad.message if bad else ""
         return {"life_cycle_state": "TERMINATED", "result_state": result, "state_message": message}
 
@@ -151,11 +163,16 @@ class Runs:
 
     def _work(self, run: Run) -> None:
         done: set[str] = set()
+        limit = run.said.get("timeout_seconds")  # absent or 0: the run may take for ever
+        clock = threading.Timer(limit, _time_out, args=(run,)) if limit else None
         try:
+            if clock:
+                clock.start()
             for task in run.tasks:
-                if not {needed["task_key"] for needed in task.said.get("depends_on") or []} <= done:
+                needed = {needed["task_key"] for needed in task.said.get("depends_on") or []}
+                if task.said.get("run_if", "ALL_SUCCESS") == "ALL_SUCCESS" and not needed <= done:
                     task.end("UPSTREAM_FAILED", "An upstream task failed.")
-                elif run.cancelled:
+                elif run.cancelled or run.timed_out:
                     task.end("CANCELED", "Run cancelled.")
                 else:
                     self._work_on(run, task)
@@ -166,6 +183,8 @@ class Runs:
                 if task.result is None:
                     task.end("FAILED", f"{type(error).__name__}: {error}")
         finally:
+            if clock:
+                clock.cancel()
             run.ended = time.time()
             run.over.set()
 
@@ -195,6 +214,8 @@ class Runs:
         task.output["logs"] = log.read_bytes()[-MOST_OUTPUT:].decode(errors="replace")
         if run.cancelled:
             task.end("CANCELED", "Run cancelled.")
+        elif run.timed_out:
+            task.end("TIMEDOUT", "Run timed out.")
         elif code == 0:
             task.end("SUCCESS")
         elif failure.exists():
@@ -239,6 +260,12 @@ def kill(run: Run) -> None:
     if run.process is not None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.process.pid, signal.SIGKILL)
+
+
+def _time_out(run: Run) -> None:
+    """Its ``timeout_seconds`` are over: the run ends."""
+    run.timed_out = True
+    _stop(run)
 
 
 def _stop(run: Run) -> None:

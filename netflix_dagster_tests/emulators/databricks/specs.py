@@ -12,6 +12,8 @@ KINDS = ("python_wheel_task", "spark_python_task")
 MOST_PARAMETERS = 10_000
 """Bytes of JSON that a task's parameters may take."""
 LONGEST_TOKEN = 64
+RUN_IF = ("ALL_SUCCESS", "ALL_DONE")
+"""Of Databricks' six conditions those that are followed here."""
 
 
 def judge(said: dict[str, Any], clusters: dict[str, dict[str, Any]], files: Files) -> None:
@@ -46,6 +48,8 @@ def _judge_task(
     for needed in task.get("depends_on") or []:
         if needed["task_key"] not in earlier:
             raise invalid(f"Task {key} depends on {needed['task_key']}, which is not an earlier task.")
+    if task.get("run_if", RUN_IF[0]) not in RUN_IF:
+        raise invalid(f"Task {key}: run_if {task['run_if']} is not followed here; {' and '.join(RUN_IF)} are.")
     where = [name for name in ("existing_cluster_id", "new_cluster", "environment_key") if task.get(name)]
     if len(where) != 1:
         raise invalid(f"Task {key} needs one of existing_cluster_id, new_cluster and environment_key.")

@@ -88,7 +88,7 @@ def test_a_new_file_becomes_a_new_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("delimiter", "encoding", "reason"),
-    [(";", "utf-8", "missing columns"), (",", "cp1252", "not UTF-8"), (",", "utf-16", "UTF-16")],
+    [(";", "cp1252", "not UTF-8"), (",", "cp1252", "not UTF-8"), (",", "utf-16", "UTF-16")],
 )
 def test_what_the_door_would_refuse_is_said(tmp_path: Path, delimiter: str, encoding: str, reason: str) -> None:
     found = profile(written(tmp_path / "a.csv", BROADCASTS, delimiter, encoding), load_sources())

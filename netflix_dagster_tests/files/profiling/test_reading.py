@@ -90,7 +90,7 @@ HOSTILE = {
     "page.csv": (b"<!DOCTYPE html><html><title>Moved</title></html>", "HTML page (Moved)"),
     "null.csv": (b"null", "the body is 'null', there is no data"),
     "list.csv": (b'[{"a": 1},\n {"a": 2}]', "is JSON"),
-    "lines.csv": (b'{"a": 1}\n{"a": 2}\n', "is JSON"),
+    "error.csv": (b'{"error": "quota"}\n', "is JSON"),
     "deep.csv": (b"[" * 100_000, None),
     "packed.csv": (gzip.compress(b"a,b\n1,2\n"), "a gzip archive, not text; unpack it first"),
     "table.parquet": (b"PAR1\x15\x04", "a Parquet file"),

@@ -1,0 +1,96 @@
+"""What ``sources.yaml`` says of the silver table of a source that needs no code: types, key and rules.
+
+With a section ``silver`` a source has a table ``silver.<source>``: every record of bronze, typed, one row a key, judged
+by these rules. What cannot be read as its type, or breaks a rule that drops, goes to the quarantine.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Type = Literal["string", "bigint", "double", "boolean", "date", "timestamp", "array<string>"]
+OnFail = Literal["warn", "drop", "fail"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SilverRule(_Strict):
+    """One rule about a column; a value that is null keeps every rule but ``required``. Exactly one of ``required``,
+    ``one_of``, ``between`` and ``matches`` says which rule it is."""
+
+    column: str
+    required: Literal[True] | None = None
+    one_of: tuple[str, ...] | None = Field(None, min_length=1)
+    between: tuple[float | date, float | date] | None = None
+    matches: str | None = None
+    on_fail: OnFail = "warn"
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in _RULES if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _is_one_rule(self) -> SilverRule:
+        if sum(getattr(self, kind) is not None for kind in _RULES) != 1:
+            raise ValueError(f"say one of {', '.join(_RULES)}: what must hold of {self.column}")
+        if self.between and isinstance(self.between[0], date) != isinstance(self.between[1], date):
+            raise ValueError("both bounds are numbers, or both are days")
+        if self.between and self.between[0] > self.between[1]:  # type: ignore[operator]
+            raise ValueError("the lower bound comes first")
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except re.error as error:
+                raise ValueError(f"{self.matches!r} is no regular expression: {error}") from error
+        return self
+
+
+_RULES = ("required", "one_of", "between", "matches")
+
+
+class Silver(_Strict):
+    """The silver table of a source.
+
+    ``types``: of columns that are not text. ``formats``: how the days or numbers of a column are written, as `profile`
+    names it, where they are not written as 2019-09-30 or 1.5. ``separators``: of lists, where it is not a comma.
+    ``nulls``: words that mean nothing, in any case. ``key``: the columns by which rows of one delivery are told apart;
+    without it every record is a row.
+    """
+
+    grain: str = "one record of a delivery"
+    key: tuple[str, ...] = ()
+    types: dict[str, Type] = {}
+    formats: dict[str, tuple[str, ...]] = {}
+    separators: dict[str, str] = {}
+    nulls: tuple[str, ...] = ()
+    rules: tuple[SilverRule, ...] = ()
+
+    def faults(self, columns: frozenset[str]) -> list[tuple[str, str]]:
+        """What it says of columns that the source does not have, or twice: the key where it stands, and why."""
+        said: list[tuple[str, Any]] = [("key", self.key), ("types", self.types), ("formats", self.formats)]
+        said += [("separators", self.separators), ("rules", [rule.column for rule in self.rules])]
+        found = [(where, f"there is no column {n!r}") for where, names in said for n in names if n not in columns]
+        if len(set(self.key)) < len(self.key):
+            found.append(("key", "a column is named twice"))
+        lists = {name for name, kind in self.types.items() if kind == "array<string>"}
+        found += [("key", f"{name!r} is a list, and lists tell no rows apart") for name in self.key if name in lists]
+        kinds = [(rule.column, rule.kind) for rule in self.rules]
+        found += [
+            ("rules", f"{column} has two rules {kind}")
+            for column, kind in set(kinds)
+            if kinds.count((column, kind)) > 1
+        ]
+        for rule in self.rules:
+            kind = self.types.get(rule.column, "string")
+            days = rule.between is not None and isinstance(rule.between[0], date)
+            if rule.between and (kind not in ("date", "timestamp") if days else kind not in ("bigint", "double")):
+                found.append(("rules", f"{rule.column} is {kind}, which cannot be between these bounds"))
+            if (rule.one_of or rule.matches) and kind != "string":
+                found.append(("rules", f"{rule.column} is {kind}; {rule.kind} is asked of text"))
+        return found

@@ -1,0 +1,154 @@
+"""``netflix-dagster source``: a file never seen to a silver table without code; the file of the sources stays ours."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from netflix_dagster import tables
+from netflix_dagster.landing.sources import PACKAGED, load_sources
+from netflix_dagster.sample.workbook import workbook
+from netflix_dagster.settings import get_settings
+from netflix_dagster_tests.cli.shell import Shell
+from netflix_dagster_tests.lakehouse import Lakehouse
+from netflix_dagster_tests.landing.origins.server import serving
+
+OWN = {"NETFLIX_SOURCES": "own.yaml"}
+HEADER = ["Pet No", "Name", "Born", "Weight"]
+PETS = [[f"P{n:03}", f"Pet {n}", f"{n % 28 + 1}.5.{2000 + n % 20}", f"{n}.5"] for n in range(1, 41)]
+SPOILT = ["P100", "Pet 100", "some day", "3.5"]
+
+
+def as_file(format_: str, rows: list[list[str]]) -> bytes:
+    if format_ == "xlsx":
+        return workbook({"Pets": [HEADER, *rows]})
+    if format_ == "jsonl":
+        lines = [dict(zip(HEADER, row, strict=True)) for row in rows]
+        numbers = [f'{json.dumps(line)[:-1]}, "Tags": ["a", {{"b": 1.50}}]}}' for line in lines]
+        return ("\n".join(numbers) + "\n").encode()
+    mark = {"csv": ",", "tsv": "\t", "semicolon": ";"}[format_]
+    return ("\n".join(mark.join(row) for row in [HEADER, *rows]) + "\n").encode()
+
+
+@pytest.mark.parametrize("format_", ["tsv", "semicolon", "jsonl", "xlsx"])
+def test_a_file_never_seen_is_a_silver_table_that_loses_nothing(shell: Shell, format_: str) -> None:
+    name = f"Our Pets.{'csv' if format_ == 'semicolon' else format_}"
+    (shell.cwd / name).write_bytes(as_file(format_, PETS))
+    said = shell.here("source", "add", "pets", "--file", name, "--yes", **OWN)
+    assert said.code == 0, said.err
+    (shell.cwd / name).write_bytes(as_file(format_, [*PETS, SPOILT]))
+    said = shell.here("land", name, "--source", "pets", "--date", "2024-05-06", **OWN)
+    assert said.code == 0, said.err
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NETFLIX_SOURCES", str(shell.cwd / "own.yaml"))
+        get_settings.cache_clear()
+        tables.declare(load_sources(shell.cwd / "own.yaml"))
+        try:
+            house = Lakehouse(shell.cwd / "data")
+            house.build("2024-05-06", feed="pets")
+            rows, refused = house.rows("silver.pets"), house.quarantined("silver.pets", "2024-05-06")
+        finally:
+            tables.declare(load_sources())
+    get_settings.cache_clear()
+    assert len(house.rows("bronze.pets")) == len(PETS) + 1 and len(rows) == len(PETS)
+    first = next(row for row in rows if row["pet_no"] == "P001")
+    assert (first["name"], first["born"].isoformat(), first["weight"]) == ("Pet 1", "2001-05-02", 1.5)
+    if format_ == "jsonl":
+        assert first["tags"] == '["a",{"b":1.50}]', "digit by digit"
+    (row,) = refused
+    assert row["rules"] == ["born_readable"] and json.loads(row["row"])["pet_no"] == "P100"
+
+
+def test_what_people_wrote_stays_and_removing_takes_out_what_adding_put_in(shell: Shell) -> None:
+    own = shell.cwd / "own.yaml"
+    packaged = PACKAGED.read_text().replace("\nsources:\n", "\n# the sources, by hand\nsources:\n", 1)
+    own.write_text(f"# ours\n{packaged}\n# end\n")
+    before = own.read_bytes()
+    (shell.cwd / "pets.csv").write_bytes(as_file("csv", PETS))
+    said = shell.here("source", "add", "pets", "--file", "pets.csv", "--yes", **OWN)
+    assert said.code == 0 and "  pets:\n    feed: pets\n" in said.out
+    lines, old = own.read_text().split("\n"), before.decode().split("\n")
+    rest = iter(lines)
+    assert all(line in rest for line in old), "every line is there still, in its order"
+    assert lines.index("# end") > lines.index("    feed: pets")
+    assert shell.here("source", "add", "pets", "--file", "pets.csv", "--yes", **OWN).code == 2
+    told = shell.here("source", "check", "pets", "--json", **OWN)
+    assert told.code == 0 and "bronze.pets -> silver.pets" in told.json["findings"][1]["found"]
+    said = shell.here("source", "remove", "pets", "--yes", **OWN)
+    assert said.code == 0 and "stay" in said.err
+    assert own.read_bytes() == before
+
+
+def test_a_file_of_ones_own_begins_as_a_copy_and_the_feed_goes_with_its_last_source(shell: Shell) -> None:
+    (shell.cwd / "pets.csv").write_bytes(as_file("csv", PETS))
+    shell.here("source", "add", "pets", "--file", "pets.csv", "--yes", **OWN)
+    assert set(load_sources(shell.cwd / "own.yaml").sources) == {*load_sources().sources, "pets"}
+    shell.here("source", "remove", "pets", "--yes", **OWN)
+    assert load_sources(shell.cwd / "own.yaml") == load_sources()
+    assert (shell.cwd / "own.yaml").read_bytes() == PACKAGED.read_bytes()
+
+
+def test_what_cannot_be_a_source_is_said_in_a_sentence_and_changes_nothing(shell: Shell) -> None:
+    files = {
+        "pets.csv": as_file("csv", PETS),
+        "latin.csv": "Größe,b\n1,2\n3,4\n".encode("cp1252"),
+        "table.parquet": b"PAR1" + bytes(100),
+        "page.csv": b"<html>moved</html>",
+    }
+    for name, body in files.items():
+        (shell.cwd / name).write_bytes(body)
+    shell.here("source", "check", **OWN)
+    for arguments, reason in (
+        (("Pets", "--file", "pets.csv", "--yes"), "no name of a source"),
+        (("netflix_cast", "--file", "pets.csv", "--yes"), "already"),
+        (("catalogue", "--file", "pets.csv", "--yes"), "already"),
+        (("titles", "--file", "pets.csv", "--yes"), "code declares this table"),
+        (("pets", "--yes"), "say --file or --url"),
+        (("pets", "--file", "pets.csv"), "say --yes"),
+        (("pets", "--file", "latin.csv", "--yes"), "cannot land as it is.*UTF-8"),
+        (("pets", "--file", "table.parquet", "--yes"), "a Parquet file"),
+        (("pets", "--file", "page.csv", "--yes"), "holds no table"),
+        (("pets", "--file", "none.csv", "--yes"), "there is no file"),
+        (("pets", "--url", "http://127.0.0.1:1/pets.csv", "--yes"), "private network.*say --private"),
+        (("pets", "--url", "ftp://example.org/pets.csv", "--yes"), "https://host/path"),
+    ):
+        said = shell.here("source", "add", *arguments, **OWN)
+        assert said.code in (1, 2), arguments
+        assert re.search(reason, said.err.replace("\n", " ")), (arguments, said.err)
+        own = shell.cwd / "own.yaml"
+        assert not own.exists() or own.read_bytes() == PACKAGED.read_bytes()
+    said = shell.here("source", "remove", "netflix_cast", "--yes", **OWN)
+    assert said.code == 2 and "silver.title_cast" in said.err
+
+
+def test_what_lies_at_a_url_is_a_source_with_an_origin_and_fetch_lands_it(shell: Shell) -> None:
+    with serving() as server:
+        server.file("/pets.csv", as_file("csv", PETS), ETag='"1"', Last_Modified="Mon, 06 May 2024 10:00:00 GMT")
+        url = server.url("/pets.csv")
+        said = shell.here("source", "add", "pets", "--url", url, "--private", "--yes", **OWN)
+        assert said.code == 0, said.err
+        told = [shell.here("fetch", "pets", "--json", **OWN) for _ in range(2)]
+        assert [one.json["fetched"][0]["outcome"] for one in told] == ["delivered", "unchanged"]
+        server.answers["/pets.csv"] = lambda asked: asked.answer(b"", 403)
+        failed = shell.here("fetch", "pets", **OWN)
+        assert failed.code == 1 and "answers 403" in failed.err
+    assert (shell.landing / "pets" / "2024-05-06" / "pets.csv").read_bytes() == as_file("csv", PETS)
+    assert shell.here("fetch", "nobody", **OWN).code == 2
+
+
+def test_a_column_that_was_renamed_is_known_by_what_it_holds(shell: Shell) -> None:
+    """By its values in the newest delivery in landing: the names share nothing."""
+    rows = [f"Person {n},{70000000 + n}\n" for n in range(50)]
+    shell.land("netflix_cast", "2020-02-01", "cast,show_id\n" + "".join(rows))
+    (shell.cwd / "new.csv").write_text("Darsteller,show_id\n" + "".join(rows[10:]), encoding="utf-8")
+    found = shell.here("profile", "new.csv", "--json").json
+    (like,) = [like for like in found["sources"] if like["source"] == "netflix_cast"]
+    assert (like["verdict"], like["renamed"]) == ("renamed", {"Darsteller": "cast"})
+    assert found["proposal"]["sources"]["sources"]["netflix_cast"]["columns"]["cast"]["aliases"][-1] == "Darsteller"
+    other = "".join(row.replace("Person", "Jemand") for row in rows)
+    (shell.cwd / "new.csv").write_text("Darsteller,show_id\n" + other, encoding="utf-8")
+    found = shell.here("profile", "new.csv", "--json").json
+    assert all(like["renamed"] == {} for like in found["sources"] if like["source"] == "netflix_cast")
