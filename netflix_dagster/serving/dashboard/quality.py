@@ -6,6 +6,7 @@ from typing import Any
 
 from netflix_dagster.build import conservation
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.expectations import all_rules
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.deliveries.life import Event, Life, Status
 from netflix_dagster.landing.sources import Sources
@@ -136,6 +137,8 @@ def _rules(reader: Reader) -> dict[str, Any]:
             sum(broken)::BIGINT AS wrong, arg_max(message, delivery_date) AS message
             FROM ({newest}) WHERE rule = '{conservation.RULE}' GROUP BY table_name ORDER BY table_name"""
     )
+    of_rows = {(table.name, rule.name) for table in TABLES.values() for rule in all_rules(table)}
+    broken = [row for row in broken if (row["table"], row["rule"]) in of_rows]  # the others speak of whole deliveries
     layers = {name: index for index, name in enumerate(TABLES)}
     conserved.sort(key=lambda row: layers.get(row["table"], len(layers)))
     return {"summary": summary, "broken": broken, "conserved": conserved}

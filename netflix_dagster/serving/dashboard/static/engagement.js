@@ -65,8 +65,9 @@
     const long = rows.filter((row) => row.weeks >= 8), brief = rows.filter((row) => row.weeks <= 2);
     const middle = (of) => of[of.length >> 1]?.hours;
     const title = long.length && brief.length ? `Eight weeks in the charts go with ${number(middle(long) / middle(brief))} times the hours of one or two` : rows.length ? `${plural(rows.length, "title")} of the report were in a Top 10 meanwhile` : "No title of this report was in a chart meanwhile";
+    const [low, high] = rows.length ? [10 ** Math.floor(Math.log10(rows.at(-1).hours)), rows[0].hours * 1.25] : [1, 10];
     const chart = plot((width) => ({
-      height: 360, marginLeft: 52, marginTop: 14, marginBottom: 38, x: { label: "weeks in the Top 10 of the world", labelAnchor: "center", labelArrow: "none", domain: [0.4, Math.max(...rows.map((row) => row.weeks)) + 0.6], ticks: d3.range(1, Math.max(...rows.map((row) => row.weeks)) + 1, Math.ceil(Math.max(...rows.map((row) => row.weeks)) / (width / 34))), tickFormat: "d" }, y: { type: "log", label: null, grid: true, ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].filter((t) => t >= rows.at(-1).hours / 3 && t <= rows[0].hours * 3), tickFormat: (t) => compact(t) },
+      height: 360, marginLeft: 52, marginTop: 14, marginBottom: 38, x: { label: "weeks in the Top 10 of the world", labelAnchor: "center", labelArrow: "none", domain: [0.4, Math.max(...rows.map((row) => row.weeks)) + 0.6], ticks: d3.range(1, Math.max(...rows.map((row) => row.weeks)) + 1, Math.ceil(Math.max(...rows.map((row) => row.weeks)) / (width / 34))), tickFormat: "d" }, y: { type: "log", label: null, grid: true, domain: [low, high], ticks: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].filter((t) => t >= low && t <= high), tickFormat: (t) => compact(t) },
       color: { domain: ["film", "tv", "any"], range: [ink.two, ink.one, ink.three] },
       marks: [Plot.dot(rows, { x: (row) => row.weeks + jitter(row.key) * 0.6, y: "hours", fill: "kind", fillOpacity: 0.55, r: 3.4, tip: true, title: (row) => `${dashboard.clip(row.title)}\n${compact(row.hours)} hours, ${plural(row.weeks, "week")} in the Top 10${row.best ? `, best place ${row.best}` : ""}` })],
     }), title);

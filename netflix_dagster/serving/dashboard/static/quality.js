@@ -24,7 +24,7 @@
       h("p", { class: "lead" }, lead),
       tiles([
         { metric: "deliveries", label: "Deliveries that stand", value: standing, unit: "deliveries" }, { metric: "waiting", label: "Refused or held", value: trouble.length, unit: "deliveries" },
-        { metric: "quarantined", label: "Rows and files refused", value: refused, unit: "in quarantine", href: address({ ...state, show: "quarantine" }) }, { metric: "rules_broken", label: "Rules broken by some row", value: broken, unit: `of ${judged}` },
+        { metric: "quarantined", label: "Rows and files refused", value: refused, unit: "in quarantine", href: address({ ...state, show: "quarantine" }) }, { metric: "rules_broken", label: "Rules broken", value: broken, unit: `of ${judged}` },
         { metric: "conserved", label: "Rows lost between layers", value: wrong, unit: "rows" }]),
       h("div", { class: "cards" }, deliveries(all.filter((d) => !state.status || d.status === state.status), state), freshness(chunk.freshness.filter(own)), calendar(all), quarantine(chunk.quarantine, state), rules(chunk.rules, state), summary(chunk.rules.summary), conserved(chunk.rules.conserved)),
     ];
@@ -77,7 +77,7 @@
     const rows = broken.filter((row) => `${row.table} ${row.rule}` === chosen).map((row) => ({ ...row, kept: 1 - row.share }));
     const worse = rows.reduce((a, b) => (b.share > (a?.share ?? -1) ? b : a), null);
     const title = worse ? `${chosen.split(" ")[1]} was broken most in the delivery of ${day(worse.delivery)}: ${share(worse.share)} of the rows` : "No rule about rows was ever broken";
-    return card({ id: "rules", title, note: chosen ? `Share of the rows that break the rule ${chosen.split(" ")[1]} of ${chosen.split(" ")[0]}, delivery by delivery` : "Rules over deliveries", rows, empty: "Every row kept every rule.",
+    return card({ id: "rules", title, span: 5, note: chosen ? `Share of the rows that break the rule ${chosen.split(" ")[1]} of ${chosen.split(" ")[0]}, delivery by delivery` : "Rules over deliveries", rows, empty: "Every row kept every rule.",
       tools: names.length ? choice("rule", "Rule", names.sort().map((name) => [name, name.replace(" ", ": ")]), chosen) : null,
       chart: plot((width) => ({ height: 220, marginLeft: 48, marginBottom: 34, x: { label: null, domain: rows.map((row) => row.delivery), tickFormat: day, padding: dashboard.apart(rows.length), ticks: [], tickSize: 0, ...(rows.length * 80 < width ? { ticks: rows.map((row) => row.delivery) } : {}) }, y: { label: null, grid: true, ticks: 4, zero: true, tickFormat: (t) => share(t) },
         marks: [Plot.barY(rows, { x: "delivery", y: "share", fill: ink.two, tip: true, title: (row) => `${day(row.delivery)}\n${number(row.broken)} of ${number(row.rows)} rows, ${share(row.share)}` }), Plot.ruleY([0])] }), title),
@@ -88,7 +88,7 @@
 
   function summary(rows) {
     const kept = rows.filter((row) => !row.broken).length;
-    return card({ id: "summary", title: rows.length ? `${number(kept)} of ${plural(rows.length, "rule")} were kept by every row` : "No rule has been judged yet", note: "Every rule of every table, in the newest build of each delivery; the most broken first", open: true, rows,
+    return card({ id: "summary", span: 7, title: rows.length ? `${number(kept)} of ${plural(rows.length, "rule")} were never broken` : "No rule has been judged yet", note: "Every rule of every table, in the newest build of each delivery; the most broken first", open: true, rows,
       columns: [{ key: "table", label: "Table" }, { key: "rule", label: "Rule" }, { key: "on_fail", label: "A broken row", say: (v) => badge(FAILS[v]?.[0] ?? v, FAILS[v]?.[1]) }, { key: "judged", label: "Judged", kind: "number" }, { key: "broken", label: "Broken rows", kind: "number" }, { key: "rows", label: "Of rows", kind: "number" }] });
   }
 

@@ -49,7 +49,7 @@
       results.replaceChildren(...found.slice(0, MOST_RESULTS).map((i) => h("li", null, h("a", { href: address({ page: "title", key: chunk.key[i] }) }, h("span", { class: "cell", dir: "auto" }, chunk.title[i] ?? chunk.key[i]), h("small", null, describe(i))))));
       status.textContent = text.trim() ? (found.length ? `${plural(found.length, "title")}${found.length > MOST_RESULTS ? `, the first ${MOST_RESULTS} are shown` : ""}` : "No title holds these words.") : "";
     };
-    const input = h("input", { type: "search", id: "search", autocomplete: "off", maxlength: 200, value: state.q ?? "", placeholder: "Stranger Things", oninput: (e) => show(e.target.value), onchange: (e) => { const next = address({ page: "title", q: e.target.value, key: state.key }); history.replaceState(null, "", next); } });
+    const input = h("input", { type: "search", id: "search", autocomplete: "off", maxlength: 200, value: state.q ?? "", placeholder: dashboard.clip(chunk.title[chunk.weeks.indexOf(chunk.weeks.reduce((a, b) => Math.max(a, b), 0))] ?? "", 40), oninput: (e) => show(e.target.value), onchange: (e) => { const next = address({ page: "title", q: e.target.value, key: state.key }); history.replaceState(null, "", next); } });
     const form = h("form", { class: "search", role: "search", onsubmit: (e) => { e.preventDefault(); results.querySelector("a")?.click(); } }, h("label", { for: "search", class: "note" }, `Search ${plural(chunk.key.length, "title")} that the catalogue, charts or reports name`), input, results);
     if (state.q) show(state.q);
     let key = state.key;
@@ -57,7 +57,7 @@
     const i = index.place.get(key);
     if (i === undefined) {
       if (key) status.textContent = "There is no such title (any more).";
-      return [form, status, ...(key || state.q ? [] : [suggestions(chunk)])];
+      return [form, status, ...(state.q ? [] : [suggestions(chunk)])];
     }
     const details = await dashboard.load(`title-${bucket(key, chunk.buckets)}`);
     return [form, status, ...detail(i, details[key] ?? {})];
