@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 AZURITE := $(VENV)/azurite/node_modules
+ACTIONLINT := $(BIN)/actionlint
 ENGINE_TESTS := $(addprefix netflix_dagster_tests/,build contracts engine lake tables)
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
@@ -52,10 +53,13 @@ parity: $(DEV_READY) ## every table from the real deliveries, on Sail and on Spa
 pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apache Spark on the sample, and compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak or not soak" netflix_dagster_tests/pipelines
 
+dashboard: $(READY) ## open the dashboard, made anew from the lake
+	@$(BIN)/netflix-dagster dashboard --open
+
 docs: $(READY) ## write the data dictionary anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
 
-check: $(DEV_READY) ## lint, format, types, lock file, definitions
+check: $(DEV_READY) lint-files ## lint, format, types, lock file, definitions, workflows, scripts, Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -63,10 +67,33 @@ check: $(DEV_READY) ## lint, format, types, lock file, definitions
 	@$(BIN)/dagster definitions validate -w workspace.yaml
 	@$(BIN)/dg check defs
 
+lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint needs Go, without it says so
+	@$(BIN)/shellcheck .ci/run infra/*.sh infra/*/*.sh
+	@$(BIN)/hadolint infra/containers/Dockerfile
+	@$(BIN)/zizmor --quiet --offline --no-progress .github
+	@if command -v go >/dev/null; then $(MAKE) -s $(ACTIONLINT) && PATH="$(BIN):$$PATH" $(ACTIONLINT); else echo "No go: actionlint is skipped."; fi
+
+access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle
+	@$(BIN)/python -m infra.access bundle
+
+infra-check: $(DEV_READY) ## Azure as code: types, and every stack against public rules, with Pulumi's mocks
+	@$(UV) sync --quiet --frozen --inexact --group infra
+	@$(BIN)/mypy --strict infra
+	@$(BIN)/python -m pytest -m "soak or not soak" netflix_dagster_tests/infra/test_azure.py netflix_dagster_tests/infra/test_access.py
+
+package: $(READY) ## dist/: the wheel, and a list of all parts that it is installed with (CycloneDX)
+	@rm -rf dist
+	@$(UV) build --quiet --wheel --out-dir dist
+	@$(UV) export --quiet --frozen --no-dev --no-emit-project --extra azure --format cyclonedx1.5 --preview-features sbom-export --output-file dist/sbom.json >/dev/null
+
+newest: $(DEV_READY) ## the tests with the newest versions of everything that pyproject.toml leaves open
+	@$(UV) sync --quiet --upgrade --inexact
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not cloud"
+
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
 
-soak: $(DEV_READY) ## the long tests
+soak: $(DEV_READY) ## the long tests, among them 300 histories of deliveries against the model (NETFLIX_SOAK=n: so many)
 	@$(BIN)/python -m pytest -m soak
 
 clean: ## remove the sample lakehouse (not the environment)
@@ -89,6 +116,9 @@ $(DEV_READY): $(READY)
 azurite: $(DEV_READY) ## the stand-in for Azure's storage that tests use (needs Node.js; without it they say so and skip)
 	@if command -v npm >/dev/null; then $(MAKE) -s $(AZURITE); else echo "No npm: the tests on Azure's storage will be skipped."; fi
 
+$(ACTIONLINT): | $(DEV_READY)
+	@GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@echo "Installing Azurite into $(VENV)/azurite (once) ..."
 	@mkdir -p $(VENV)/azurite
@@ -96,4 +126,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help spark sample-parity parity pipelines azurite azure-local run dev test docs check bench soak clean
+.PHONY: help lint-files access infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean

@@ -6,6 +6,7 @@ from netflix_dagster import tables
 from netflix_dagster.azure import access
 from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.assets import table_assets
+from netflix_dagster.defs.dashboard import dashboard, gold_overview
 from netflix_dagster.defs.databricks import lake_of
 from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import (
@@ -21,6 +22,7 @@ from netflix_dagster.defs.origins import origin_assets, origin_schedules
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
+from netflix_dagster.defs.serving import refresh_serving, warehouse
 from netflix_dagster.defs.silence import freshness_sensor
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
@@ -34,8 +36,23 @@ by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
 defs = dg.Definitions(
-    assets=[*table_assets(get_settings().compute), *external_assets(sources), *origin_assets(sources)],
-    jobs=[*jobs, lake_maintenance, accept_delivery, withdraw_delivery, list_deliveries, replay_quarantine],
+    assets=[
+        *table_assets(get_settings().compute),
+        *external_assets(sources),
+        *origin_assets(sources),
+        warehouse,
+        dashboard,
+        gold_overview,
+    ],
+    jobs=[
+        *jobs,
+        refresh_serving,
+        lake_maintenance,
+        accept_delivery,
+        withdraw_delivery,
+        list_deliveries,
+        replay_quarantine,
+    ],
     sensors=[
         *landing,
         automation_sensor(),

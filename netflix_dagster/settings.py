@@ -1,4 +1,4 @@
-"""The one typed place for what differs between environments.
+"""The settings: everything that differs between environments, typed.
 
 Every setting is an environment variable with the prefix ``NETFLIX_``, or a line of ``.env``. A place is a path, which
 may be relative and is then taken from the working directory, or an ``abfss://`` URL; both may be mixed. With
@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     compute: Literal["local", "databricks"] = Field(
         "local", description="where tables are built, see docs/databricks.md"
     )
-    alert_webhook: SecretStr | None = Field(None, description="who is told of failures: a URL, or secret://name")
+    alert_webhook: SecretStr | None = Field(
+        None, description="who gets messages about failures: a URL, or secret://name"
+    )
     alert_kind: Literal["teams", "slack", "json"] | None = Field(None, description="what the webhook takes, if unclear")
     dagster_url: str | None = Field(None, description="where people open Dagster, for links to a run")
     sources: Path | None = Field(None, description="a sources.yaml of one's own instead of the packaged one")
@@ -93,9 +95,9 @@ class Settings(BaseSettings):
 
     @property
     def dagster_home(self) -> Path:
-        """Dagster's storage for this lake: ``DAGSTER_HOME``, or beside the tables that it speaks of.
+        """Dagster's storage for this lake: ``DAGSTER_HOME``, or beside the tables.
 
-        It is databases, which need a disk: that of a lake in ADLS is on this machine, a folder for each lake.
+        Its databases need a disk: for a lake in ADLS it is a folder of this machine, one for each lake.
         """
         home = os.environ.get("DAGSTER_HOME")
         if home:
@@ -103,6 +105,13 @@ class Settings(BaseSettings):
         if storage.is_local(self.lake):
             return self.lake / ".dagster"
         return Path("data/.dagster").absolute() / storage.as_name(self.lake)
+
+    @property
+    def serving(self) -> Path:
+        """The folder of this machine for what consumers open: in the lake; of a lake in ADLS a folder for each."""
+        if storage.is_local(self.lake):
+            return self.lake / "serving"
+        return Path("data/serving").absolute() / storage.as_name(self.lake)
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for processes started from this one."""

@@ -184,6 +184,8 @@ def _rules(scratch: Path) -> None:
     """Twenty row rules against one, in one run: annotate, stage, judge and write 300,000 rows."""
     code = """
 import dataclasses, time
+from contextlib import ExitStack
+from netflix_dagster.build import judgement
 from netflix_dagster.contracts import expectations
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
@@ -205,9 +207,9 @@ def once(count):
     rules = tuple(map(rule, range(count)))
     table = Table("silver.trial", "", "", ("id",), columns, None, (), lambda: None, "per_delivery", rules)
     started = time.perf_counter()
-    with store.staged(expectations.annotate(rows, table), FOLDER, table) as annotated:
-        judged, _ = expectations.judge(annotated, table)
-        kept = expectations.kept(judged, table).select(*table.column_names)
+    with ExitStack() as aside:
+        judged, _ = judgement.judge(expectations.annotate(rows, table), table, FOLDER, aside)
+        kept = expectations.kept(judged.frame, table).select(*table.column_names)
         kept.write.mode("overwrite").parquet(str(FOLDER / "kept"))
     return time.perf_counter() - started
 once(1)

@@ -1,1 +1,1 @@
-"""What of Azure the platform uses: identity, secrets, telemetry. Imported only where it is asked for."""
+"""The services of Azure that the platform uses: identity, secrets, telemetry. Imported only where needed."""

@@ -1,14 +1,14 @@
-"""With what this process opens the storage account.
+"""The credentials with which this process opens the storage account.
 
-``NETFLIX_STORAGE_CREDENTIAL`` is ``default``, the identity of this process, or ``secret://name``. What that secret
-is shows by its look: a shared access signature, the key of the account, or a service principal as ``az ad sp
-create-for-rbac`` prints it. None of them stands in a file or a setting.
+``NETFLIX_STORAGE_CREDENTIAL`` is ``default``, the identity of this process, or ``secret://name``. The form of that
+secret shows what it is: a shared access signature, the key of the account, or a service principal as ``az ad sp
+create-for-rbac`` prints it. None of them is ever in a file or a setting.
 
-There are three kinds of client: some call back for fresh access (obstore), some are given it when they open a table
-(delta-rs), and the embedded engine finds an identity by itself, from the environment.
+There are three kinds of client: obstore calls back for fresh credentials, delta-rs gets them when it opens a table, and
+the embedded engine finds an identity by itself, from the environment.
 
-The edge of a process (a command, Dagster's code location, a job) calls ``connect`` with its settings, once; nothing
-below it looks for settings.
+The edge of a process (a command, Dagster's code location, a job) calls ``connect`` with its settings, once; no other
+module looks for settings.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SCOPE = "https://storage.azure.com/.default"
 KEY = "AZURE_STORAGE_ACCOUNT_KEY"
 _DELTA = {"access_key": "account_key", "sas_token": "sas_token", "token": "bearer_token"}
 _HOSTED = ("IDENTITY_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_SECRET")
-"""Each says that the host of this process gives it an identity, of which the engine's object store knows as well."""
+"""Each of these variables means that the host gives this process an identity; the engine's object store uses it too."""
 
 _REFUSED = re.compile(r"\b40[13] (Forbidden|Unauthorized)|\bAuth(entication|orization)\w*Fail|AuthorizationPermission")
 
@@ -68,15 +68,15 @@ class Signature:
 
 
 Granted = Principal | Key | Signature | None
-"""What opens the storage; None is the identity of this process."""
+"""What opens the storage; None: the identity of this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """With what storage accounts are opened: ``credential`` is default or ``secret://name``, ``vault`` the Key Vault
-    where that secret lies, ``tenant`` the one that gives tokens.
+    """How storage accounts are opened: ``credential`` is default or ``secret://name``, ``vault`` the Key Vault that
+    holds the secret, ``tenant`` the one that issues tokens.
 
-    No secret stands in it: it may be sent to the workers of an engine, which open the storage as this process does.
+    It holds no secret, so it may be sent to the workers of an engine, which open the storage as this process does.
     """
 
     credential: str = "default"
@@ -84,7 +84,7 @@ class Access:
     vault: str | None = None
 
     def granted(self) -> Granted:
-        """What opens the storage, from the vault if it is a secret."""
+        """What opens the storage; a secret is fetched from the vault."""
         if self.credential != "default":
             return recognised(self.credential, vaults.of(self.vault).resolve(self.credential))
         if not (key := os.environ.get(KEY)):
@@ -99,7 +99,7 @@ class Access:
         return Key(key)
 
     def fresh(self) -> AzureCredential:
-        """Access to the storage, and until when it is good: what obstore calls whenever that time is over."""
+        """A credential and when it expires; obstore calls this again when it has expired."""
         found = self.granted()
         until = datetime.now(UTC) + timedelta(seconds=vaults.KEPT_SECONDS)
         if isinstance(found, Key):
@@ -111,8 +111,8 @@ class Access:
 
     def delta_options(self) -> dict[str, str]:
         """The same for delta-rs, which keeps what it gets for as long as a table is open: minutes."""
-        said: Any = self.fresh()
-        return {option: said[name] for name, option in _DELTA.items() if name in said}
+        access: Any = self.fresh()
+        return {option: access[name] for name, option in _DELTA.items() if name in access}
 
     def sdk(self, account: str) -> Any:
         """The same for clients of Azure's SDK."""
@@ -135,7 +135,7 @@ class Access:
     def engine_environment(self) -> dict[str, str]:
         """The variables with which the embedded engine opens the storage; its object store reads them when it starts.
 
-        A token that it fetches itself it also renews itself. A secret it keeps until its process ends.
+        It renews tokens that it fetches itself. It keeps a secret until its process ends.
         """
         found = self.granted()
         if isinstance(found, Key):
@@ -143,7 +143,7 @@ class Access:
         if isinstance(found, Signature):
             return {"AZURE_STORAGE_SAS_TOKEN": found.value}
         if found:
-            # The longer names: those without STORAGE would change who DefaultAzureCredential says that this process is.
+            # The longer names: those without STORAGE would change the identity that DefaultAzureCredential finds.
             return {
                 "AZURE_STORAGE_TENANT_ID": found.tenant,
                 "AZURE_STORAGE_CLIENT_ID": found.client,
@@ -152,7 +152,7 @@ class Access:
         return {"AZURE_USE_AZURE_CLI": "true"} if _by_az_login() else {}
 
     def refused(self, error: BaseException) -> bool:
-        """Whether access was refused; the next attempt then asks the vault anew: the secret may have been rotated."""
+        """Whether the error is a refusal of access. The next attempt then asks the vault: the secret may be rotated."""
         if not _REFUSED.search(str(error)):
             return False
         if self.credential != "default":
@@ -161,21 +161,21 @@ class Access:
 
 
 def connect(settings: Settings) -> None:
-    """Say once, at the edge of a process, with what its settings open Azure: storage accounts and the Key Vault.
+    """Set the credentials of this process, from its settings: for storage accounts and the Key Vault.
 
-    It costs nothing and asks nobody; what is opened is opened when it is needed.
+    The edge of a process calls this once. It opens nothing; connections are opened when they are needed.
     """
     vaults.use(settings.vault)
     adls.open_with(Access(settings.storage_credential, settings.tenant, settings.vault))
 
 
 def recognised(reference: str, value: str) -> Granted:
-    """What a secret is, by its look. Raises ``SecretError`` when it is half a service principal."""
+    """What a secret is, by its form. Raises ``SecretError`` for an incomplete service principal."""
     value = value.strip()
     if value.startswith("{"):
         try:
-            said = json.loads(value)
-            principal = Principal(said["tenant"], said["appId"], said["password"])
+            printed = json.loads(value)
+            principal = Principal(printed["tenant"], printed["appId"], printed["password"])
         except (ValueError, KeyError):
             raise vaults.SecretError(
                 f"{reference} looks like a service principal and is none: it must hold what `az ad sp create-for-rbac`"
@@ -198,32 +198,32 @@ def _of(principal: Principal) -> ClientSecretCredential:
 
 
 def _oauth(principal: Principal | None) -> dict[str, str]:
-    """For Spark: a service principal, or the identity that the host of this process gives it."""
+    """The options of Spark for a service principal, or for the identity that the host gives this process."""
     provider = "org.apache.hadoop.fs.azurebfs.oauth2."
     authority = os.environ.get("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com").rstrip("/")
     if principal:
-        said = {
+        options = {
             "oauth.provider.type": f"{provider}ClientCredsTokenProvider",
             "oauth2.client.id": principal.client,
             "oauth2.client.secret": principal.password,
             "oauth2.client.endpoint": f"{authority}/{principal.tenant}/oauth2/token",
         }
     elif file := os.environ.get("AZURE_FEDERATED_TOKEN_FILE"):
-        said = {
+        options = {
             "oauth.provider.type": f"{provider}WorkloadIdentityTokenProvider",
             "oauth2.client.id": os.environ.get("AZURE_CLIENT_ID", ""),
             "oauth2.msi.tenant": os.environ.get("AZURE_TENANT_ID", ""),
             "oauth2.token.file": file,
         }
     else:
-        said = {"oauth.provider.type": f"{provider}MsiTokenProvider"}
+        options = {"oauth.provider.type": f"{provider}MsiTokenProvider"}
         if client := os.environ.get("AZURE_CLIENT_ID"):
-            said["oauth2.client.id"] = client
-    return {"auth.type": "OAuth", **said}
+            options["oauth2.client.id"] = client
+    return {"auth.type": "OAuth", **options}
 
 
 def _by_az_login() -> bool:
-    """Whether the identity is that of ``az login``: chosen so, or nothing else is there and ``az`` is."""
+    """Whether the identity is that of ``az login``: chosen, or the only one there is."""
     chosen = os.environ.get("AZURE_TOKEN_CREDENTIALS", "").lower()
     if chosen:
         return chosen in ("dev", "azureclicredential")
@@ -232,8 +232,7 @@ def _by_az_login() -> bool:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Around work on the storage account: errors leave without secrets, and what was kept of a refused access is
-    forgotten."""
+    """Around work on the storage account: raises errors without secrets, and drops cached secrets after a refusal."""
     try:
         with redacted():
             yield

@@ -1,8 +1,8 @@
 """Who this process is in Azure.
 
-There is one identity a process, found where it runs: a managed identity, a workload identity, on a laptop ``az
-login``. Nothing is configured for that. ``AZURE_TOKEN_CREDENTIALS`` narrows the search, as for every program of
-Azure's SDK.
+A process has one identity, which it finds where it runs: a managed identity, a workload identity, on a laptop ``az
+login``. That needs no configuration. ``AZURE_TOKEN_CREDENTIALS`` narrows the search, as for every program with Azure's
+SDK.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class IdentityError(RuntimeError):
-    """This process is nobody in Azure; the message says how to become somebody."""
+    """This process has no identity in Azure; the message says how to get one."""
 
 
 @lru_cache(maxsize=1)
@@ -32,7 +32,7 @@ def credential() -> DefaultAzureCredential:
 def token(scope: str, tenant: str | None = None) -> AccessToken:
     """A token for a service, such as ``https://storage.azure.com/.default``, good for some minutes at least.
 
-    ``tenant`` is the one that gives it; None is the identity's own.
+    ``tenant`` is the one that issues it; None: the identity's own.
     """
     from azure.core.exceptions import ClientAuthenticationError
 
@@ -47,6 +47,6 @@ def token(scope: str, tenant: str | None = None) -> AccessToken:
 
 
 def _tried(message: str) -> str:
-    """Every kind of identity that was looked for, and why it is not there: a sentence each."""
+    """Every kind of identity that was tried, and why it is not there: a sentence each."""
     lines = [line.strip() for line in message.splitlines()]
     return "; ".join(line.split(". ")[0] for line in lines if "Credential: " in line) or message

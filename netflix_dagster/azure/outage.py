@@ -1,7 +1,7 @@
-"""When the storage account is busy, away or does not let us in: told from what is wrong with the data, and waited for.
+"""Recognises outages of the storage account by their errors, waits, and does the work again.
 
-Every client of the account asks again by itself, ten times, which is over within seconds; an answer that breaks off in
-the middle not even once. What lasts longer is outlasted here: building a table again is always safe.
+Every client of the account repeats a request ten times by itself, within seconds, and does not repeat one whose answer
+breaks off in the middle. This module waits for longer outages: building a table again is always safe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from netflix_dagster.storage import StorageError, adls, in_short
 T = TypeVar("T")
 log = logging.getLogger("netflix_dagster.build")
 PAUSES = (2.0, 10.0, 30.0, 60.0, 120.0)
-"""Seconds between two attempts, more or less: together some minutes, as long as most outages last."""
+"""Seconds between two attempts, more or less; together some minutes, as long as most outages."""
 
 _PASSES = re.compile(
     r"\b(408 Request Timeout|429 Too Many Requests|50[0234] (Internal Server|Bad Gateway|Service Unavail|Gateway Time))"
@@ -28,17 +28,17 @@ _PASSES = re.compile(
     re.IGNORECASE,
 )
 _ENGINE_IS_GONE = "StatusCode."
-"""Of gRPC, which speaks to the engine: an engine that has ended does not come back."""
+"""In errors of gRPC, the connection to the engine: an engine that has ended does not come back."""
 
 
 def passes(error: BaseException) -> bool:
-    """Whether this is trouble of the storage account or of the way to it, which passes by itself."""
-    said = str(error)
-    return bool(_PASSES.search(said)) and _ENGINE_IS_GONE not in said
+    """Whether this is an outage of the storage account or of the network, which passes by itself."""
+    text = str(error)
+    return bool(_PASSES.search(text)) and _ENGINE_IS_GONE not in text
 
 
 def outlast(work: Callable[[], T], what: str) -> T:
-    """Do work that may be done again, again and again while the account is in trouble.
+    """Do work that may be repeated, and repeat it while the account is out of order.
 
     Raises ``StorageError`` when that takes too long, or when the account refuses access once more with fresh access.
     """

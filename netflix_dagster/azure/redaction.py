@@ -1,7 +1,7 @@
-"""Secrets are taken out of what is said when something goes wrong.
+"""Removes secrets from the text of errors.
 
-Errors travel far: into Dagster's event log, onto a page, into a log that others read. What looks like a secret of
-Azure's is replaced wherever it stands; so is every value that this process has had from its vault.
+Errors travel far: into Dagster's event log, onto a page, into a log that others read. This module replaces everything
+that looks like a secret of Azure, and every value that this process got from its vault.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _values: set[str] = set()
 
 
 class RedactedError(RuntimeError):
-    """An error as it was, but for the secrets that its text held."""
+    """The text of another error, without the secrets that it held."""
 
 
 def hide(value: str) -> None:
-    """From now on this value stands in no error; something very short would take harmless words with it."""
+    """Remove this value from all errors from now on. A very short value is left: it would also match harmless words."""
     if len(value) >= _SHORTEST:
         _values.update({value, quote(value, safe="")})
 
@@ -41,19 +41,19 @@ def redact(text: str) -> str:
 
 @contextmanager
 def redacted() -> Iterator[None]:
-    """Errors leave without secrets. One that holds none leaves as it is, one that does as ``RedactedError``."""
+    """Raises an error that holds a secret as ``RedactedError``, any other as it is."""
     try:
         yield
         return
     except Exception as error:
-        told = "".join(traceback.format_exception_only(error))
-        if not any(redact(said) != said for said in _all_said(error)):
+        text = "".join(traceback.format_exception_only(error))
+        if not any(redact(message) != message for message in _messages(error)):
             raise
-    raise RedactedError(redact(told).strip()) from None
+    raise RedactedError(redact(text).strip()) from None
 
 
-def _all_said(error: BaseException | None) -> Iterator[str]:
-    """What an error says, and the errors behind it: all of them reach an event."""
+def _messages(error: BaseException | None) -> Iterator[str]:
+    """The texts of an error, its causes and contexts: all of them reach Dagster's event log."""
     behind: list[BaseException | None] = [error]
     seen: set[int] = set()
     while behind:

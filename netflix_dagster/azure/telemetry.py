@@ -1,10 +1,10 @@
-"""Where traces and metrics go: Application Insights, through OpenTelemetry.
+"""Sends traces and metrics to Application Insights, through OpenTelemetry.
 
 ``APPLICATIONINSIGHTS_CONNECTION_STRING`` switches it on; its value may be ``secret://name``. Without it nothing of
-OpenTelemetry is imported. What goes there is told by ``compute.telemetry``.
+OpenTelemetry is imported. ``build.telemetry`` makes the traces and metrics.
 
-A run's id is the id of its trace, and the root span's id follows from it. So every process that knows the run, on this
-machine or on Databricks, joins its trace without being handed anything.
+The id of a run is the id of its trace, and the id of the root span follows from it. So every process that knows the
+run, on this machine or on Databricks, joins its trace without further parameters.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ log = logging.getLogger("netflix_dagster.telemetry")
 
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 FLUSH_SECONDS = 5.0
-"""As long as a run waits at its end for what it tells to be taken; what was not is sent by a later one."""
+"""How long a run waits at its end for its telemetry to be sent; a later run sends the rest."""
 MOST_EVENTS = 2000
 _SERVICE = "netflix_dagster"
 _QUIET = ("APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL", "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED")
-"""What the exporter would tell its maker about itself."""
+"""Switch off what the exporter would send to its maker about itself."""
 _SECRET_NAMES = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CONNECTION|WEBHOOK")
 
 _given: ContextVar[SpanContext | None] = ContextVar("ids of the span that is started", default=None)
 
 
 class Telemetry:
-    """A tracer and the instruments of this process, and the way to hand over what they hold."""
+    """The tracer and the instruments of this process."""
 
     def __init__(self, spans: SpanExporter, metrics: MetricExporter) -> None:
         from opentelemetry.sdk.metrics import MeterProvider
@@ -69,7 +69,7 @@ class Telemetry:
         return getattr(self.meter, f"create_{kind}")(name, unit)
 
     def root(self, run_id: str, name: str, attributes: Mapping[str, Any], links: Iterable[Link] = ()) -> Span:
-        """The root span of a run, started: a request in the words of Application Insights."""
+        """Start the root span of a run, which Application Insights calls a request."""
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind
 
@@ -82,7 +82,7 @@ class Telemetry:
             _given.reset(token)
 
     def flush(self) -> None:
-        """Hand over what is held, but wait for it only so long: nothing may hang on who listens."""
+        """Send everything that is held, and wait at most ``FLUSH_SECONDS``: a dead endpoint must not delay a run."""
         done = threading.Thread(target=self._flush, daemon=True)
         done.start()
         done.join(FLUSH_SECONDS)
@@ -95,15 +95,15 @@ class Telemetry:
 @lru_cache(maxsize=1)
 def telemetry() -> Telemetry | None:
     """The telemetry of this process, connected on first use; None when it is not switched on, or cannot be."""
-    said = os.environ.get(CONNECTION)
-    if not said:
+    connection = os.environ.get(CONNECTION)
+    if not connection:
         return None
     _hide_settings()
     try:
-        return _application_insights(_resolved(said))
+        return _application_insights(_resolved(connection))
     except Exception as error:
         log.warning(
-            "No telemetry: %s cannot be used (%s: %s). Tables are built as ever, nobody is told. Mend it, or unset it.",
+            "No telemetry: %s cannot be used (%s: %s). Tables are built without it. Mend it, or unset it.",
             CONNECTION,
             type(error).__name__,
             redact(str(error)),
@@ -116,21 +116,21 @@ def _application_insights(connection: str) -> Telemetry:
         os.environ.setdefault(name, "true")
     from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter, AzureMonitorTraceExporter
 
-    # No second attempt at once: what was not taken is kept on disk and sent by a later call.
+    # No second attempt at once: what was not sent is kept on disk, and a later call sends it.
     options: dict[str, Any] = {"connection_string": connection, "retry_total": 0, "timeout": 5.0, "read_timeout": 10}
     for name in ("azure.monitor.opentelemetry", "azure.core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return Telemetry(AzureMonitorTraceExporter(**options), AzureMonitorMetricExporter(**options))
 
 
-def _resolved(said: str) -> str:
+def _resolved(connection: str) -> str:
     from netflix_dagster.azure.vault import is_reference, resolve
 
-    return resolve(said) if is_reference(said) else said
+    return resolve(connection) if is_reference(connection) else connection
 
 
 def run_context(run_id: str) -> SpanContext:
-    """The root span of a run, as those who are not in its process name it."""
+    """The root span of a run, for other processes than its own."""
     from opentelemetry.trace import SpanContext, TraceFlags
 
     try:
@@ -141,14 +141,14 @@ def run_context(run_id: str) -> SpanContext:
 
 
 def below(run_id: str) -> Context | None:
-    """The context in which a span is a child of the run's root; None, for a trace of its own, without a run."""
+    """The context in which a span is a child of the run's root; None without a run: the span starts its own trace."""
     from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
     return set_span_in_context(NonRecordingSpan(run_context(run_id))) if run_id else None
 
 
 def _hide_settings() -> None:
-    """Whatever is told of errors: the values of secret settings are struck out of it."""
+    """Remove the values of secret settings from the text of errors."""
     for name, value in os.environ.items():
         if _SECRET_NAMES.search(name):
             hide(value)
@@ -158,7 +158,7 @@ def _ids() -> Any:
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
     class RunIds(RandomIdGenerator):
-        """Ids at random, but for the root span of a run."""
+        """Random ids, except for the root span of a run."""
 
         def generate_trace_id(self) -> int:
             given = _given.get()

@@ -1,8 +1,8 @@
 """Secrets by reference: ``secret://name`` is a secret of the platform's Key Vault, ``secret://name/version`` one of
 its versions.
 
-A setting holds the reference; the value is fetched where it is used, kept for some minutes in this process's memory
-and written nowhere. A rotated secret is taken up when those minutes are over, or at once after an access was refused.
+A setting holds the reference. The value is fetched where it is used, kept in the memory of this process for some
+minutes, and written nowhere. A rotated secret is fetched after those minutes, or at once when access was refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"secret://(?P<name>[0-9A-Za-z-]{1,127})(?:/(?P<version>
 
 
 class SecretError(RuntimeError):
-    """A secret cannot be had; the message says which, why, and what to do."""
+    """A secret cannot be fetched; the message says which, why, and what to do."""
 
 
 class Vault:
@@ -47,7 +47,7 @@ class Vault:
         """The value of ``secret://name`` or ``secret://name/version``."""
         found = _REFERENCE.fullmatch(reference)
         if not found:
-            # The text is not repeated: who writes a secret where its name belongs shall not read it in a log.
+            # The text is not repeated: it may be a secret, written where its name belongs.
             raise SecretError(
                 "A setting that should name a secret does not: write secret://name or secret://name/version, with"
                 " letters, digits and dashes in the name."
@@ -60,7 +60,7 @@ class Vault:
             return value
 
     def forget(self) -> None:
-        """Ask the vault anew for every secret: one that was kept did not open what it should."""
+        """Drop the cached secrets: one of them was refused, so the vault may have new ones."""
         with self._lock:
             self._kept.clear()
 
@@ -79,27 +79,27 @@ class Vault:
             value = self._client.get_secret(name, version).value
         except ResourceNotFoundError as error:
             why = f"it is not in the Key Vault {self.name}; set it there, or mend the name in the setting"
-            raise SecretError(_told(reference, why)) from error
+            raise SecretError(_message(reference, why)) from error
         except ClientAuthenticationError as error:
-            raise SecretError(_told(reference, f"{self.url} does not know who asks ({_in_short(error)})")) from error
+            raise SecretError(_message(reference, f"{self.url} does not know who asks ({_in_short(error)})")) from error
         except HttpResponseError as error:
-            raise SecretError(_told(reference, self._refused(error))) from error
+            raise SecretError(_message(reference, self._refused(error))) from error
         except AzureError as error:
             why = f"{self.url} does not answer ({_in_short(error)}); is NETFLIX_VAULT right, may this host reach it"
-            raise SecretError(_told(reference, why)) from error
+            raise SecretError(_message(reference, why)) from error
         if not value:
-            raise SecretError(_told(reference, f"it is empty in the Key Vault {self.name}"))
+            raise SecretError(_message(reference, f"it is empty in the Key Vault {self.name}"))
         hide(value)
         return value
 
     def _refused(self, error: HttpResponseError) -> str:
-        said = _in_short(error)
+        answer = _in_short(error)
         if error.status_code != 403:
-            return f"the Key Vault {self.name} answered {error.status_code}: {said}"
-        if "disabled" in said.lower():
+            return f"the Key Vault {self.name} answered {error.status_code}: {answer}"
+        if "disabled" in answer.lower():
             return f"it is disabled in the Key Vault {self.name}; enable it there, or set a new version"
         return (
-            f"the Key Vault {self.name} forbids it: {said}. The identity of this process needs the role Key Vault"
+            f"the Key Vault {self.name} forbids it: {answer}. The identity of this process needs the role Key Vault"
             " Secrets User there, and the vault's firewall must let this host in"
         )
 
@@ -111,7 +111,7 @@ def is_reference(text: str) -> bool:
 
 @lru_cache(maxsize=4)
 def of(name: str | None) -> Vault:
-    """The one of a Key Vault in this process, so that what it keeps is kept once."""
+    """The ``Vault`` of this name, one in a process, so that each secret is kept once."""
     if not name:
         raise SecretError("A secret is asked for and there is no Key Vault: set NETFLIX_VAULT to its name.")
     return Vault(name)
@@ -121,7 +121,7 @@ _platform: str | None = None
 
 
 def use(name: str | None) -> None:
-    """Say which Key Vault is the platform's: once, where the process begins (``access.connect``)."""
+    """Set the platform's Key Vault: once, at the edge of the process (``access.connect``)."""
     global _platform
     _platform = name
 
@@ -137,9 +137,9 @@ def resolve(reference: str) -> str:
 
 
 def _in_short(error: AzureError) -> str:
-    """The first line of what the SDK says, which says the rest in other words."""
+    """The first line of an error of the SDK; its other lines repeat it."""
     return redact(error.message).partition("\n")[0].rstrip(".")
 
 
-def _told(reference: str, why: str) -> str:
+def _message(reference: str, why: str) -> str:
     return f"{reference} cannot be had: {why}. Nothing was done with it; run again when that is mended."

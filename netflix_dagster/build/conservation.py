@@ -6,9 +6,9 @@ What a table must come to is counted in bronze by Arrow, apart from the function
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netflix_dagster import storage
 from netflix_dagster.contracts.contract import TABLES, Table, Takes
@@ -18,9 +18,9 @@ from netflix_dagster.landing import keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
 
-    from netflix_dagster.contracts.expectations import Tally
+    from netflix_dagster.contracts.tallies import Tally
+    from netflix_dagster.lake.staging import Staged
 
 RULE = "rows_conserved"
 HINT = "a fault of the code or the engine, not of the file; nothing of the delivery was written. Build it again"
@@ -74,19 +74,19 @@ def _unit(takes: Takes) -> str:
 def prove(
     lake: storage.Place,
     table: Table,
-    annotated: DataFrame,
+    judged: Staged,
     tallies: Mapping[str | None, Tally],
     picked: Mapping[str, attempts.Picked],
 ) -> dict[str, Proof]:
     """The proof for each delivery under trial, before anything is written.
 
-    ``annotated`` is all that the table's function made, ``tallies`` what became of it, ``picked`` the attempts of each
+    ``judged`` is all that the table's function made, ``tallies`` what became of it, ``picked`` the attempts of each
     bronze table that it was made from.
     """
     if not table.per_delivery or not table.takes:
         return {}
     given = _given(lake, table, picked)
-    made, joined = _made(annotated, table)
+    made, joined = _made(judged, table)
     proofs = {}
     for day in sorted({place[0] for place in (*given, *made)}):
         wrong = _compared(given, made, day)
@@ -171,32 +171,36 @@ def _summed(records: pa.Table, takes: Takes) -> Iterable[tuple[str, str, Sum]]:
             yield keys.of_row(row), row["source_file"], Sum(row["_rows_sum"], row["_numbers_sum"])
 
 
-def _made(annotated: DataFrame, table: Table) -> tuple[dict[Place, Sum], dict[str, int]]:
+def _made(judged: Staged, table: Table) -> tuple[dict[Place, Sum], dict[str, int]]:
     """What the function made, counted as ``_given`` counts, and how many rows of each delivery joined two records."""
-    from pyspark.sql import functions as F
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    forms = {takes.form for takes in table.takes}
+    told_apart = {takes.form for takes in table.takes} != {None}
     halves = {takes.halves for takes in table.takes if takes.halves}
-    joined: Any = F.lit(0)
-    if halves:
-        joined = F.when(F.arrays_overlap("repairs", F.array(*map(F.lit, sorted(halves)))), 1).otherwise(0)
-    places = [
-        F.expr(table.delivery_key).alias("day"),
-        (F.lit(None).cast("string") if forms == {None} else F.col(_FORM)).alias("of"),
-        F.col("source_file").alias("file"),
-    ]
-    rows = annotated.select(*places, "record_number", joined.alias("joined"))
-    found = rows.groupBy("day", "of", "file").agg(
-        F.count("*").alias("rows"),
-        F.sum("record_number").alias("numbers"),
-        F.sum("joined").alias("joined"),
-        F.sum(F.col("joined") * (F.col("record_number") + 1)).alias("tails"),
-    )
+    by = [*table.delivery_columns, *([_FORM] if told_apart else []), "source_file"]
+    rows = judged.rows([*by, "record_number", *(["repairs"] if halves else [])])
+    joined = _holds_any(rows["repairs"], halves) if halves else pa.repeat(pa.scalar(0, pa.int64()), rows.num_rows)
+    rows = rows.append_column("_joined", joined)
+    rows = rows.append_column("_tails", pc.multiply(joined, pc.add(rows["record_number"], 1)))
+    counts = [([], "count_all"), ("record_number", "sum"), ("_joined", "sum"), ("_tails", "sum")]
     made: dict[Place, Sum] = {}
     doubled: dict[str, int] = {}
-    for row in found.collect():
-        made[str(row["day"]), row["of"], row["file"]] = Sum(
-            row["rows"] + row["joined"], (row["numbers"] or 0) + (row["tails"] or 0)
-        )
-        doubled[str(row["day"])] = doubled.get(str(row["day"]), 0) + row["joined"]
+    for row in rows.group_by(by).aggregate(counts).to_pylist():
+        day, tails = keys.of_row(row), row["_joined_sum"] or 0
+        numbers = (row["record_number_sum"] or 0) + (row["_tails_sum"] or 0)
+        made[day, row.get(_FORM), row["source_file"]] = Sum(row["count_all"] + tails, numbers)
+        doubled[day] = doubled.get(day, 0) + tails
     return made, doubled
+
+
+def _holds_any(lists: pa.ChunkedArray, items: Collection[str]) -> pa.Array:
+    """1 for every list that holds one of the items, 0 for every other."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = lists.combine_chunks()
+    found = pc.is_in(pc.list_flatten(lists), pa.array(sorted(items), pa.string()))
+    places = pc.unique(pc.list_parent_indices(lists).filter(found))
+    here = pc.is_in(pa.array(range(len(lists)), pa.int64()), places.cast(pa.int64()))
+    return here.cast(pa.int64())

@@ -9,14 +9,15 @@ order they came.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import conservation, judgement
 from netflix_dagster.build.refusals import refused_rows
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order, sources_of
 from netflix_dagster.contracts.report import Outcome
@@ -24,11 +25,13 @@ from netflix_dagster.deliveries import attempts, decisions, drift, quarantine, r
 from netflix_dagster.deliveries.life import Combination, Life, Status, combination_id
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
+from netflix_dagster.lake.staging import Staged
 from netflix_dagster.landing.sources import Source, Sources
 from netflix_dagster.settings import Settings
 from netflix_dagster.tables.bronze import bronze_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 MOST_RECORDS = 400_000
@@ -95,11 +98,25 @@ Trying = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Staged:
+class Kept:
     """Judged rows of a table that lie aside, and the combination of each date that they are of."""
 
-    rows: DataFrame
+    judged: Staged
     of: dict[str, str]
+
+    def of_dates(self, of: Mapping[str, str]) -> list[str]:
+        """The dates whose rows are those of these combinations."""
+        return [key for key, combination in of.items() if self.of.get(key) == combination]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table that are to be written: how many at most, as Arrow and as an engine has them."""
+
+    table: Table
+    most: int
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+    frame: Callable[[], DataFrame]
 
 
 class Trial:
@@ -122,8 +139,8 @@ class Trial:
         self.anew: set[str] = set()
         self.lost: set[str] = set()
         self.tried: dict[Trying, Tried] = {}
-        self.staged: dict[str, list[Staged]] = {name: [] for name in group.tables}
-        self.verdicts: dict[str, DataFrame] = {}
+        self.kept: dict[str, list[Kept]] = {name: [] for name in group.tables}
+        self.verdicts: dict[str, Rows] = {}
         self.verdict_outcomes: dict[str, dict[str, Outcome]] = {}
         self.held: dict[str, Held] = {}
         self._told_held: dict[str, dict[str, Outcome]] = {name: {} for name in group.gates}
@@ -167,14 +184,22 @@ class Trial:
         found = self.tried.get(_trying(key, self.chosen(key)))
         return found is not None and table in found.outcomes and table not in found.reused
 
-    def to_stand(self, name: str, keys: Collection[str]) -> tuple[Table, DataFrame]:
+    def to_stand(self, name: str, keys: Collection[str]) -> Rows:
         """The rows of some dates that are to stand in a table of the group, and the table as it is with them."""
-        table = TABLES[name]
+        table, lake = TABLES[name], self.settings.lake
         if table.source is None:
-            return table, self._kept(name, {key: combination_id(self.chosen(key)) for key in keys})
+            of = {key: combination_id(self.chosen(key)) for key in keys}
+            most = sum(kept.judged.count() for kept in self.kept[name] if kept.of_dates(of))
+            return Rows(table, most, partial(self._kept_batches, name, of), partial(self._kept, name, of))
         picked = {key: now[table.short_name] for key in keys if table.short_name in (now := self.chosen(key))}
         table = self._grown(table.source, picked)
-        return table, attempts.frame(self._spark(), self.settings.lake, table, picked)
+        most = sum(self.life.attempt(table.short_name, key, attempt).records for key, attempt in picked.items())
+        return Rows(
+            table,
+            most,
+            lambda: attempts.batches(lake, table, picked),
+            lambda: attempts.frame(self._spark(), lake, table, picked),
+        )
 
     def _grown(self, source: Source, picked: Mapping[str, str]) -> Table:
         """The bronze table of a source with the columns that it has grown, and with those that some attempts bring."""
@@ -304,16 +329,12 @@ class Trial:
         lake, keys = self.settings.lake, sorted(tried)
         reads = {name: self._read(name, tried) for name in table.reads}
         annotated = expectations.annotate(table.function(*reads.values()), table, reads)
-        staged = self.aside.enter_context(store.staged(annotated, lake, table))
-        judged, tallies = expectations.judge(staged, table)
-        outcomes = judgement.outcomes_of(judged, tallies, table, keys, self._measured(table))
+        judged, counted = judgement.judge(annotated, table, lake, self.aside)
+        outcomes = judgement.outcomes_of(judged, counted, table, keys, self._measured(table))
         given = {takes.read: self._picked(takes.read, tried) for takes in table.takes}
-        proofs = conservation.prove(lake, table, staged, tallies, given)
+        proofs = conservation.prove(lake, table, judged, counted, given)
         judgement.note_conserved(outcomes, proofs, table)
-        kept = expectations.kept(judged, table)
-        if table.identify:  # costs more than to read it back, and every reader would do it anew
-            kept = self.aside.enter_context(store.staged(kept.select(*table.column_names), lake, table))
-        self.staged[table.name].append(Staged(kept, {key: combination_id(t.combination) for key, t in tried.items()}))
+        self.kept[table.name].append(Kept(judged, {key: combination_id(t.combination) for key, t in tried.items()}))
         refused = refused_rows(judged, table, outcomes, self.settings.lake, self.sources, given)
         for key, found in tried.items():
             outcome = found.outcomes[table.name] = outcomes[key]
@@ -356,25 +377,39 @@ class Trial:
 
     def _kept(self, name: str, of: Mapping[str, str]) -> DataFrame:
         """The kept rows of some combinations, where they lie aside or stand already."""
+        table = TABLES[name]
         found: DataFrame | None = None
-        stands = []
-        for key, combination in of.items():
-            tried = self.tried.get((key, combination))
-            if (tried is None or name in tried.reused) and combination != combination_id({}):
-                stands.append(key)
-        for staged in self.staged[name]:
-            keys = [key for key, combination in of.items() if staged.of.get(key) == combination]
-            if keys:
-                rows = staged.rows.select(*TABLES[name].column_names)
-                if len(keys) < len(staged.of):
+        for kept in self.kept[name]:
+            if keys := kept.of_dates(of):
+                rows = expectations.kept(kept.judged.frame, table).select(*table.column_names)
+                if len(keys) < len(kept.of):
                     rows = rows.where(store.delivery_condition(keys))
                 found = rows if found is None else found.unionByName(rows)
+        stands = self._stands(name, of)
         if stands or found is None:
-            rows = store.read(self._spark(), self.settings.lake, TABLES[name], stands).select(
-                *TABLES[name].column_names
-            )
+            rows = store.read(self._spark(), self.settings.lake, table, stands).select(*table.column_names)
             found = rows if found is None else found.unionByName(rows)
         return found
+
+    def _kept_batches(self, name: str, of: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        """The rows that ``_kept`` tells of, some at a time and read without an engine."""
+        table = TABLES[name]
+        for kept in self.kept[name]:
+            if keys := kept.of_dates(of):
+                here = tallies.stay(table)
+                here = here if len(keys) == len(kept.of) else here & store.delivery_filter(keys)
+                yield from kept.judged.batches(table.column_names, here)
+        if stands := self._stands(name, of):
+            yield from store.batches(self.settings.lake, table, store.delivery_filter(stands))
+
+    def _stands(self, name: str, of: Mapping[str, str]) -> list[str]:
+        """The dates of which the table holds the rows of these combinations already."""
+        found = ((key, combination, self.tried.get((key, combination))) for key, combination in of.items())
+        return [
+            key
+            for key, combination, tried in found
+            if (tried is None or name in tried.reused) and combination != combination_id({})
+        ]
 
     # ---- gates that compare
 
@@ -399,9 +434,8 @@ class Trial:
                         self._told_held[name][key] = why  # told, whichever combination before it stands in the end
                     as_it_stands = Tried(candidates[0], reused=set(self.group.tables))
                     self.tried.setdefault(_trying(key, candidates[0]), as_it_stands)
-                    candidates.pop(0)
-                    if candidates:
-                        return True
+                    if candidates.pop(0) != self.newest[key] or candidates:
+                        return True  # to try the one before; when none is left, to have the newest's verdict again
         return False
 
     def _is_news(self, key: str) -> bool:
@@ -426,16 +460,27 @@ class Trial:
         frames = {name: self._kept(name, of) for name in table.reads}
         people = self._spark().createDataFrame(*decisions.as_rows(decided, table))
         annotated = expectations.annotate(table.function(*frames.values(), people), table, frames)
-        staged = self.aside.enter_context(store.staged(annotated, lake, table))
-        settled, tallies = expectations.judge(staged, table)
-        outcomes = judgement.outcomes_of(settled, tallies, table, sorted(judged))
+        settled, counted = judgement.judge(annotated, table, lake, self.aside)
+        outcomes = judgement.outcomes_of(settled, counted, table, sorted(judged))
         told = {str(key): outcome for key, outcome in outcomes.items() if key in self.play}
         self.verdict_outcomes[table.name] = told | self._told_held[table.name]
-        rows = expectations.kept(settled, table).select(*table.column_names)
-        others = store.read(self._spark(), lake, table).select(*table.column_names)
-        others = others.where(f"NOT {store.delivery_condition({*every, *self.play})}")  # held, and not in play
-        self.verdicts[table.name] = others.unionByName(rows)
+        self.verdicts[table.name] = self._with_others(table, settled, {*every, *self.play})
         return {str(key): outcome for key, outcome in outcomes.items() if outcome.held_back and str(key) in every}
+
+    def _with_others(self, table: Table, settled: Staged, judged: Collection[str]) -> Rows:
+        """The verdicts on some dates, and those on the others as they are: held, and not in play."""
+        lake, names = self.settings.lake, table.column_names
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from store.batches(lake, table, ~store.delivery_filter(judged))
+            yield from settled.batches(names, tallies.stay(table))
+
+        def frame() -> DataFrame:
+            others = store.read(self._spark(), lake, table).select(*names)
+            others = others.where(f"NOT {store.delivery_condition(judged)}")
+            return others.unionByName(expectations.kept(settled.frame, table).select(*names))
+
+        return Rows(table, store.row_count(lake, table.name) + settled.count(), batches, frame)
 
     def _under_judgement(self, key: str, table: Table) -> dict[str, str]:
         """The combination of a date that a gate looks at; one that a table holds does not come before it."""

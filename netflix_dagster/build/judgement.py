@@ -1,15 +1,20 @@
-"""From what was counted to what is said: the checks of each delivery, and whether it is held back."""
+"""Rows are judged aside; from what is counted follow the checks of each delivery, and whether it is held back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import conservation
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import Table
+from netflix_dagster.contracts.expectations import BROKEN, KEY
 from netflix_dagster.contracts.report import Check, Outcome
+from netflix_dagster.contracts.tallies import Tally
+from netflix_dagster.lake.staging import Staged, staged
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -19,9 +24,34 @@ Measured = Mapping[str, Mapping[str, Any]]
 NOTHING: Measured = MappingProxyType({})
 
 
+def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> tuple[Staged, dict[str | None, Tally]]:
+    """The annotated rows, settled, identified and kept aside until ``aside`` ends, and their tally.
+
+    Most deliveries contest no key, and most tables tell their rows apart by it: then the engine computes them once.
+    """
+    import pyarrow.compute as pc
+
+    with ExitStack() as only_here:
+        rows = only_here.enter_context(staged(annotated, lake, table.name))
+        counted = rows.rows(tallies.columns_of(table))
+        found = tallies.tally(counted, table)
+        contested = any(tally.contested for tally in found.values())
+        claimed_twice = tallies.claimed_twice(counted, table) if contested else []
+        if table.per_delivery and (claimed_twice or table.identify):
+            settled = expectations.settle(rows.frame, table, claimed_twice)
+            rows = aside.enter_context(staged(settled, lake, table.name))
+            found = tallies.tally(rows.rows(tallies.columns_of(table)), table)
+        else:
+            aside.enter_context(only_here.pop_all())
+    if claimed_twice and not table.per_delivery:
+        alike = rows.rows([*table.delivery_columns, *table.key], pc.field(KEY).isin(claimed_twice))
+        found = tallies.recounted(found, alike, table)
+    return rows, tallies.with_measures(found, expectations.measure(rows.frame, table))
+
+
 def outcomes_of(
-    judged: DataFrame,
-    tallies: Mapping[str | None, expectations.Tally],
+    judged: Staged,
+    found: Mapping[str | None, Tally],
     table: Table,
     deliveries: Sequence[str],
     known: Measured = NOTHING,
@@ -30,9 +60,14 @@ def outcomes_of(
 
     ``known`` is what its rules have measured of the deliveries that stand, with which these are compared.
     """
-    samples = expectations.samples(judged, table) if any(any(t.broken.values()) for t in tallies.values()) else {}
-    wrong = _wrong_deliveries(tallies, table, known)
-    outcomes = {day: _outcome(day, found, table, samples, wrong) for day, found in tallies.items()}
+    import pyarrow.compute as pc
+
+    samples = {}
+    if any(any(tally.broken.values()) for tally in found.values()):
+        shown = tallies.shown_columns(table, judged.column_names)
+        samples = tallies.samples(judged.rows(shown, pc.field(BROKEN) != 0), table)
+    wrong = _wrong_deliveries(found, table, known)
+    outcomes = {day: _outcome(day, tally, table, samples, wrong) for day, tally in found.items()}
     if table.judged_by_delivery:
         for day in deliveries:
             outcomes.setdefault(day, Outcome(delivered=False))
@@ -52,27 +87,27 @@ def note_conserved(outcomes: dict[str | None, Outcome], proofs: Mapping[str, con
 
 
 def _wrong_deliveries(
-    tallies: Mapping[str | None, expectations.Tally], table: Table, known: Measured
+    found: Mapping[str | None, Tally], table: Table, known: Measured
 ) -> dict[tuple[str | None, str], str]:
     """What is wrong with deliveries as a whole, by delivery and rule. Each is compared with the one before it that is
     not held: here, or by whatever has judged it earlier."""
     before = {name: dict(measured) for name, measured in known.items()}
     wrong: dict[tuple[str | None, str], str] = {}
-    for day, found in sorted(tallies.items(), key=lambda tallied: str(tallied[0])) if table.delivery_rules else ():
-        held = expectations.blocking_reason(found, table) is not None
+    for day, tally in sorted(found.items(), key=lambda tallied: str(tallied[0])) if table.delivery_rules else ():
+        held = tallies.blocking_reason(tally, table) is not None
         for rule in table.delivery_rules:
             earlier = [other for other in before.get(rule.name, {}) if other < str(day)]
-            if said := rule.wrong(found.measured[rule.name], before[rule.name][max(earlier)] if earlier else None):
+            if said := rule.wrong(tally.measured[rule.name], before[rule.name][max(earlier)] if earlier else None):
                 wrong[day, rule.name] = said
                 held = held or rule.blocking
-        for name, measured in found.measured.items() if not held else ():
+        for name, measured in tally.measured.items() if not held else ():
             before.setdefault(name, {})[str(day)] = measured
     return wrong
 
 
 def _outcome(
     day: str | None,
-    found: expectations.Tally,
+    found: Tally,
     table: Table,
     samples: Mapping[tuple[str | None, str], list[dict[str, Any]]],
     wrong: Mapping[tuple[str | None, str], str],
@@ -85,7 +120,7 @@ def _outcome(
         check = Check(rule.name, rule.on_fail, rule.description, broken, found.rows, message)
         check.samples.extend(samples.get((day, rule.name), ()))
         outcome.checks.append(check)
-    outcome.held_back = expectations.blocking_reason(found, table)
+    outcome.held_back = tallies.blocking_reason(found, table)
     for about in table.delivery_rules:
         said = wrong.get((day, about.name), "")
         message = f"{said}; {about.hint}" if said else "the delivery keeps it"

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import Table
+from netflix_dagster.contracts.expectations import BROKEN, COPY
 from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import attempts, provenance, quarantine
 from netflix_dagster.deliveries.refused import capped
+from netflix_dagster.lake.staging import Staged
 from netflix_dagster.landing.keys import of_row
 from netflix_dagster.landing.sources import Sources
 from netflix_dagster.storage import Place
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
 
 def refused_rows(
-    judged: DataFrame,
+    judged: Staged,
     table: Table,
     outcomes: Mapping[str | None, Outcome],
     lake: Place,
@@ -30,13 +28,16 @@ def refused_rows(
     """The refused rows of a table; ``picked`` are the attempts of its bronze tables that they were made from."""
     if not any(outcome.quarantined for outcome in outcomes.values()):
         return []
+    import pyarrow.compute as pc
+
     rules = {rule.name: rule for rule in expectations.all_rules(table) if rule.on_fail == "drop"}
-    refused = expectations.refused(judged, table).select(*table.column_names, expectations.BROKEN)
-    rows = capped(refused.toArrow(), rules=expectations.BROKEN).to_pylist()
+    refused = judged.rows([*table.column_names, BROKEN], ~tallies.stay(table) & ~pc.field(COPY))
+    refused = refused.set_column(refused.num_columns - 1, BROKEN, tallies.broken_rules(refused, table))
+    rows = capped(refused, rules=BROKEN).to_pylist()
     records = provenance.behind(lake, sources, table, rows, picked)
     found = []
     for row, record in zip(rows, records, strict=True):
-        stands_for, broken = row.pop("refused_rows"), [name for name in row.pop(expectations.BROKEN) if name in rules]
+        stands_for, broken = row.pop("refused_rows"), [name for name in row.pop(BROKEN) if name in rules]
         found.append(
             quarantine.Refused(
                 table_name=table.name,

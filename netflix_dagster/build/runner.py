@@ -75,6 +75,7 @@ class Session:
         self._common = False
         self._alone: set[str] = set()
         self._due: set[str] = set()
+        self._besides: dict[tuple[str, str], set[str]] = {}
         self._results: list[dict[str, Any]] = []
         self._fault: dict[str, BaseException] = {}
         self._stack = ExitStack()
@@ -241,11 +242,22 @@ class Session:
             key for (source, key), found in self.door.received.items() if found.refused and source in group.sources
         }
         trial.run({*keys, *lost}, {key for key in keys if key not in refused}, lost)
-        others = [key for key in trial.play if key not in keys]
-        changed = {key: [name for name in _tables(group) if trial.changed(name, key)] for key in others}
-        begun = [self._has_begun(group.feed, key, downstream_of(names)) for key, names in changed.items() if names]
-        self._record(begun)
+        changed = {key: [name for name in _tables(group) if trial.changed(name, key)] for key in trial.play}
+        others = {key: names for key, names in changed.items() if names and key not in keys}
+        self._record([self._has_begun(group.feed, key, downstream_of(names)) for key, names in others.items()])
+        if group.gates and set(group.gates) <= set(self.tables):
+            self._publish_besides(trial, changed)
         return trial
+
+    def _publish_besides(self, trial: Trial, changed: Mapping[str, Sequence[str]]) -> None:
+        """Write what a verdict changes in tables of the group that are not to be built here, on other dates or, when a
+        part of a date is withdrawn, on this one: else some tables would hold what stands of it, and others what stood.
+        """
+        for name in dict.fromkeys(name for names in changed.values() for name in names if name not in self.tables):
+            keys = [key for key, names in changed.items() if name in names]
+            table.put_in_place(TABLES[name], trial, keys, self.settings)
+            for key in keys:
+                self._besides.setdefault((trial.group.feed, key), set()).add(name)
 
     def _lost(self, group: Group) -> list[str]:
         """Dates of the group that another build has begun and not ended with: some of their tables may be written."""
@@ -388,13 +400,16 @@ class Session:
             held = waits or any(key in trial.held for trial in self.trials.values() if trial.group.feed == feed)
             outcome = "failed" if self.failed or self.blocked_whole else "held" if held else "built"
             done = tuple(name for name in self.tables if name in settled and TABLES[name].feed in (feed, None))
+            done += tuple(sorted(self._besides.get((feed, key), ())))
             events.append(Event(Status.ENDED, feed, key, tables=done, outcome=outcome, run_id=self.run_id))
         self._record(events)
 
     def _verdict(self, trial: Trial, key: str, settled: Collection[str]) -> list[Event]:
         feed, now, was = trial.group.feed, trial.chosen(key), trial.standing(key)
         events = []
-        if now != was and all(name in settled for name in _tables(trial.group) if trial.changed(name, key)):
+        written = {*settled, *self._besides.get((feed, key), ())}
+        published = all(name in written for name in _tables(trial.group) if trial.changed(name, key))
+        if now != was and published:
             events += [self._about(Status.STANDING, feed, key, s, a) for s, a in now.items() if was.get(s) != a]
             events += [self._about(Status.SUPERSEDED, feed, key, s, a) for s, a in was.items() if s not in now]
         held = trial.held.get(key)
@@ -402,7 +417,9 @@ class Session:
             events += [
                 self._about(Status.HELD, feed, key, source, attempt, held)
                 for source, attempt in held.combination.items()
-                if now.get(source) != attempt and self._is_news(source, key, attempt, held)
+                if now.get(source) != attempt
+                and (published or was.get(source) != attempt)
+                and self._is_news(source, key, attempt, held)
             ]
         return events
 

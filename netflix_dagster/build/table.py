@@ -7,11 +7,13 @@ and ends in the same rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from netflix_dagster.build import judgement
-from netflix_dagster.build.gates import Trial
-from netflix_dagster.contracts import expectations
+from netflix_dagster.build.gates import Rows, Trial
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.engine import sessions
@@ -28,9 +30,13 @@ def publish(table: Table, trial: Trial, settings: Settings) -> list[str]:
     """
     keys = trial.to_write(table.name)
     if keys:
-        as_it_is, rows = trial.to_stand(table.name, keys)
-        store.write(rows, settings.lake, as_it_is, keys)
+        put_in_place(table, trial, keys, settings)
     return keys
+
+
+def put_in_place(table: Table, trial: Trial, keys: Sequence[str], settings: Settings) -> None:
+    """Write what is to stand of some dates."""
+    _put(trial.to_stand(table.name, keys), settings, keys)
 
 
 def publish_verdicts(table: Table, trial: Trial, settings: Settings) -> bool:
@@ -38,8 +44,16 @@ def publish_verdicts(table: Table, trial: Trial, settings: Settings) -> bool:
     rows = trial.verdicts.get(table.name)
     if rows is None:
         return False
-    store.write(rows, settings.lake, table, ())
+    _put(rows, settings)
     return True
+
+
+def _put(rows: Rows, settings: Settings, keys: Sequence[str] = (), note: str | None = None) -> None:
+    """Write rows in one commit: few from here, many by the engine."""
+    if rows.most <= store.FEW_ROWS:
+        store.write_batches(rows.batches, settings.lake, rows.table, keys, note)
+    else:
+        store.write(rows.frame(), settings.lake, rows.table, keys, note)
 
 
 def build_whole(table: Table, settings: Settings) -> Outcome:
@@ -52,11 +66,13 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
         before = [spark.createDataFrame([], store.ddl(table)) if going_on.anew else store.read(spark, lake, table)]
     reads = {read: store.read(spark, lake, TABLES[read], only) for read in table.reads}
     built = table.function(*before, *reads.values())
-    with store.staged(expectations.annotate(built, table, reads), lake, table) as annotated:
-        judged, tallies = expectations.judge(annotated, table)
-        outcome = judgement.outcomes_of(judged, tallies, table, ())[None]
+    with ExitStack() as aside:
+        judged, counted = judgement.judge(expectations.annotate(built, table, reads), table, lake, aside)
+        outcome = judgement.outcomes_of(judged, counted, table, ())[None]
         if not outcome.held_back:
-            store.write(expectations.kept(judged, table), lake, table, (), note)
+            names, here = table.column_names, tallies.stay(table)
+            kept = partial(expectations.kept, judged.frame, table)
+            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note)
             outcome.written = True
     return outcome
 

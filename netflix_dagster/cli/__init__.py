@@ -38,6 +38,12 @@ LakeOption = Annotated[
     str | None,
     typer.Option(help="Folder of <layer>/<table>; a path or an abfss:// URL, container {zone} for one a layer."),
 ]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="The tables as they stood then, UTC."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -208,26 +214,62 @@ def jars() -> None:
 def query(
     sql: Annotated[str, typer.Argument(help='For example "SELECT * FROM gold.dim_title LIMIT 5".')],
     output: Annotated[Format, typer.Option("--format", help="How the answer is printed.")] = Format.table,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="The tables as they stood then, UTC."
-        ),
-    ] = None,
+    as_of: AsOfOption = None,
     lake: LakeOption = None,
 ) -> None:
-    """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables."""
+    """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables, and over metrics."""
     with told(err):
         settings = _settings(None, lake)
         from netflix_dagster.cli.output import print_answer
         from netflix_dagster.lake.query import QueryError
         from netflix_dagster.lake.query import query as ask
+        from netflix_dagster.serving.warehouse import asked_for
 
         try:
-            answer = ask(settings.lake, sql, as_of.replace(tzinfo=UTC) if as_of else None)
+            answer = ask(settings.lake, sql, as_of.replace(tzinfo=UTC) if as_of else None, asked_for(sql))
         except QueryError as error:
             raise WrongCall(str(error)) from error
     print_answer(answer, output.value)
+
+
+@app.command()
+def sql(
+    output: Annotated[Format, typer.Option("--format", help="How answers are printed.")] = Format.table,
+    as_of: AsOfOption = None,
+    lake: LakeOption = None,
+) -> None:
+    """A shell for SQL over the tables and the metrics, with completion and history; reads stdin if it is piped."""
+    with told(err):
+        settings = _settings(None, lake)
+        _declared(settings)
+        from netflix_dagster.cli.sql_shell import shell
+
+        wrong = shell(settings, as_of.replace(tzinfo=UTC) if as_of else None, output.value, err)
+    raise typer.Exit(2 if wrong else 0)
+
+
+@app.command()
+def dashboard(
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    lake: LakeOption = None,
+) -> None:
+    """Make the dashboard anew from the lake as it is, and say where it is."""
+    with told(err):
+        settings = _settings(None, lake)
+        sources = _declared(settings)
+        from dagster import DagsterInstance
+
+        from netflix_dagster.cli.run import at_home
+        from netflix_dagster.defs.dashboard import seconds_of_tables
+        from netflix_dagster.serving.dashboard import build, places
+
+        with writing("the dashboard", places(settings)[0]):
+            at_home(settings)
+            with DagsterInstance.get() as instance:
+                made = build(settings.lake, sources, places(settings), seconds_of_tables(instance))
+    typer.echo(made.site.index)
+    if open_it:
+        typer.launch(str(made.site.index))
 
 
 @app.command()
@@ -364,6 +406,44 @@ def export(
     from netflix_dagster.cli.output import plural
 
     err.print(f"{plural(len(written), 'contract')} in {to}", markup=False, soft_wrap=True)
+
+
+class Dialect(StrEnum):
+    """Where views of the metrics are to be made."""
+
+    duckdb = "duckdb"
+    tsql = "tsql"
+    databricks = "databricks"
+
+
+@contracts.command("metrics")
+def export_metrics(
+    to: Annotated[Path, typer.Option(help="The folder for netflix.ossie.yaml.")],
+) -> None:
+    """Every metric, as a semantic model of Apache Ossie (Open Semantic Interchange)."""
+    with told(err):
+        _declared(_settings(None, None))
+        from netflix_dagster.serving import ossie
+
+        with writing("the folder", to):
+            path = ossie.export(to)
+    err.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+@contracts.command()
+def views(dialect: Annotated[Dialect, typer.Option(help="tsql is Synapse's.")] = Dialect.tsql) -> None:
+    """SQL that makes a view metrics.<name> of every metric over the gold tables."""
+    with told(err):
+        _declared(_settings(None, None))
+        from netflix_dagster.contracts.metrics import METRICS
+        from netflix_dagster.serving.metric_sql import view
+
+        try:
+            said = [view(metric, dialect.value) for metric in METRICS.values()]
+        except ModuleNotFoundError as error:
+            raise Failed(f"{error.name} is not installed: pip install 'netflix-dagster[dialects]'") from error
+        end = ";\nGO\n\n" if dialect is Dialect.tsql else ";\n\n"
+        typer.echo("".join(f"{statement}{end}" for statement in said), nl=False)
 
 
 @contracts.command()

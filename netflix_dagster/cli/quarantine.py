@@ -127,7 +127,7 @@ def replay(settings: Settings, dry_run: bool, console: Console, **wanted: Any) -
     if dry_run or not chosen:
         work = _work(settings, chosen)
         return _told(settings, selection, started, work, chosen, chosen, chosen, [], dry_run)
-    from netflix_dagster.cli.run import at_home, at_work, build_all
+    from netflix_dagster.cli.run import at_home, at_work, build_all, serve
     from netflix_dagster.deliveries import quarantine
 
     at_home(settings)
@@ -138,6 +138,8 @@ def replay(settings: Settings, dry_run: bool, console: Console, **wanted: Any) -
         told = plural(quarantine.size(chosen), "row or file", "rows and files")
         console.print(f"{told} in the quarantine, {plural(len(work), 'delivery date')} to build again")
         runs = build_all(instance, work, settings, progress)
+        if runs and (served := serve(instance, settings))["errors"]:
+            runs.append({"run_id": None, "feed": None, "deliveries": [], "success": False, **served})
         after = quarantine.rows(settings.lake)
     return _told(settings, selection, started, work, chosen, before, after, runs, False)
 

@@ -62,7 +62,8 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
         work = pending(listing, sources, known, again=again, only=only)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
         runs = build_all(instance, work, settings, progress)
-    return _summary(settings, listing, progress.reports, runs, time.perf_counter() - started)
+        served = serve(instance, settings) if runs else nothing_served(settings)
+    return _summary(settings, listing, progress.reports, runs, served, time.perf_counter() - started)
 
 
 def at_home(settings: Settings) -> None:
@@ -190,6 +191,35 @@ def _execute(
     }
 
 
+def serve(instance: DagsterInstance, settings: Settings) -> dict[str, Any]:
+    """Bring what consumers open up to gold, and say what it came to."""
+    from netflix_dagster.definitions import defs
+    from netflix_dagster.defs.serving import refresh_serving
+
+    started = time.perf_counter()
+    result = defs.resolve_job_def(refresh_serving.name).execute_in_process(
+        instance=instance, tags=dict(started_by(settings.lake)), run_config=_QUIET, raise_on_error=False
+    )
+    if not result.success and any(_interrupted(event) for event in result.all_events):
+        raise KeyboardInterrupt
+    return {
+        **nothing_served(settings),
+        "errors": [] if result.success else _errors(result),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def nothing_served(settings: Settings) -> dict[str, Any]:
+    """What consumers open, when it is as it was."""
+    from netflix_dagster.serving.dashboard import NAME
+    from netflix_dagster.serving.dashboard.site import INDEX
+    from netflix_dagster.serving.warehouse import FILE
+
+    found = {"warehouse": settings.serving / FILE, "dashboard": settings.serving / NAME / INDEX}
+    there = {name: str(file) if file.exists() else None for name, file in found.items()}
+    return {**there, "errors": [], "seconds": 0.0}
+
+
 def _idle(progress: Progress, run_id: str) -> bool:
     """Whether a run left every table as it was, since all that it was asked for is refused or held."""
     return any(report.idle for report in progress.reports if report.run_id == run_id)
@@ -220,7 +250,12 @@ def _errors(result: Any) -> list[str]:
 
 
 def _summary(
-    settings: Settings, listing: Listing, reports: Sequence[Report], runs: list[dict[str, Any]], seconds: float
+    settings: Settings,
+    listing: Listing,
+    reports: Sequence[Report],
+    runs: list[dict[str, Any]],
+    served: dict[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
     import netflix_dagster.tables  # noqa: F401  declares the tables
     from netflix_dagster.contracts.contract import TABLES
@@ -237,7 +272,7 @@ def _summary(
     stand = [d.newest for place, d in now.deliveries.items() if place in landed and d.attempts and d.newest.stands]
     built = [attempt for attempt in stand if attempt.run_id in runs_here]
     failed = [run for run in runs if run["errors"]]
-    exit_code = FAILED if failed else HELD_BACK if held else OK
+    exit_code = FAILED if failed or served["errors"] else HELD_BACK if held else OK
     return {
         "status": {OK: "ok", HELD_BACK: "held back", FAILED: "failed"}[exit_code],
         "exit_code": exit_code,
@@ -263,6 +298,7 @@ def _summary(
             "failed": sum(not check.passed and check.blocking for check in checks),
         },
         "quarantine": {"rows": quarantine.count(settings.lake), "reasons": quarantine.reasons(settings.lake)},
+        "serving": served,
         "strays": list(listing.strays),
         "unknown_sources": list(listing.unknown_sources),
     }

@@ -37,9 +37,12 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         item(console, f"{entry['rows']:>10,}", text)
     for entry in held:
         item(console, entry["status"], f"{entry['source']} {entry['date']}: {entry['reason']}", style="red")
-    for run in summary["runs"]:
+    for run in (*summary["runs"], summary["serving"]):
         for error in run["errors"]:
             item(console, "failed", error[:1000], style="red")
+    for what in ("warehouse", "dashboard"):
+        if summary["serving"][what]:
+            item(console, what, summary["serving"][what])
     _passed_over(summary, console)
     console.print()
     item(console, summary["status"], _verdict(summary), style=_STYLES[summary["status"]])

@@ -1,1 +1,1 @@
-"""What a table promises: columns, rules, the graph of tables; and the report on whether it is kept."""
+"""What a table promises: columns, rules, the graph of tables; and the report on a build."""

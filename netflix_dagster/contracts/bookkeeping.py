@@ -1,7 +1,7 @@
 """The contracts of the book-keeping tables, the layer ``quality``: what became of the deliveries, not what they hold.
 
-They promise what every table promises, but no function builds them: the rooms that deal with deliveries write them
-as they go. So they are in ``BOOKKEEPING`` and not in ``TABLES``. All who write them take the schema from here.
+They are contracts like those of every table, but no function builds these tables: the rooms that deal with deliveries
+write them. So they are in ``BOOKKEEPING`` and not in ``TABLES``. Every writer takes its schema from here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HOUR = Column("delivery_hour", "int", "The hour of the delivery, 0 to 23; null 
 DELIVERIES = _declare(
     "quality.deliveries",
     "The life of every delivery, event by event, from its landing to the tables that are built from it. Rows are"
-    " only ever added; what has become of a delivery is what its events come to.",
+    " only ever added; the state of a delivery follows from its events.",
     grain="one event in the life of a delivery",
     key=("recorded_at", "nth"),
     columns=[
@@ -37,11 +37,11 @@ DELIVERIES = _declare(
         Column("source", "string", "The source that delivered; null for an event of a whole feed date, as a build is"),
         Column("delivery_date", "date", "The date of the delivery", nullable=False),
         _HOUR,
-        Column("fingerprint", "string", "The attempt that the event speaks of: a hash of the bytes of its files"),
+        Column("fingerprint", "string", "The attempt that the event is about: a hash of the bytes of its files"),
         Column(
             "mark",
             "string",
-            "What lay in the landing folder: names, sizes and times of the files. An equal mark tells that nothing has"
+            "What lay in the landing folder: names, sizes and times of the files. An equal mark means that nothing has"
             " changed, without reading them",
         ),
         Column(
@@ -51,18 +51,18 @@ DELIVERIES = _declare(
             nullable=False,
         ),
         Column("decision", "string", "Of decided, what a person decided: accept, reopen, withdraw"),
-        Column("table_name", "string", "The table that refused or held the attempt, or that a decision speaks of"),
+        Column("table_name", "string", "The table that refused or held the attempt, or that a decision is about"),
         Column("rule", "string", "The rule that refused or held the attempt"),
         Column("reason", "string", "Why, in words"),
         Column("files", "bigint", "The files of the attempt"),
         Column("bytes", "bigint", "Their size together, in bytes"),
         Column("records", "bigint", "The records that were read in them"),
         Column("tables", "array<string>", "Of ended, the tables that were built"),
-        Column("outcome", "string", "Of ended, what the build came to: built, held, failed"),
+        Column("outcome", "string", "Of ended, the outcome of the build: built, held, failed"),
         Column("decided_by", "string", "Of decided, who decided"),
         Column("decided_because", "string", "Of decided, why, in the words of the person"),
         Column("run_id", "string", "The run that saw it happen"),
-        Column("recorded_at", "timestamp", "When it was written down; all rows of one commit say the same", False),
+        Column("recorded_at", "timestamp", "When it was written; the same in all rows of one commit", False),
         Column("nth", "int", "The place of the event within its commit, from 0", nullable=False),
     ],
 )
@@ -84,7 +84,7 @@ QUARANTINE = _declare(
         Column("record_number", "bigint", "The place of the record in its file, from 1; null for a whole file"),
         Column("line_number", "bigint", "The line of the file where the record begins, from 1"),
         Column("raw", "string", "The record as it was delivered, no more than its first 32,000 characters"),
-        Column("row", "string", "What a table after bronze had made of it, as JSON"),
+        Column("row", "string", "The row that a table after bronze had made of it, as JSON"),
         Column("rules", "array<string>", "The names of all the rules that it broke", nullable=False),
         Column("reasons", "array<string>", "Why, in words, rule by rule", nullable=False),
         Column("hints", "array<string>", "How to mend it, rule by rule", nullable=False),
@@ -107,37 +107,37 @@ QUARANTINE = _declare(
 
 RESULTS = _declare(
     "quality.results",
-    "How every rule fared, each time a table was built: the history of a rule over deliveries. The newest build of a"
-    " delivery is what counts.",
-    grain="one rule, one delivery (null for tables that are judged as a whole), one build",
+    "The result of every rule, each time a table was built: the history of a rule over deliveries. The newest build of"
+    " a delivery counts.",
+    grain="one rule, one delivery (null for tables that are evaluated as a whole), one build",
     key=("table_name", "delivery_date", "delivery_hour", "rule", "recorded_at"),
     columns=[
         Column("table_name", "string", "The table whose rule it is", nullable=False),
-        Column("delivery_date", "date", "The delivery that was judged; null when all were judged together"),
+        Column("delivery_date", "date", "The delivery that was evaluated; null when all were evaluated together"),
         _HOUR,
         Column("rule", "string", "The name of the rule", nullable=False),
         Column("on_fail", "string", "What happens to rows that break it: warn, drop, fail", nullable=False),
-        Column("rows", "bigint", "The rows that were judged"),
+        Column("rows", "bigint", "The rows that were evaluated"),
         Column("broken", "bigint", "The rows among them that broke the rule"),
         Column("share", "double", "Their share, 0 to 1"),
-        Column("passed", "boolean", "Whether the rule is kept", nullable=False),
-        Column("measured", "string", "What a rule about the whole delivery measured, as JSON"),
-        Column("message", "string", "What the check says"),
+        Column("passed", "boolean", "Whether the rule holds", nullable=False),
+        Column("measured", "string", "The value that a rule about the whole delivery measured, as JSON"),
+        Column("message", "string", "The message of the check"),
         Column("run_id", "string", "The run that built the table"),
-        Column("recorded_at", "timestamp", "When it was written down", nullable=False),
+        Column("recorded_at", "timestamp", "When it was written", nullable=False),
         Column(
             "attempt",
             "string",
-            "The attempt at the delivery that was judged, or the combination of attempts; null for tables that are"
-            " judged as a whole, and in rows of older lakes",
+            "The attempt at the delivery that was evaluated, or the combination of attempts; null for tables that are"
+            " evaluated as a whole, and in rows of older lakes",
         ),
     ],
 )
 
 COLUMNS = _declare(
     "quality.columns",
-    "What the columns of every delivery in bronze looked like: the history of each source's schema. It is written"
-    " with the delivery's rows, and building the delivery again replaces it. Two deliveries are compared by it.",
+    "The columns of every delivery in bronze: the history of each source's schema. It is written with the delivery's"
+    " rows, and building the delivery again replaces it. The check no_drift compares two deliveries by it.",
     grain="one column of one delivery of one source",
     key=("source", "delivery_date", "delivery_hour", "name"),
     columns=[
@@ -145,11 +145,14 @@ COLUMNS = _declare(
         Column("delivery_date", "date", "The date of the delivery", nullable=False),
         _HOUR,
         Column("name", "string", "The name of the column, or the header of one that the source does not know", False),
-        Column("header", "string", "What the file calls it", nullable=False),
+        Column("header", "string", "Its name in the file", nullable=False),
         Column("position", "bigint", "Its place in the file, from 1; null when the file lacks it"),
         Column("kept", "string", "Where bronze keeps it: contract, evolved (a column of its own), rescued", False),
         Column(
-            "kind", "string", "What its values are: integer, decimal, boolean, text, nothing, or a date's form", False
+            "kind",
+            "string",
+            "The kind of its values: integer, decimal, boolean, text, nothing, or a date's form",
+            False,
         ),
         Column("records", "bigint", "The records of the delivery", nullable=False),
         Column("null_share", "double", "The share of records with no value or a word for none such as N/A, 0 to 1"),
@@ -162,9 +165,9 @@ COLUMNS = _declare(
 
 
 def arrow_schema(contract: Contract) -> pa.Schema:
-    """The columns of a contract as Arrow has them, instants in UTC.
+    """The columns of a contract as an Arrow schema, instants in UTC.
 
-    Nothing is declared as never null: a column that a table gains later is null in the rows that it has.
+    Every field may be null: a column that a table gains later is null in the rows that it has already.
     """
     import pyarrow as pa
 

@@ -1,7 +1,7 @@
-"""What a table is, said once: columns, grain, key, what it reads, what must hold, and the function that builds it.
+"""Declares a table once: columns, grain, key, the tables it reads, its rules, and the function that builds it.
 
-The Dagster asset, its checks and column lineage, the schema enforced at write time and the documentation are all
-read from here. ::
+The Dagster asset, its checks and column lineage, the schema that is enforced at write time and the documentation are
+all made from this declaration. ::
 
     @table(
         "gold.dim_genre", feed="catalogue", grain="one genre", key=("genre_key",), reads=("silver.title_genres",),
@@ -14,8 +14,10 @@ read from here. ::
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,17 +34,17 @@ Write = Literal["per_delivery", "whole", "incremental", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
 MOST_RULES = 60
-"""The rules that a row breaks are bits of one number."""
+"""The most rules of a table: the rules that a row breaks are bits of one number."""
 
 
 class ContractError(Exception):
-    """A table and its contract disagree: a fault of the code, not of the data."""
+    """A table does not fit its contract: a fault of the code, not of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``type`` is Spark's name of it; ``sources`` are the columns it is made from, when the name of
-    a column that the table reads does not say it already."""
+    """One column. ``type`` is written as in Spark SQL; ``sources`` are the columns it is made from, unless it has the
+    name of a column that the table reads."""
 
     name: str
     type: str
@@ -53,11 +55,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A rule that every row must keep, as a SQL condition; a condition that is null counts as kept.
+    """A rule for every row, as a SQL condition; a row for which it is null keeps the rule.
 
-    ``warn``: broken rows stay and are counted. ``drop``: broken rows go to the quarantine. ``fail``: one broken
-    row blocks the delivery, and the table stays as it was. ``because`` names a column that says why in words.
-    ``references`` is the table, and its columns, in which the row's ``foreign_key`` must be found.
+    ``warn``: rows that break it stay and are counted. ``drop``: they go to the quarantine. ``fail``: one such row
+    blocks the delivery, and the table stays as it was. ``because`` names a column with the reason in words.
+    ``references`` is the table, with its columns, that must have the row's ``foreign_key``.
     """
 
     name: str
@@ -107,8 +109,8 @@ def references(
     on_fail: OnFail = "warn",
     hint: str = "the other table lacks the row that is meant",
 ) -> Expectation:
-    """The columns are a key that ``table`` has (in ``their_columns``, when they are called otherwise there), or one
-    of them is null. Only rows ``where`` the condition is true are asked. The contract must also read the table."""
+    """The columns are a key of ``table`` (of ``their_columns``, when they have other names there), or one of them is
+    null. The rule applies to rows ``where`` the condition is true. The contract must also read the table."""
     name = f"{'_'.join(columns)}_in_{table.split('.')[1]}"
     described = f"{', '.join(columns)} must be found in {table}"
     theirs = tuple(their_columns or columns)
@@ -118,7 +120,7 @@ def references(
 
 
 FOUND = "_found_"
-"""Before the name of a foreign key: the column that says whether the row's key was found."""
+"""The prefix of the column that records whether a row's foreign key was found; the name of the rule follows."""
 
 
 def holds(
@@ -129,17 +131,17 @@ def holds(
     hint: str = "",
     because: str | None = None,
 ) -> Expectation:
-    """Any SQL condition on a row; the description says what must be so."""
+    """Any SQL condition on a row; the description says it in words."""
     return Expectation(name, condition, on_fail, description, hint or "see the quarantine for the rows", because)
 
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """How a per_delivery table counts what it takes from one bronze table: one row for each record.
+    """How many rows a per_delivery table makes of a bronze table: one for each record.
 
-    ``items``: a column and what an item of its list matches, as a regular expression; then it is one row for each
-    item. ``form``: what rows from here say in their column ``form``, None when all rows are from here. ``halves``:
-    the repair, among the row's ``repairs``, by which a record and the next one made one row.
+    ``items``: a column, and a regular expression for an item of its list; then one row for each item. ``form``: the
+    value of the column ``form`` in these rows, None when all rows come from this bronze table. ``halves``: the repair,
+    among the row's ``repairs``, that joins a record with the next one into one row.
     """
 
     read: str
@@ -150,7 +152,7 @@ class Takes:
 
 @dataclass(frozen=True)
 class Contract:
-    """What any table of the lake promises its readers: what one row is, what makes it one, what its columns mean."""
+    """What any table of the lake promises its readers: what one row is, its key, what its columns mean."""
 
     name: str
     description: str
@@ -172,13 +174,13 @@ class Contract:
 
     @property
     def delivery_columns(self) -> tuple[str, ...]:
-        """The columns that say which delivery a row is of: the day, and the hour where the feed delivers by the hour.
-        A per_delivery table is partitioned by them."""
+        """The columns with the delivery of a row: the day, and the hour where the feed delivers by the hour. A
+        per_delivery table is partitioned by them."""
         return tuple(name for name in keys.COLUMNS if name in self.column_names)
 
     @property
     def delivery_key(self) -> str:
-        """The key of the delivery that a row is of, as SQL that gives a text."""
+        """The key of the delivery of a row, as a SQL expression of type string."""
         day = "CAST(delivery_date AS STRING)"
         if len(self.delivery_columns) == 1:
             return day
@@ -187,28 +189,28 @@ class Contract:
 
 @dataclass(frozen=True)
 class Table(Contract):
-    """One table of the lake and everything that is promised of it.
+    """One table of the lake: its contract, its rules, and the function that builds it.
 
     ``write`` is how the table follows its deliveries:
 
-    - ``per_delivery``: it holds every delivery, each in a partition ``delivery_date`` of its own (of feeds that deliver
-      by the hour ``delivery_date`` and ``delivery_hour``), and rebuilding a delivery costs what the delivery costs.
+    - ``per_delivery``: it holds every delivery, each in its own partition (``delivery_date``, and ``delivery_hour`` in
+      feeds that deliver by the hour); rebuilding a delivery costs what that delivery costs.
     - ``whole``: a function of all deliveries, built anew each time.
-    - ``incremental``: a function of all deliveries as well, but deliveries newer than all others are added to what
-      stands. Its function gets the table as it stands first, then what it reads, of the new deliveries only; from
-      an empty table and all deliveries it must come to the same rows.
-    - ``gate``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and holds its
-      delivery back from what lies downstream. Its function gets people's decisions about deliveries last.
+    - ``incremental``: also a function of all deliveries, but deliveries newer than all others are added to the table.
+      Its function gets the table as it is, then the tables that it reads, restricted to the new deliveries. From an
+      empty table and all deliveries it must make the same rows.
+    - ``gate``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and its delivery is
+      kept out of the tables downstream. Its function gets people's decisions about deliveries as its last argument.
 
-    ``feed`` is the feed whose deliveries build it, None for a table that belongs to no feed alone. ``takes`` says how
-    the rows of a per_delivery table are counted in bronze; where it is said, no row vanishes and none appears.
-    ``source`` is what a bronze table keeps as delivered; every other table has none.
-
-    ``identify`` says which rows are which among each other: it gets the rows that are kept (and, marked ``_copy``,
-    the repeats of them) when every rule about rows has been judged, and fills columns that its contract declares and
-    its function does not make. It may mark further copies in ``is_duplicate``. A refused row never reaches it.
+    ``feed`` is the feed whose deliveries build it, None for a table that several feeds share. ``takes`` declares
+    how many rows of a per_delivery table the records of bronze make; a build proves that none is lost or added.
+    ``source`` is the source of a bronze table; every other table has none.
 
     ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
+
+    ``identify`` gives rows their identity. It gets the kept rows (and repeats of them, marked ``_copy``) after all row
+    rules are evaluated, and fills columns that the contract declares and the function does not make. It may mark
+    further copies in ``is_duplicate``. It never gets a refused row.
     """
 
     feed: str | None
@@ -235,12 +237,12 @@ class Table(Contract):
 
     @property
     def judged_by_delivery(self) -> bool:
-        """Whether every delivery has a verdict of its own here, instead of all of them together."""
+        """Whether the rules are evaluated for every delivery by itself, not for all of them together."""
         return self.write in ("per_delivery", "gate")
 
     @property
     def rules(self) -> tuple[Expectation, ...]:
-        """Every row rule: the declared ones, and that the columns which cannot be null are not."""
+        """Every row rule: the declared ones, and that columns which are not nullable have a value."""
         required = [column.name for column in self.columns if not column.nullable]
         if not required:
             return self.expectations
@@ -253,14 +255,21 @@ class Table(Contract):
 
     @property
     def code_version(self) -> str:
-        """Changes when the function or the contract does."""
-        said: tuple[Any, ...] = (self.columns, self.key, self.expectations, self.delivery_rules, self.write, self.reads)
-        said += (self.variant,) if self.variant else ()
-        functions = _source(self.function) + (_source(self.identify) if self.identify else "")
-        return hashlib.sha256((functions + repr(said)).encode()).hexdigest()[:12]
+        """Changes when the rows can change: with the functions and the contract, but not with words about them."""
+        contract = (
+            [(column.name, column.type, column.nullable) for column in self.columns],
+            self.key,
+            [(r.name, r.condition, r.on_fail, r.because, r.foreign_key, r.references) for r in self.expectations],
+            [(r.name, r.kind, r.measure, r.limit, r.on_fail, r.compares) for r in self.delivery_rules],
+            self.write,
+            self.reads,
+            *((self.variant,) if self.variant else ()),
+        )
+        functions = _code(self.function) + (_code(self.identify) if self.identify else "")
+        return hashlib.sha256((functions + repr(contract)).encode()).hexdigest()[:12]
 
     def column_sources(self, column: Column) -> list[tuple[str, str]]:
-        """The (table, column) pairs that a column is made from."""
+        """The (table, column) pairs from which a column is made."""
         if column.sources:
             return [(source.rsplit(".", 1)[0], source.rsplit(".", 1)[1]) for source in column.sources]
         return [(name, column.name) for name in self.reads if column.name in TABLES[name].column_names]
@@ -287,11 +296,11 @@ def table(
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame], DataFrame] | None = None,
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
-    """Declare a table. The function below gets the tables that it ``reads``, in that order, as DataFrames.
+    """Declare a table. The decorated function gets the tables that it ``reads``, in that order, as DataFrames.
 
-    ``expectations`` judge rows, ``delivery_rules`` what a delivery's rows come to together.
-    ``provenance`` names columns that say where a row came from and do not make two rows different; ``order`` is
-    the SQL order in which the first of several rows with one key is kept (per_delivery tables).
+    ``expectations`` are rules for rows, ``delivery_rules`` for all rows of a delivery together. ``provenance`` names
+    columns that tell where a row came from and do not make two rows different. Of several rows with one key in a
+    per_delivery table the first by ``order``, a SQL ``ORDER BY``, is kept.
     """
 
     def declare(function: Callable[..., DataFrame]) -> Callable[..., DataFrame]:
@@ -321,9 +330,9 @@ def table(
 
 
 def add_table(declared: Table) -> Table:
-    """Put a table into the registry, after asking whether its contract can be kept at all.
+    """Check a contract and put the table into ``TABLES``.
 
-    What it says of other tables is judged when all are declared, see ``graph.check``.
+    ``graph.check`` checks what it says about other tables, when all tables are declared.
     """
     faults = ["declared twice"] if declared.name in TABLES else []
     TABLES[declared.name] = checked(declared, *faults)
@@ -356,20 +365,28 @@ def _faults(declared: Table) -> Iterable[str]:
         yield f"it has {len(rules)} rules; {MOST_RULES} are possible"
     for rule in declared.expectations:
         if rule.references and rule.references[0] not in declared.reads:
-            yield f"the rule {rule.name} asks {rule.references[0]}, which the table does not read"
+            yield f"the rule {rule.name} refers to {rule.references[0]}, which the table does not read"
     for takes in declared.takes:
         if not declared.per_delivery or not {"source_file", "record_number"} <= set(names):
             yield f"what it takes from {takes.read} is counted by source_file and record_number, delivery by delivery"
         if takes.read not in declared.reads:
             yield f"it takes from {takes.read}, which it does not read"
         if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
-            yield "rows tell where they are from in a column form, and that they were joined in a column repairs"
+            yield "rows need a column form for where they are from, and a column repairs for those that were joined"
     if declared.identify and not declared.per_delivery:
-        yield "rows are identified among those of a delivery: the table is per_delivery"
+        yield "only a per_delivery table identifies rows: among those of a delivery"
 
 
-def _source(function: Callable[..., Any]) -> str:
+def _code(function: Callable[..., Any]) -> str:
+    """The source of a function without its decorators and docstring."""
     try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
+        source = textwrap.dedent(inspect.getsource(function))
+        node = ast.parse(source).body[0]
+    except (OSError, TypeError, SyntaxError):
         return getattr(function, "__qualname__", repr(function))
+    if not isinstance(node, ast.FunctionDef):
+        return source
+    first = node.body[0]
+    docstring = range(first.lineno, (first.end_lineno or 0) + 1) if ast.get_docstring(node) is not None else ()
+    lines = enumerate(source.splitlines(), 1)
+    return "\n".join(line for number, line in lines if number >= node.lineno and number not in docstring)

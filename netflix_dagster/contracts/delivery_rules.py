@@ -1,8 +1,8 @@
-"""Rules about what the rows of a delivery come to together: how many, how complete, how fresh, spread how.
+"""Rules about all rows of a delivery together: their number, completeness, freshness and spread.
 
-Each measures one figure with a SQL aggregate, in the same query that counts the row rules. Some compare it with the
-delivery before, by date, among those that are known then; these only warn, because what is known then depends on the
-order of arrival, and tables must not.
+Each rule measures one figure with a SQL aggregate, in the same query that counts the row rules. Some rules compare the
+figure with that of the delivery before, by date, among those that have arrived. These only warn: a rule that decided
+would make the tables depend on the order of arrival.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Literal
 OnFail = Literal["warn", "drop", "fail"]
 Kind = Literal["row_count", "null_share", "recent", "stable"]
 _LEAST_SHARE = 1e-4
-"""What an empty bucket counts as, so that a shift into or out of it can be told."""
+"""The share that an empty bucket counts as, so that a shift into or out of it can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRule:
-    """One rule about a delivery. ``measure`` is a SQL aggregate over its rows, ``limit`` what it may come to;
-    ``compares`` says whether it is the change since the delivery before that counts."""
+    """One rule about a delivery. ``measure`` is a SQL aggregate over its rows, ``limit`` the highest value allowed;
+    with ``compares`` the change since the delivery before is limited."""
 
     name: str
     kind: Kind
@@ -116,7 +116,7 @@ def _recent(rule: DeliveryRule, now: Any, _before: Any) -> str | None:
 
 def _stable(rule: DeliveryRule, now: Any, before: Any) -> str | None:
     if len(now) != len(before):
-        return None  # the rule has been told other values since
+        return None  # the rule had other values then
     index = stability_index(now, before)
     return f"the stability index is {index:.2f}, {rule.limit} is allowed" if index > rule.limit else None
 

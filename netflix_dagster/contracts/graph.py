@@ -1,9 +1,9 @@
 """The graph of tables: which table is built from which, and in what order.
 
-An edge is one entry of a contract's ``reads``. Every runner, job and sensor asks here; nobody walks ``TABLES`` itself.
+An edge is one entry of a contract's ``reads``. Every runner, job and sensor asks this module.
 The build order is topological. Among tables that could come next the earlier layer comes first (bronze, silver, gold),
-then the table that was declared first; so the order does not depend on the order of imports wherever one
-table reads another, and tables may be declared in any order.
+then the table that was declared first. So tables may be declared in any order: where one table reads another, the
+order of imports does not matter.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ def sources_of(table: str) -> tuple[str, ...]:
 
 
 def touched_tables(feed: str, sources: Iterable[str]) -> list[str]:
-    """What deliveries of these sources change, in build order: their bronze tables, and all that is built from them
-    in the feed's own chain and in tables of no feed alone."""
+    """The tables that deliveries of these sources change, in build order: their bronze tables, and the tables of the
+    feed, or shared by feeds, that are built from them."""
     return _of_feed(feed, downstream_of(f"bronze.{source}" for source in sources))
 
 
 def feed_tables(feed: str) -> list[str]:
-    """What a feed's deliveries can change, in build order: the feed's own tables, and the tables of no feed alone that
-    are built from them."""
+    """The tables that deliveries of a feed can change, in build order: its own tables, and the tables that several
+    feeds share and that are built from them."""
     return _of_feed(feed, downstream_of(name for name, table in TABLES.items() if table.feed == feed))
 
 
 def left_out(tables: Iterable[str], blocked: Iterable[str]) -> set[str]:
-    """Those of the tables that cannot be built because they read a blocked one, or another that is left out.
+    """The tables that cannot be built because they read a blocked one, or another that is left out.
 
-    A table that is not among ``tables`` stands as it is and hands nothing on.
+    A table that is not among ``tables`` is not rebuilt, so it blocks nothing.
     """
     held = set(blocked)
     stopped = set(held)
@@ -74,10 +74,10 @@ def left_out(tables: Iterable[str], blocked: Iterable[str]) -> set[str]:
 
 
 def check(tables: Mapping[str, Table] = TABLES) -> None:
-    """Raise ``ContractError``, with every fault, when a contract says of another table what is not so.
+    """Raise ``ContractError``, with every fault, when a contract says something wrong about another table.
 
-    A table reads what is not declared, a column or a count comes from a column that does not exist, tables read each
-    other in a circle, or an incremental table reads one that has no deliveries.
+    Faults are: a table reads one that is not declared, a column or a count comes from a column that does not exist,
+    tables read each other in a circle, an incremental table reads one that has no deliveries.
     """
     faults = [f"{name}: {fault}" for name, table in tables.items() for fault in _faults(table, tables)]
     if faults:
@@ -95,10 +95,10 @@ def _faults(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
         yield "an incremental table reads per_delivery tables only"
     judged = [read for read in table.reads if read in tables and tables[read].judged_by_delivery]
     if table.judged_by_delivery and any(tables[r].delivery_columns != table.delivery_columns for r in judged):
-        said = {r: " and ".join(tables[r].delivery_columns) for r in judged}
+        keyed = {r: " and ".join(tables[r].delivery_columns) for r in judged}
         yield (
             f"a row is of a delivery by {' and '.join(table.delivery_columns)}, and in what it reads by "
-            + ", ".join(f"{columns} ({read})" for read, columns in said.items())
+            + ", ".join(f"{columns} ({read})" for read, columns in keyed.items())
         )
     for takes in table.takes:
         if takes.items and not there(takes.read, takes.items[0]):

@@ -1,4 +1,4 @@
-"""What building a table came to: rows, checks and verdicts, delivery by delivery."""
+"""The report on the build of a table: rows, checks and outcome, delivery by delivery."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Check:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one delivery in one table.
+    """The outcome of one delivery in one table.
 
-    ``held_back`` is the reason why this table holds it, ``behind`` the table that holds it when that is another one.
-    Nothing of it was written in both cases; what stood before still stands. ``written``: its rows were written now.
+    ``held_back`` is the reason why this table holds it, ``behind`` the other table that holds it. In both cases nothing
+    of it was written; what stood before still stands. ``written``: this build wrote its rows.
     """
 
     rows: int = 0
@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Report:
-    """What building one table for some deliveries came to. Whole tables have one outcome, under None."""
+    """The report on one table, built for some deliveries. Whole tables have one outcome, under None."""
 
     table: str
     deliveries: tuple[str, ...]
@@ -77,12 +77,12 @@ class Report:
     preview: list[dict[str, Any]] = field(default_factory=list)
     run_id: str = ""
     idle: bool = False
-    """Whether every table of the run stays as it is, since all that was asked for is refused or held."""
+    """Whether every table of the run stays as it is, because every delivery of it is refused or held."""
     built_by: dict[str, Any] = field(default_factory=dict)
-    """What to tell of the machine that built it, when that was another than this one."""
+    """Metadata of the machine that built it, when that was not this one."""
 
     def outcome(self, delivery: str) -> Outcome:
-        """The outcome that speaks for a delivery."""
+        """The outcome of a delivery, or of the whole table."""
         return self.outcomes.get(delivery) or self.outcomes.get(None) or Outcome(delivered=False)
 
     @property
@@ -92,18 +92,18 @@ class Report:
 
     @property
     def blocked(self) -> bool:
-        """Whether nothing was written because everything that was asked for is held, here or at another table."""
+        """Whether nothing was written because every delivery is held, here or at another table."""
         if any(outcome.written for outcome in self.outcomes.values()):
             return False
         return all(self.outcome(day).held_back or self.outcome(day).behind for day in self.deliveries or [""])
 
     def as_json(self) -> dict[str, Any]:
-        """The report as what JSON can hold; ``from_json`` makes it a report again. Values of rows become text."""
-        said = {**asdict(self), "outcomes": [[day, asdict(outcome)] for day, outcome in self.outcomes.items()]}
-        plain: dict[str, Any] = json.loads(json.dumps(said, default=str))
+        """The report as JSON data; ``from_json`` makes it a report again. Values of rows become text."""
+        fields = {**asdict(self), "outcomes": [[day, asdict(outcome)] for day, outcome in self.outcomes.items()]}
+        plain: dict[str, Any] = json.loads(json.dumps(fields, default=str))
         return plain
 
     @classmethod
-    def from_json(cls, said: dict[str, Any]) -> Report:
-        """The report that ``as_json`` told of."""
-        return TypeAdapter(cls).validate_python({**said, "outcomes": dict(said["outcomes"])})
+    def from_json(cls, fields: dict[str, Any]) -> Report:
+        """The report that ``as_json`` was made from."""
+        return TypeAdapter(cls).validate_python({**fields, "outcomes": dict(fields["outcomes"])})

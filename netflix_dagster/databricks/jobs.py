@@ -1,8 +1,8 @@
-"""Databricks as the place where tables are built: what is submitted, how it goes on, why it failed.
+"""Submits builds of tables to Databricks, follows them, and finds out why one failed.
 
 One submission builds all tables of a run, because a cluster takes minutes to start
-(``docs/decisions/0014-one-submission-a-chain.md``). Who may submit is decided by the unified authentication of
-``databricks-sdk`` (a managed identity, a service principal, a person's login): no token is a setting of the project.
+(``docs/decisions/0014-one-submission-a-chain.md``). The unified authentication of ``databricks-sdk`` finds
+the identity (a managed identity, a service principal, a person's login): no setting of the project holds a token.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DatabricksRefused(RuntimeError):
 
 
 class DatabricksSettings(BaseSettings):
-    """Which workspace, which compute, which wheel. Environment variables ``NETFLIX_DATABRICKS_...``."""
+    """The workspace, the compute and the wheel. Environment variables ``NETFLIX_DATABRICKS_...``."""
 
     model_config = SettingsConfigDict(env_prefix="NETFLIX_DATABRICKS_", env_file=".env", extra="ignore")
 
@@ -51,7 +51,7 @@ class DatabricksSettings(BaseSettings):
 
 
 def workspace(settings: DatabricksSettings) -> WorkspaceClient:
-    """The workspace. Made only when something is built: without credentials it asks the network for some."""
+    """The client of the workspace. Made only when something is built: without credentials it searches the network."""
     from databricks.sdk import WorkspaceClient
 
     return WorkspaceClient(host=settings.host, product="netflix-dagster", product_version="0")
@@ -60,7 +60,7 @@ def workspace(settings: DatabricksSettings) -> WorkspaceClient:
 def secrets_of(scope: str) -> dict[str, str]:
     """The secrets of a scope as environment variables, inside a job: ``azure-client-id`` is ``AZURE_CLIENT_ID``.
 
-    Compute without environment variables of its own, as serverless compute is, gets its identity by this.
+    Compute that has no environment variables of its own, such as serverless compute, gets its identity so.
     """
     from base64 import b64decode
 
@@ -86,10 +86,10 @@ def task(settings: DatabricksSettings, parameters: Sequence[str]) -> tuple[Submi
         spec = compute.Environment(client=settings.serverless_version, dependencies=[settings.wheel])
         there = [jobs.JobEnvironment("project", spec)]
         return jobs.SubmitTask(TASK, environment_key="project", python_wheel_task=wheel), there
-    said = jobs.SubmitTask(TASK, python_wheel_task=wheel, libraries=[compute.Library(whl=settings.wheel)])
+    build = jobs.SubmitTask(TASK, python_wheel_task=wheel, libraries=[compute.Library(whl=settings.wheel)])
     if not settings.cluster.startswith("{"):
-        said.existing_cluster_id = settings.cluster
-        return said, None
+        build.existing_cluster_id = settings.cluster
+        return build, None
     try:
         cluster = json.loads(settings.cluster)
     except ValueError as error:
@@ -98,8 +98,8 @@ def task(settings: DatabricksSettings, parameters: Sequence[str]) -> tuple[Submi
             ' cluster, or a spec such as {"spark_version": "...", "node_type_id": "...", "num_workers": 2}'
         ) from None
     cluster["custom_tags"] = {**settings.tags, **cluster.get("custom_tags", {})}
-    said.new_cluster = compute.ClusterSpec.from_dict(cluster)
-    return said, None
+    build.new_cluster = compute.ClusterSpec.from_dict(cluster)
+    return build, None
 
 
 class Job:
@@ -115,12 +115,12 @@ class Job:
     def submit(
         cls, client: WorkspaceClient, settings: DatabricksSettings, parameters: Sequence[str], name: str, token: str
     ) -> Job:
-        """Submit the build. Asked again with the same ``token``, Databricks answers with the run that there is."""
-        said, environments = task(settings, parameters)
+        """Submit the build. With a ``token`` that it knows, Databricks answers with the run that it started for it."""
+        build, environments = task(settings, parameters)
         waiter = _patiently(
             lambda: client.jobs.submit(
                 run_name=name,
-                tasks=[said],
+                tasks=[build],
                 environments=environments,
                 idempotency_token=token,
                 timeout_seconds=settings.timeout_seconds,
@@ -130,7 +130,7 @@ class Job:
         return cls(client, int(waiter.bind()["run_id"]))
 
     def look(self) -> Run:
-        """How the job is now."""
+        """Ask for the state of the job."""
         self.seen = _patiently(lambda: self.client.jobs.get_run(self.run_id))
         return self.seen
 
@@ -142,7 +142,7 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether the job had ended when it was looked at last."""
+        """Whether the job had ended at the last ``look``."""
         return self.state.life_cycle_state is not None and self.state.life_cycle_state.value in _OVER
 
     @property
@@ -150,7 +150,7 @@ class Job:
         return self.state.result_state is not None and self.state.result_state.value == "SUCCESS"
 
     def cancel(self) -> bool:
-        """Cancel the job and wait until it has ended; whether it has."""
+        """Cancel the job and wait until it has ended. Returns whether it has."""
         if self.over:
             return True
         _patiently(lambda: self.client.jobs.cancel_run(self.run_id))
@@ -163,27 +163,27 @@ class Job:
     def why(self) -> tuple[str, str]:
         """Why the job failed, and the traceback of its process; empty when Databricks has none."""
         ended = self.state.result_state or self.state.life_cycle_state
-        said = f"{ended.value if ended else 'it ended'}: {self.state.state_message or 'no reason given'}"
+        state = f"{ended.value if ended else 'it ended'}: {self.state.state_message or 'no reason given'}"
         number = next((task.run_id for task in self.seen.tasks or [] if task.run_id), None)
         output = _patiently(lambda: self.client.jobs.get_run_output(number)) if number else None
         if output is None or not output.error:
-            return said, ""
+            return state, ""
         return output.error, output.error_trace or ""
 
     def about(self, tags: dict[str, str]) -> dict[str, Any]:
-        """What to tell of the job: its page, its cluster, what its costs are booked on."""
+        """Metadata of the job: its page, its cluster, its cost tags."""
         instance = next((task.cluster_instance for task in self.seen.tasks or [] if task.cluster_instance), None)
-        said = {
+        metadata = {
             "databricks_run_id": str(self.run_id),
             "databricks_run": self.seen.run_page_url,
             "databricks_cluster": instance.cluster_id if instance else None,
             "databricks_cost_tags": json.dumps(tags),
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in metadata.items() if value}
 
 
 def _patiently(call: Callable[[], T]) -> T:
-    """Ask again when Databricks is busy or out of reach for a while, less and less often."""
+    """Repeat the call while Databricks is busy or out of reach, less and less often."""
     from databricks.sdk.errors import DeadlineExceeded, InternalError, TemporarilyUnavailable, TooManyRequests
     from databricks.sdk.retries import retried
     from requests import ConnectionError as NotReached

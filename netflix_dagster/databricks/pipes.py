@@ -1,7 +1,7 @@
-"""The far end of Dagster Pipes: an order comes in and reports go out as files of a folder that both ends can reach.
+"""The cluster's end of Dagster Pipes: reads the order from a folder, and writes reports into it.
 
-The folder lies in the storage of the lake (``storage``), so that no other store, library or identity is needed. Only
-``dagster_pipes`` is loaded, which depends on nothing; Dagster itself is not on the cluster.
+The folder is in the storage of the lake (``storage``), so no other store, library or identity is needed. This module
+loads only ``dagster_pipes``, which depends on nothing; Dagster itself is not on the cluster.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECONDS_BETWEEN_MESSAGES = 1
 
 
 class OrderFrom(PipesContextLoader):
-    """Reads what Dagster wants done from the file that the parameters name."""
+    """Reads Dagster's order from the file that the parameters name."""
 
     @contextmanager
     def load_context(self, params: PipesParams) -> Iterator[PipesContextData]:
@@ -53,8 +53,8 @@ class _Folder(PipesBlobStoreMessageWriterChannel):
         storage.write(self._folder / f"{index}.json", payload.read().encode())
 
 
-class _Told(logging.Handler):
-    """Log lines of the project, told to Dagster as they are written."""
+class _LogsToDagster(logging.Handler):
+    """Sends the log lines of the project to Dagster as they are written."""
 
     def __init__(self, pipes: PipesContext) -> None:
         super().__init__(logging.INFO)
@@ -65,20 +65,20 @@ class _Told(logging.Handler):
 
 
 def serve() -> None:
-    """Do what Dagster has ordered and report on each table as soon as it is done."""
+    """Carry out Dagster's order, and report on each table as soon as it is built."""
     with open_dagster_pipes(
         params_loader=PipesCliArgsParamsLoader(),
         context_loader=OrderFrom(),
         message_writer=ReportsTo(interval=SECONDS_BETWEEN_MESSAGES),
     ) as pipes:
-        said: dict[str, Any] = pipes.get_extra("order")
-        order = Order(**said)
+        extra: dict[str, Any] = pipes.get_extra("order")
+        order = Order(**extra)
         order.settle()
-        log, told = logging.getLogger("netflix_dagster"), _Told(pipes)
+        log, handler = logging.getLogger("netflix_dagster"), _LogsToDagster(pipes)
         log.setLevel(logging.INFO)
-        log.addHandler(told)
+        log.addHandler(handler)
         try:
             for report in carry_out(order):
                 pipes.report_custom_message(report.as_json())
         finally:
-            log.removeHandler(told)
+            log.removeHandler(handler)

@@ -1,4 +1,4 @@
-"""Runs of jobs that exist in a workspace: those that have ended since one looked last."""
+"""Finds the runs of a workspace's jobs that have ended since the last look."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class JobNotFound(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How far a job was looked at: ``since`` is a start of a run, in milliseconds, before which nothing is left to
-    tell; ``told`` are the runs from then on that were told of, by number and end, because a repair ends a run again.
+    """How far a job was looked at. ``since``: every run that started earlier (Unix time in milliseconds) is reported.
+    ``told``: the reported runs from then on, by number and end, because a repair ends a run again.
     """
 
     since: int
@@ -35,16 +35,16 @@ def find(client: WorkspaceClient, job: int | str) -> int:
     if len(found) != 1:
         many = f"has {len(found)} jobs" if found else "has no job that one may see"
         raise JobNotFound(
-            f"the workspace {client.config.host} {many} called {job!r}. Nothing was told of it. Write its number, or"
-            " its name as it stands there, under external_jobs in sources.yaml"
+            f"the workspace {client.config.host} {many} called {job!r}. Nothing was recorded. Write its number, or"
+            " its name as it is there, under external_jobs in sources.yaml"
         )
     return found[0]
 
 
 def ended(client: WorkspaceClient, job_id: int, seen: Seen) -> tuple[list[BaseRun], Seen]:
-    """The runs that have ended and were not told of, in the order of their ends, and how far one has looked now.
+    """The runs that have ended and were not reported, in the order of their ends; and how far the job is seen now.
 
-    A run may end after one that was started later: what still runs holds ``since`` back.
+    A run may end after one that was started later, so ``since`` never passes the start of a run that goes on.
     """
     found = list(client.jobs.list_runs(job_id=job_id, start_time_from=seen.since))
     over = [run for run in found if run.end_time]

@@ -4,8 +4,8 @@ As a program it is ``netflix-dagster-step``: ::
 
     netflix-dagster-step --tables bronze.netflix_catalogue,silver.titles --deliveries 2020-01-01
 
-says on stdout, a line of JSON each, what building each table came to (``contracts.report``), as soon as it is done.
-Started by Dagster Pipes it gets its order and sends its reports over a folder, see ``databricks.pipes``.
+prints the report on each table (``contracts.report``) as a line of JSON, as soon as the table is built. Started by
+Dagster Pipes, it takes its order from a folder and writes its reports there, see ``databricks.pipes``.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _MEANS_THE_SAME = {
     f"NETFLIX_{name}" for name in ("ENV", "LANDING", "LAKE", "ACCOUNT", "TENANT", "VAULT", "STORAGE_CREDENTIAL")
 }
 BLOCKED = 3
-"""The exit code of work that is done, of which something was held back."""
+"""The exit code when the work is done and something is held back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to build, for which deliveries, with which settings (environment variables). ``sources`` is the text of
-    a sources.yaml of one's own."""
+    the user's own sources.yaml, if there is one."""
 
     tables: Sequence[str]
     deliveries: Sequence[str]
@@ -48,7 +48,7 @@ class Order:
     def of(
         cls, tables: Sequence[str], deliveries: Sequence[str], run_id: str, settings: Settings, engine: str
     ) -> Order:
-        """An order for another machine: of the settings, those that mean the same there, and no secret."""
+        """An order for another machine, with the settings that mean the same there, and no secret."""
         environment = {name: value for name, value in settings.as_environment().items() if name in _MEANS_THE_SAME}
         sources = settings.sources.read_text(encoding="utf-8") if settings.sources else None
         return cls(tables, deliveries, run_id, {**environment, "NETFLIX_ENGINE": engine}, sources)
@@ -57,7 +57,7 @@ class Order:
         return asdict(self)
 
     def settle(self) -> None:
-        """Make this process one that has the settings of the order."""
+        """Give this process the settings of the order."""
         os.environ.update(self.environment)
         if self.sources is not None:
             own = Path(tempfile.mkdtemp(prefix="netflix-")) / "sources.yaml"
@@ -67,7 +67,7 @@ class Order:
 
 
 def carry_out(order: Order) -> Iterator[Report]:
-    """Build what an order asks for, with the settings of this process."""
+    """Build the tables of an order, with the settings of this process."""
     from netflix_dagster import tables
     from netflix_dagster.azure import access
     from netflix_dagster.build.runner import Session
@@ -87,7 +87,7 @@ def carry_out(order: Order) -> Iterator[Report]:
 
 
 def main() -> None:
-    """The program. It raises what goes wrong; of what is held back the reports tell, and the exit code by hand."""
+    """The program. It raises errors. The reports name what is held back, and so does the exit code, without Pipes."""
     asked = _arguments()
     if asked.secrets:
         from netflix_dagster.databricks.jobs import secrets_of
@@ -97,7 +97,9 @@ def main() -> None:
         from netflix_dagster.azure import access
         from netflix_dagster.databricks.pipes import serve
 
-        access.connect(get_settings())  # the order lies in the storage of the lake; then its own settings count
+        access.connect(
+            get_settings()
+        )  # to read the order from the storage of the lake; then the settings of the order count
         serve()
         return
     held_back = False

@@ -18,6 +18,7 @@ from netflix_dagster.defs.event_log import at_once
 from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
+from netflix_dagster.storage import is_local
 
 logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
 """Else it warns of every blocking check whose outcome is logged, not yielded, as of those that must not stop a run."""
@@ -38,7 +39,10 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
         yield from check_results(table, report)
         return
     for day in deliveries if table.per_delivery else ():
-        context.add_asset_metadata(_delivery_metadata(report.outcome(day)), asset_key=key, partition_key=day)
+        shared = {
+            "seconds_of_delivery": round(report.seconds / len(deliveries), 3)
+        }  # one build may be of many deliveries
+        context.add_asset_metadata(_delivery_metadata(report.outcome(day)) | shared, asset_key=key, partition_key=day)
     for day, reason in report.held_back.items():
         context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
     yield dg.MaterializeResult(
@@ -102,6 +106,11 @@ def _metadata(report: Report, lake: Lake) -> dict[str, Any]:
     }
     if report.preview:
         metadata["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
+    if TABLES[report.table].layer == "gold" and is_local(lake.settings.lake):
+        from netflix_dagster.serving.pictures import picture
+
+        if drawn := picture(lake.settings.lake, report.table):
+            metadata["chart"] = dg.MetadataValue.md(drawn)
     return metadata
 
 

@@ -22,6 +22,7 @@ from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import job_name
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
+from netflix_dagster.defs.serving import SERVING
 from netflix_dagster.deliveries import life
 from netflix_dagster.deliveries.life import Life
 from netflix_dagster.deliveries.pending import MOST_TRIES, Pending, gone, lost_builds, pending, to_request
@@ -264,12 +265,13 @@ def _range(work: Sequence[Pending], tries: Mapping[str, int]) -> dg.RunRequest:
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Carries changes to the tables that belong to no feed alone, once what they read has passed its checks."""
+    """Carries changes to the tables that belong to no feed alone, and to what consumers open, once what they read has
+    passed its checks."""
     follows = [asset_key(name) for name, table in TABLES.items() if table.feed is None]
     return dg.AutomationConditionSensorDefinition(
         "lake_automation",
-        target=dg.AssetSelection.assets(*follows),
+        target=dg.AssetSelection.assets(*follows) | dg.AssetSelection.groups(SERVING),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=15,
-        description="Tables that belong to no feed alone follow those that they read.",
+        description="Tables of no feed alone follow those that they read; warehouse and dashboard follow gold.",
     )

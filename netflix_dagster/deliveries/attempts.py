@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
+from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Table
 from netflix_dagster.deliveries.columns import Seen
 from netflix_dagster.lake import store
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = "_attempts"
 _FACTS = b"netflix_dagster"
+_LOOKED_UP = 4
 Picked = Mapping[str, str]
 """The attempt of each of some deliveries of one source, by date."""
 
@@ -113,9 +115,7 @@ class Writer:
         joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
         for part in self._parts.values():
             for batch in pq.ParquetFile(part.where).iter_batches():
-                absent = {field.name: pa.nulls(batch.num_rows, field.type) for field in schema}
-                columns = absent | dict(zip(batch.schema.names, batch.columns, strict=True))
-                joined.write_batch(pa.record_batch([columns[name] for name in schema.names], schema=schema))
+                joined.write_batch(store.completed(batch, schema).cast(schema))
         self._parts = {schema: joined}
 
     def close(self) -> None:
@@ -142,7 +142,8 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
     An attempt that does not lie aside is one that stands in bronze since before attempts were kept.
     """
     source = table.short_name
-    aside = {day: attempt for day, attempt in picked.items() if is_kept(lake, source, day, attempt)}
+    kept = _kept(lake, source, picked)
+    aside = {day: attempt for day, attempt in picked.items() if (day, attempt) in kept}
     in_bronze = sorted(set(picked) - set(aside))
     found = store.read(spark, lake, table, in_bronze).select(*table.column_names) if in_bronze else None
     if aside:
@@ -150,6 +151,30 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
         rows = spark.read.schema(store.ddl(table)).parquet(*paths)
         found = rows if found is None else found.unionByName(rows)
     return found if found is not None else spark.createDataFrame([], store.ddl(table))
+
+
+def _kept(lake: Place, source: str, picked: Picked) -> set[tuple[str, str]]:
+    """Those of some attempts whose rows lie aside: many are looked up in one listing."""
+    if len(picked) <= _LOOKED_UP:
+        return {(day, attempt) for day, attempt in picked.items() if is_kept(lake, source, day, attempt)}
+    files = (file.path for file in storage.stored(lake / FOLDER / source))
+    return {(day, name.removesuffix(".parquet")) for day, _, name in (path.partition("/") for path in files)}
+
+
+def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatch]:
+    """The rows that ``frame`` tells of, some at a time and read without an engine."""
+    import pyarrow.parquet as pq
+
+    schema, in_bronze = arrow_schema(table), []
+    for day, attempt in sorted(picked.items()):
+        try:
+            with storage.opened(place(lake, table.short_name, day, attempt)) as file:
+                for batch in pq.ParquetFile(file).iter_batches():
+                    yield store.completed(batch, schema)
+        except FileNotFoundError:
+            in_bronze.append(day)
+    if in_bronze:
+        yield from store.batches(lake, table, store.delivery_filter(in_bronze))
 
 
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:

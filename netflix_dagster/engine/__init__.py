@@ -1,1 +1,1 @@
-"""What runs the PySpark steps: sessions of Sail, Spark and Spark Connect."""
+"""The engines that run the PySpark steps: sessions of Sail, Spark and Spark Connect."""

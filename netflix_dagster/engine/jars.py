@@ -1,8 +1,8 @@
-"""What Apache Spark needs besides itself, fetched once, ahead of time: Delta, and the driver of Azure's storage.
+"""Fetches the jars that Apache Spark needs besides its own, once: Delta, and the driver of Azure's storage.
 
-The Ivy that PySpark brings along resolves it from Maven Central, or from the mirror that the environment variable
+The Ivy of PySpark resolves them from Maven Central, or from the mirror that the environment variable
 ``DEFAULT_ARTIFACT_REPOSITORY`` names, as it does for Spark itself. The versions are those of the installed Python
-packages, so they are pinned with them; what Spark has already is not fetched a second time.
+packages, so they are pinned with them; jars that Spark has already are not fetched.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def found(folder: Path) -> list[Path]:
 
 
 def fetch(folder: Path) -> list[Path]:
-    """Fetch the jars into the folder, all of them or none, and say which they are."""
+    """Fetch the jars into the folder, all of them or none, and return them."""
     program = java()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
@@ -78,10 +78,10 @@ def fetch(folder: Path) -> list[Path]:
         call += ["-ivy", "wanted.xml", "-types", "jar", "bundle", "-retrieve", "jars/[artifact]-[revision].[ext]"]
         done = subprocess.run(call, cwd=scratch, capture_output=True, text=True, check=False)
         if done.returncode:
-            said = "\n".join(line.strip() for line in done.stdout.splitlines() if "WARN" in line or "::" in line)
+            log = "\n".join(line.strip() for line in done.stdout.splitlines() if "WARN" in line or "::" in line)
             raise JarsError(
                 f"the jars of Apache Spark could not be fetched into {folder}; nothing there was changed. Ivy says:\n"
-                f"{said or done.stderr}\nA mirror of Maven Central is named by DEFAULT_ARTIFACT_REPOSITORY"
+                f"{log or done.stderr}\nA mirror of Maven Central is named by DEFAULT_ARTIFACT_REPOSITORY"
             )
         shutil.rmtree(folder, ignore_errors=True)
         (scratch / "jars").rename(folder)
@@ -95,11 +95,11 @@ def java() -> str:
     how = f"Install a Java runtime {OLDEST_JAVA} or newer (Debian: apt install default-jre-headless) or set JAVA_HOME"
     if program is None:
         raise JarsError(f"Apache Spark runs on Java, and there is none{f' in {home}' if home else ''}. {how}")
-    said = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', answer)
     if version is None or int(version[1]) < OLDEST_JAVA:
         raise JarsError(
-            f"{program} is too old for Apache Spark: {said.splitlines()[0] if said else 'no answer'}. {how}"
+            f"{program} is too old for Apache Spark: {answer.splitlines()[0] if answer else 'no answer'}. {how}"
         )
     return program
 
@@ -111,7 +111,7 @@ def _jars_of_spark() -> Path:
 
 
 def _of_spark() -> dict[str, str]:
-    """The version of everything that Spark brings along, by the name of the artifact."""
+    """The version of every jar that comes with Spark, by the name of the artifact."""
     named = (_VERSIONED.fullmatch(path.name) for path in _jars_of_spark().glob("*.jar"))
     return {jar["name"]: jar["version"] for jar in named if jar}
 

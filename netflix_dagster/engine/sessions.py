@@ -2,7 +2,7 @@
 
 ``sail`` is embedded: a Spark Connect server in this process, no Java, up in a moment. ``spark`` is Apache Spark with
 delta-spark, on this machine or on the cluster that ``NETFLIX_SPARK_MASTER`` names; a process that a cluster has
-started, such as a job of Databricks, brings its session along. ``remote`` is whatever answers Spark Connect at
+started, such as a job of Databricks, has a session already. ``remote`` is any Spark Connect endpoint, named by
 ``NETFLIX_SPARK_REMOTE``. Tables only use what Spark Connect offers, so the same functions run on all of them.
 """
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _SAIL_ENVIRONMENT = {
     "RUST_LOG": "error",
     "SPARK_CONNECT_LOG_LEVEL": "CRITICAL",  # else logging that Dagster sets up wakes it: an error at every exit
+    # Files are small: to split the writing of one among threads, and to describe each of its pages, costs a tenth.
+    "SAIL_PARQUET__ALLOW_SINGLE_FILE_PARALLELISM": "false",
+    "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
     "MIMALLOC_PURGE_DELAY": "0",  # give memory back at once: a third less at the peak, no slower (make bench)
 }
 _NO_ADDRESS = (
@@ -34,9 +37,9 @@ _NO_ADDRESS = (
     " NETFLIX_SPARK_REMOTE=sc://host:port/, with ;token=... behind it if it asks for one"
 )
 _PORT, _ANSWERS_WITHIN = 15002, 10
-"""The port of Spark Connect where none is named, and the seconds in which somebody must be there."""
+"""The default port of Spark Connect, and the seconds within which the endpoint must answer."""
 Opener = Callable[[Mapping[str, str]], "SparkSession"]
-"""Makes a session of a Spark configuration."""
+"""Makes a session with a Spark configuration."""
 
 _lock = threading.Lock()
 _session: SparkSession | None = None
@@ -55,7 +58,7 @@ _opener: Opener = _open
 
 
 class EngineError(RuntimeError):
-    """The engine cannot be had here; the message says how to get it."""
+    """The engine cannot be started or reached; the message says what to do."""
 
 
 def open_with(opener: Opener) -> None:
@@ -65,9 +68,9 @@ def open_with(opener: Opener) -> None:
 
 
 def session(settings: Settings) -> SparkSession:
-    """The process's Spark session, started on first use as the settings say.
+    """The Spark session of this process, started on first use with the engine of the settings.
 
-    A process has one engine: PySpark speaks either to a JVM of its own or to a server.
+    A process has one engine: PySpark uses either a JVM of its own or a server.
     """
     global _session, _engine
     with _lock:
@@ -82,7 +85,7 @@ def session(settings: Settings) -> SparkSession:
 
 
 def missing(settings: Settings) -> str | None:
-    """What the engine lacks that it cannot start without, and how to get it; None when nothing is known to lack."""
+    """What the engine lacks to start, and how to get it; None when nothing is known to be missing."""
     if settings.engine == "remote" and settings.spark_remote is None:
         return _NO_ADDRESS
     if settings.engine == "spark":
@@ -114,8 +117,8 @@ def _start(settings: Settings, opener: Opener) -> SparkSession:
 
 
 def _without_call_sites() -> None:
-    """PySpark notes for every expression where it was written, for errors of Spark that quote it; Sail's do not. It
-    asks its session whether to, and takes a tenth of the time of a small build."""
+    """Switch off PySpark's notes of where each expression was written. Spark's errors quote them, Sail's do not, and
+    they take a tenth of the time of a small build."""
     from pyspark.errors import utils
 
     utils._enable_debugging_cache = False  # type: ignore[assignment]
@@ -144,7 +147,7 @@ def _connect(settings: Settings, opener: Opener) -> SparkSession:
     shown = url.partition(";")[0].rstrip("/")
     try:
         address = urlsplit(url)
-        # PySpark tries an address where nobody answers again for ten minutes
+        # PySpark retries an address that does not answer for ten minutes
         socket.create_connection((address.hostname or "", address.port or _PORT), timeout=_ANSWERS_WITHIN).close()
         spark = opener({"spark.remote": url})
         ship_package(spark)

@@ -1,7 +1,7 @@
-"""How Apache Spark is set up: Delta, tuned for the machine it runs on, Azure's storage, and our package on a cluster.
+"""Configures Apache Spark: Delta, the resources of this machine, Azure's storage, and our package on a cluster.
 
-``NETFLIX_SPARK_CONF`` names a file of Spark properties, as ``spark-submit --properties-file`` takes; what it says
-goes before what is said here.
+``NETFLIX_SPARK_CONF`` names a file of Spark properties, as ``spark-submit --properties-file`` takes; its properties
+override those of this module.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _STARTED_BY_A_CLUSTER = ("DATABRICKS_RUNTIME_VERSION", "PYSPARK_GATEWAY_PORT")
-"""Variables in processes that Databricks or ``spark-submit`` has started."""
+"""Variables that are set in processes started by Databricks or ``spark-submit``."""
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -49,7 +49,7 @@ class SparkError(RuntimeError):
 
 
 def as_it_is() -> bool:
-    """Whether this process has a session already, or was started by a cluster that will give it one."""
+    """Whether this process has a session already, or was started by a cluster that gives it one."""
     if any(name in os.environ for name in _STARTED_BY_A_CLUSTER):
         return True
     from pyspark.sql import SparkSession
@@ -88,7 +88,7 @@ def _local() -> dict[str, str]:
 def open_storage(spark: SparkSession, settings: Settings) -> None:
     """Let the session open the storage of the lake and of the landing folder.
 
-    What opens them is told to the session and not at its start, where it would stand on a command line.
+    Credentials are set in the session and not at its start, where a command line would show them.
     """
     for place in (settings.landing, settings.lake):
         for name, value in storage.spark_options(place).items():
@@ -96,7 +96,7 @@ def open_storage(spark: SparkSession, settings: Settings) -> None:
 
 
 def properties(path: Path | None) -> dict[str, str]:
-    """What a file of Spark properties says: ``name value`` or ``name=value`` on each line, ``#`` before comments."""
+    """The properties of a file: ``name value`` or ``name=value`` on each line, ``#`` before comments."""
     if path is None:
         return {}
     try:
@@ -109,32 +109,32 @@ def properties(path: Path | None) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith(("#", "!")):
             continue
-        said = _PROPERTY.fullmatch(line)
-        if not said or not said[1].startswith("spark."):
+        entry = _PROPERTY.fullmatch(line)
+        if not entry or not entry[1].startswith("spark."):
             raise SparkError(f"{path}, line {number}: {line.strip()!r} is no Spark property; write spark.name value")
-        found[said[1]] = said[2]
+        found[entry[1]] = entry[2]
     return found
 
 
 def ship_package(spark: SparkSession) -> None:
     """Send this package to a Spark Connect server on which it is not installed, or in another version.
 
-    What it imports there in turn (pyarrow, pydantic, ...) has to be installed on the cluster.
+    Its dependencies (pyarrow, pydantic, ...) have to be installed on the cluster.
     """
 
     def fingerprint() -> str:
-        """A mark of the package's code. The package is not imported: a worker of the engine would keep what it found,
-        were it an older one, and not see the one that is sent."""
+        """A hash of the package's code. It does not import the package: a worker of the engine that has imported an
+        older version would not see the one that is sent."""
         import hashlib
         from importlib.util import find_spec
 
-        found, said = find_spec("netflix_dagster"), hashlib.sha256()
+        found, digest = find_spec("netflix_dagster"), hashlib.sha256()
         if found is None or found.origin is None:
             return ""
         root = Path(found.origin).parent
         for file in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            said.update(file.read_bytes())
-        return said.hexdigest()
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
 
     def probe(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa

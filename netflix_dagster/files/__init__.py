@@ -1,1 +1,1 @@
-"""What a delivered file holds: sniffing, csv, tsv, xlsx, unpacking, kinds of values, profiling."""
+"""Reads delivered files: sniffing, csv, tsv, xlsx, unpacking, kinds of values, profiling."""

@@ -1,6 +1,6 @@
-"""What a file is when it is not the text that its source promises: another format, another encoding, a server's words.
+"""Recognises a file that is not the text its source promises: another format, another encoding, a server's answer.
 
-Each function answers with the rule, the reason and what to do, or None; nothing is converted.
+Each function returns a fault (the rule, the reason, what to do), or None. None of them converts anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-Verdict = tuple[str, str, str]
+Fault = tuple[str, str, str]
+"""The rule that a file breaks, the reason, and what to do."""
 _AGAIN = "fetch the file again"
 _UNPACK = "unpack it and land the file that is in it"
 _EXPORT = "export the table as text and land that"
@@ -37,24 +38,24 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
         "fetch it with `git lfs pull`",
     ),
 )
-_SPEAKS = re.compile(rb"[\x00-\x08\x0e-\x1f\x80-\xff]")
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x80-\xff]")
 MOST_JSON = 20_000_000
-"""Characters of a text of which it is asked whether all of it is JSON."""
+"""Longer texts are not tested for being JSON as a whole, in characters."""
 _LOOKED_AT = 400
 SEPARATORS = ",;|\t^~\x01\x1e\x1f"
-"""What separates values in files of other habits."""
+"""What may separate the values of a file whose delimiter is not that of its source."""
 
 
-def other_format(data: bytes) -> Verdict | None:
+def other_format(data: bytes) -> Fault | None:
     """Why bytes are no text at all but a file of another format."""
     for begins, what, hint in _SIGNATURES:
-        # ORC, BZh and Obj may begin a header as well: then there is nothing in it that is no text.
-        if data.startswith(begins) and (len(begins) > 3 or _SPEAKS.search(data, 0, _LOOKED_AT)):
+        # ORC, BZh and Obj may also begin a header; then all bytes after them are text.
+        if data.startswith(begins) and (len(begins) > 3 or _NOT_TEXT.search(data, 0, _LOOKED_AT)):
             return "another_format", f"the file is {what}, not delimited text", hint
     return None
 
 
-def wide_encoding(data: bytes) -> Verdict | None:
+def wide_encoding(data: bytes) -> Fault | None:
     """Why bytes are text of two or four bytes a character, with a byte order mark or without."""
     hint = "save it as UTF-8 and land it again"
     if data[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
@@ -70,8 +71,8 @@ def wide_encoding(data: bytes) -> Verdict | None:
     return None
 
 
-def not_utf8(data: bytes, error: UnicodeDecodeError, line: int) -> Verdict:
-    """What a byte that is no UTF-8, in this line of the file, says about the file."""
+def not_utf8(data: bytes, error: UnicodeDecodeError, line: int) -> Fault:
+    """What is wrong with a file that has a byte which is not UTF-8 in this line."""
     if error.reason == "unexpected end of data":
         return (
             "complete_file",
@@ -89,15 +90,15 @@ def not_utf8(data: bytes, error: UnicodeDecodeError, line: int) -> Verdict:
     return "encoding", reason, "it was probably saved as Windows-1252; save it as UTF-8 and land it again"
 
 
-def no_data(text: str) -> Verdict | None:
-    """Why a text is not data at all but what a server says instead: a page, ``null``, an error."""
+def no_data(text: str) -> Fault | None:
+    """Why a text is not data but a server's answer: a page, ``null``, an error."""
     start = text[:500].lstrip("\ufeff \t\r\n").lower()
     if re.match(r"<[a-z!?]", start):
         found = re.search(r"<(title|a|code|message)\b[^>]*>(.*?)</\1>", text[:5000], re.IGNORECASE | re.DOTALL)
-        said = f" ({found.group(2).strip()})" if found else ""
+        title = f" ({found.group(2).strip()})" if found else ""
         what = "XML" if start.startswith("<?xml") and "<html" not in start else "an HTML page"
         hint = "the download answered with a page instead of the data; fetch the file again"
-        return "not_a_page", f"the file is {what}{said}, not data", hint
+        return "not_a_page", f"the file is {what}{title}, not data", hint
     if start.strip() in ("null", "{}", "[]"):
         return "not_empty", f"the body is {start.strip()!r}, there is no data", _AGAIN
     if start.startswith(("{", "[")) and _is_json(text):
@@ -132,6 +133,8 @@ def lookalike(header: Sequence[str], wanted: Sequence[str]) -> str | None:
         )
         if any(pattern.fullmatch(column) for column in wanted):
             letter = strange[0]
-            said = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip()
-            return f"the header {name!r} is written with {said}, which only looks like the letter; type the name anew"
+            character = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip()
+            return (
+                f"the header {name!r} is written with {character}, which only looks like the letter; type the name anew"
+            )
     return None

@@ -1,4 +1,4 @@
-"""The header of a delivered table: which of its columns a source knows, and where they stand."""
+"""The header of a delivered table: which of its columns a source knows, and at which position they are."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from netflix_dagster.files.parsed import Refusal
 from netflix_dagster.landing.sources import EvolvedColumn, Source
 
 WITHIN = 20
-"""Lines in which a header is looked for that is not in the first."""
+"""When the header is not in the first line, it is searched in this many lines."""
 _LENGTH = 10_000
-"""So many characters of each."""
+"""And in this many characters of each of them."""
 
 
 def place_columns(
     header: tuple[str, ...], source: Source
 ) -> tuple[list[int | None], list[Refusal], dict[int, str], tuple[str, ...]]:
-    """Where each column of the source stands in the header, what is wrong, and which columns are not known."""
+    """Match a header with the columns of a source.
+
+    Returns the position of each column of the source (None when the header lacks it), what is wrong, the columns that
+    the source does not know by their positions, and the columns of the contract that are absent.
+    """
     place: dict[str, int] = {}
     rescued: dict[int, str] = {}
     named: set[str] = set()
@@ -42,7 +46,7 @@ def place_columns(
         hint = "land a file with these columns, or name the new header as an alias in sources.yaml"
         if len(header) == 1:
             others = [mark for mark in foreign.SEPARATORS if mark != source.delimiter and mark in header[0]]
-            hint = "the first line is no header, perhaps what a server said instead of the data; fetch the file again"
+            hint = "the first line is no header, perhaps a server's answer instead of the data; fetch the file again"
             if others:
                 hint = f"the columns seem to be separated by {others[0]!r}, not {source.delimiter!r}"
         hint = foreign.lookalike(header, missing) or hint
@@ -52,7 +56,7 @@ def place_columns(
 
 
 def elsewhere(lines: Sequence[str], source: Source) -> int | None:
-    """The line after the first in which the header seems to stand."""
+    """The line after the first that seems to be the header."""
     required = {name for name, column in source.columns.items() if column.required and name not in source.filled}
     for number, line in enumerate(lines[1:WITHIN], 2):
         cells = next(csv.reader([line[:_LENGTH]], delimiter=source.delimiter), [])
@@ -61,8 +65,8 @@ def elsewhere(lines: Sequence[str], source: Source) -> int | None:
     return None
 
 
-def says_header(cells: Sequence[str], header: tuple[str, ...]) -> bool:
-    """Whether a record of a table of several columns says nothing but the header again."""
+def repeats_header(cells: Sequence[str], header: tuple[str, ...]) -> bool:
+    """Whether a record of a table of several columns is the header again."""
     return len(header) > 1 and tuple(cell.strip("\ufeff \t") for cell in cells) == tuple(
         name.strip("\ufeff") for name in header
     )

@@ -1,4 +1,4 @@
-"""What the values of a text column are: numbers, days in one format or several, flags, lists, or plain text."""
+"""Finds out what the values of a text column are: numbers, days in one or more formats, flags, lists, plain text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Literal
 Kind = Literal["integer", "decimal", "boolean", "date", "timestamp", "list", "text", "nothing"]
 
 MOSTLY = 0.95
-"""A column is of a kind when at least this share of its filled rows is; the others are suspicious."""
+"""A column is of a kind when at least this share of its filled rows is; the other rows are outliers."""
 _SAMPLE = 1_000
-"""Different values of which half must fit before all are looked at."""
+"""Half of this many different values must fit a kind; otherwise the others are not tested."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH_NAME = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -48,8 +48,11 @@ _SEPARATORS = (",", ";", "|", "//")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a column holds. ``outliers`` are the values that are something else, ``far`` the numbers that lie
-    far from all others; between ``low`` and ``high`` lie the rest, days written as YYYY-MM-DD."""
+    """What a column holds.
+
+    ``outliers`` are the values of another kind, ``far`` the numbers that lie far from all others. The rest lies between
+    ``low`` and ``high``; days are written as YYYY-MM-DD.
+    """
 
     kind: Kind
     formats: tuple[str, ...] = ()
@@ -61,8 +64,8 @@ class Found:
     items: int = 0
 
 
-def judge(values: Mapping[str, int]) -> Found:
-    """What filled, trimmed values with their numbers of rows are."""
+def recognise(values: Mapping[str, int]) -> Found:
+    """The kind of filled, trimmed values, each with its number of rows."""
     if not values:
         return Found("nothing")
     for look in (_flags, _whole_numbers, _timestamps, _days, _numbers, _list):
@@ -73,7 +76,7 @@ def judge(values: Mapping[str, int]) -> Found:
 
 
 def day_of(value: str) -> tuple[str, date] | None:
-    """The format that a value is a day in, and the day; of 9/10/2019 the month is taken to come first."""
+    """The format of a value that is a day, and the day. 9/10/2019 is read as month first."""
     if not 8 <= len(value) <= 20:
         return None
     for name, pattern in DATES.items():
@@ -103,7 +106,7 @@ def _date(year: int, month: int, number: int) -> date | None:
 
 
 def _outliers(values: Mapping[str, int], fits: Callable[[str], object]) -> tuple[str, ...] | None:
-    """The values that do not fit, most first; None when they are too many."""
+    """The values that do not fit, the most frequent first; None when they are too many."""
     sample = list(islice(values, _SAMPLE))
     if sum(not fits(value) for value in sample) > _SAMPLE / 2:
         return None
@@ -114,8 +117,8 @@ def _outliers(values: Mapping[str, int], fits: Callable[[str], object]) -> tuple
 
 
 def _flags(values: Mapping[str, int]) -> Found | None:
-    said = {value.lower() for value in values}
-    flags = any(len(said) == 2 and said == pair for pair in _FLAGS)
+    different = {value.lower() for value in values}
+    flags = any(len(different) == 2 and different == pair for pair in _FLAGS)
     return Found("boolean", ("/".join(sorted(values)),)) if flags else None
 
 
@@ -156,7 +159,7 @@ def _numbers(values: Mapping[str, int]) -> Found | None:
 
 
 def _far(numbers: Mapping[str, float], rows: Mapping[str, int]) -> tuple[str, ...]:
-    """Numbers of a few rows that are more than a hundred times what nearly all others are at most."""
+    """Numbers in a few rows that are more than a hundred times the largest of nearly all others."""
     total = sum(rows[value] for value in numbers)
     seen, usual = 0, 0.0
     for value in sorted(numbers, key=lambda v: abs(numbers[v])):
@@ -192,7 +195,7 @@ def _days(values: Mapping[str, int]) -> Found | None:
 
 
 def _settled(value: str, day: tuple[str, date], slashed: list[str]) -> date:
-    """The day, where the other values of its column say that the day of the month comes first."""
+    """The day; the other values of its column decide whether the day of the month comes first."""
     if day[0] == EITHER and slashed == [DAY_FIRST]:
         return date(day[1].year, day[1].day, day[1].month)
     return day[1]
@@ -204,7 +207,7 @@ def _bounds(days: Iterable[date]) -> tuple[str, str]:
 
 
 def _list(values: Mapping[str, int]) -> Found | None:
-    """A list is told from a sentence by its items: they are short and come again in other rows."""
+    """A list differs from a sentence by its items: they are short and repeat in other rows."""
     if sum(value.endswith((".", "!", "?", "…")) for value in values) > len(values) / 2:
         return None
     for separator in _SEPARATORS:
@@ -231,9 +234,9 @@ def items(value: str, separator: str) -> Iterator[str]:
 
 
 def pattern_of(values: Iterable[str]) -> str | None:
-    """A regular expression that every value matches, when all are built alike: s1, 90 min, TV-MA.
+    """A regular expression that every value matches, when all have the same shape: s1, 90 min, TV-MA.
 
-    It has no backslash and no quote, so it can stand in SQL as it is. Words alone are no pattern.
+    It has no backslash and no quote, so SQL takes it as it is. Words alone are no pattern.
     """
     parts: list[set[str]] | None = None
     kinds: list[str] = []
@@ -244,17 +247,19 @@ def pattern_of(values: Iterable[str]) -> str | None:
             parts, kinds = [set() for _ in runs], made
         if made != kinds or len(runs) > 12 or not re.fullmatch(r"[0-9A-Za-z _:/#.@+-]+", value):
             return None
-        for said, run in zip(parts, runs, strict=True):
-            if len(said) <= 8:
-                said.add(str(len(run)) if run[0].isdigit() else run)
+        for variants, run in zip(parts, runs, strict=True):
+            if len(variants) <= 8:
+                variants.add(str(len(run)) if run[0].isdigit() else run)
     if parts is None or "9" not in kinds or len(kinds) < 2:
         return None
     return "^" + "".join(map(_part, kinds, parts)) + "$"
 
 
-def _part(kind: str, said: set[str]) -> str:
+def _part(kind: str, variants: set[str]) -> str:
     if kind == "9":
-        return f"[0-9]{{{next(iter(said))}}}" if len(said) == 1 else "[0-9]+"
+        return f"[0-9]{{{next(iter(variants))}}}" if len(variants) == 1 else "[0-9]+"
     if kind == "a":
-        return next(iter(said)) if len(said) == 1 else f"({'|'.join(sorted(said))})" if len(said) <= 8 else "[A-Za-z]+"
+        if len(variants) == 1:
+            return next(iter(variants))
+        return f"({'|'.join(sorted(variants))})" if len(variants) <= 8 else "[A-Za-z]+"
     return kind if kind in " _:/#@-" else f"[{kind}]"

@@ -1,4 +1,4 @@
-"""What the reading of a delivered file comes to: its records, and what is wrong with it."""
+"""The result of reading a delivered file: its records, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 from netflix_dagster.landing.sources import Source
 
 COMPLETE = "complete_file"
-"""The rule that a file broke which was cut short: what is lost of it is not known, so nothing of it is taken."""
+"""The rule that a file breaks when it was cut short. Nobody knows what is lost, so nothing of it is taken."""
 TOO_LONG = "field larger than field limit"
-"""What the parser says of a value that swallowed everything behind an open quote."""
+"""The parser's message about a value that swallowed everything after an open quote."""
 
 
 class Record(NamedTuple):
@@ -48,9 +48,9 @@ class ParsedFile:
     """What a file holds.
 
     ``records`` counts every record of the file. Of a file that is taken each is a row (``taken``) or set aside for
-    the quarantine (``set_aside``): ``records = taken + set_aside``. A file with ``refusals`` is taken by nobody;
-    ``refused`` counts them all, of very many only the first are kept. ``sample`` are rows spread over the file, by
-    which its columns are judged. ``rows`` are here only when the file was read whole, see ``parsing``.
+    the quarantine (``set_aside``): ``records = taken + set_aside``. Nothing of a file with ``refusals``
+    is taken; ``refused`` counts them all, but only the first of very many are kept. ``sample`` are rows spread over the
+    file, by which its columns are judged. ``rows`` are filled only when the file was read whole, see ``parsing``.
     """
 
     path: str
@@ -82,7 +82,7 @@ def as_line(cells: Sequence[str]) -> str:
 
 
 def settled(file: ParsedFile, source: Source) -> ParsedFile:
-    """The file with the faults of its records set aside, when they are no more than its source allows."""
+    """The file; the faults of its records are set aside when they are no more than its source allows."""
     faults = file.refused or len(file.refusals)
     file = replace(file, refused=faults)
     if not faults or faults > source.tolerated * file.records:
@@ -93,6 +93,6 @@ def settled(file: ParsedFile, source: Source) -> ParsedFile:
 
 
 def is_of_file(refusal: Refusal) -> bool:
-    """Whether a fault speaks against the whole file: that it was cut short is no fault of one record, and neither is
-    an open quote that swallowed all behind it."""
+    """Whether a fault concerns the whole file. A file that was cut short, or an open quote that swallowed everything
+    after it, is no fault of one record."""
     return refusal.record is None or refusal.rule == COMPLETE or TOO_LONG in refusal.reason

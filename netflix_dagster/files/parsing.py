@@ -1,7 +1,7 @@
-"""One parser for delivered files, on every engine: a whole file at once, its rows in memory.
+"""Parses a whole delivered file at once, with all its rows in memory.
 
-For files that are known to be small. Whoever takes deliveries reads them by ``reading``, in batches; what a record is,
-what is refused and why, is the same.
+This is for files that are known to be small. Deliveries are read in batches by ``reading``, with the same rules about
+what a record is and what is refused.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ def parse_file(path: str, source: Source) -> ParsedFile:
 
 
 def parse_bytes(data: bytes, source: Source, path: str = "") -> ParsedFile:
-    """Parse the bytes of one file of ``source``; ``path`` is only carried along."""
+    """Parse the bytes of one file of ``source``; ``path`` only names it in the result."""
     with open_bytes(data, source, path) as reading:
         return reading.whole()

@@ -1,13 +1,13 @@
-"""One reading of a delivered file: batches of its records for bronze, and then what is to be said of it.
+"""Reads a delivered file once: first the batches of its records for bronze, then the result.
 
     with open_file(path, source) as reading:
         for batch in reading:        # pyarrow.RecordBatch, see ``columns_of``
             ...
-    reading.result                   # ParsedFile without rows: the verdict, the hash, the sample of its columns
+    reading.result                   # ParsedFile without rows: refusals, hash, a sample of its records
 
-The memory that it takes is bounded by the batch, not by the file; a workbook and JSON lines have limits.
-A file is refused when it has been read to its end, not before: whoever wrote batches of it down then discards them.
-Nothing is guessed, and a record whose number of fields is not the header's is never shifted into place.
+The memory that it needs depends on the batch, not on the file; a workbook and JSON lines have limits of their own.
+Whether a file is refused is known only at its end; a caller that has written batches of a refused file discards them.
+The reader guesses nothing, and never shifts a record whose number of fields differs from the header's.
 """
 
 from __future__ import annotations
@@ -40,20 +40,21 @@ csv.field_size_limit(LONGEST)
 
 T = TypeVar("T")
 Grow = Callable[[Source, Sequence[str]], Source]
-"""The source as it is after a file brought columns that it does not know."""
+"""Returns the source with the columns of a file that it did not know before."""
 BATCH = 8 * 1024 * 1024
-"""Bytes of a batch, about."""
+"""The size of a batch, in bytes, roughly."""
 SAMPLE = 1_000
-"""Of a file with more rows only so many are kept to judge its columns by: a share needs no more."""
+"""At most this many rows of a file are kept to judge its columns by."""
 MOST_REFUSALS = 10_000
-"""So many refusals of one file are told one by one; of more only their number."""
+"""At most this many refusals of one file are kept; the others are only counted."""
 _MOST_RAW = 16 * 1024 * 1024
-"""Characters of refused records that are kept; of the others the beginning."""
+"""After so many characters of refused records only the beginning of each further one is kept."""
 _SHORT_RAW = 2_000
 _AT_ONCE = 4_096
 _MUCH = 4 * 1024 * 1024
-"""Records, and bytes, that the parser is asked for at once."""
+"""The most records, and bytes, that the parser reads at once."""
 _ENOUGH, _MOSTLY = 20, 0.95
+"""The header is too short when this many records, or more, have more fields, and this share of them equally many."""
 """So many records, and this share of them, say that it is the header that is short."""
 _AT_A_TIME = ("xlsx", "jsonl")
 """Formats whose files are parsed as one."""
@@ -61,16 +62,16 @@ _GONE = "put the file in its place, readable, again"
 
 
 def open_file(path: str, source: Source, *, grow: Grow | None = None, batch: int = BATCH) -> Reading:
-    """One reading of a file that lies in a place. Nothing is opened before the first batch is asked for.
+    """Prepare to read a file. It is opened when the first batch is asked for.
 
-    ``grow`` is asked once, when the header has been read and names columns that the source does not know, for the
-    source to go on with (``Reading.source``): a source that evolves so needs no second reading.
+    ``grow`` is called once, when the header names columns that the source does not know. It returns the source to go
+    on with (``Reading.source``), so a source that evolves needs no second reading.
     """
     return Reading(path, source, None, grow, batch)
 
 
 def open_bytes(data: bytes, source: Source, path: str = "", *, grow: Grow | None = None, batch: int = BATCH) -> Reading:
-    """One reading of the bytes of a file; ``path`` is only carried along."""
+    """Prepare to read the bytes of a file; ``path`` only names it in the result."""
     return Reading(path, source, data, grow, batch)
 
 
@@ -80,8 +81,10 @@ def columns_of(source: Source) -> list[str]:
 
 
 class Reading:
-    """A file that is being read: iterate over its batches, then ask for its ``result``. Never raises for what the
-    file holds, or that it cannot be read: that is in ``result.refusals``."""
+    """A file that is being read: iterate over its batches, then ask for its ``result``.
+
+    It never raises for what the file holds, nor when the file cannot be read: ``result.refusals`` has the reason.
+    """
 
     def __init__(self, path: str, source: Source, data: bytes | None, grow: Grow | None, batch: int) -> None:
         self.path = path
@@ -102,23 +105,23 @@ class Reading:
         return self._batches
 
     def close(self) -> None:
-        """Let go of the file, wherever the reading stands."""
+        """Close the file, whatever is not read of it yet."""
         self._batches.close()
 
     @property
     def result(self) -> ParsedFile:
-        """What the file turned out to be; batches that nobody asked for yet are read and forgotten."""
+        """The result of the reading; batches that nobody has asked for are read and dropped."""
         for _ in self._batches:
             pass
         if self._result is None:
-            raise RuntimeError(f"{self.path} was not read to its end, so nothing can be said of it")
+            raise RuntimeError(f"{self.path} was closed before its end was read, so it has no result")
         return self._result
 
     def take_malformed(self) -> list[Refusal]:
-        """The malformed records since this was last asked, for the quarantine; only of a source that allows some.
+        """The malformed records since the last call, for the quarantine; only of a source that tolerates some.
 
-        Asked between batches, as few of them are in memory as of the batches. They count only when the file is taken
-        in the end: the refusals of one that is refused have them once more.
+        A caller that asks after every batch keeps few of them in memory. They count only when the file is taken in the
+        end; ``refusals`` of a refused file name them again.
         """
         found, self._set_aside = self._set_aside, []
         return found
@@ -143,9 +146,9 @@ class Reading:
             text = Text(pieces, lenient=self.source.tolerated > 0)
             table = _Table(self, text, tail=last not in (b"\n", b"\r"))
             yield from table.batches()
-            self._result = self._verdict(table, text)
+            self._result = self._evaluated(table, text)
 
-    def _verdict(self, table: _Table, text: Text) -> ParsedFile:
+    def _evaluated(self, table: _Table, text: Text) -> ParsedFile:
         fault = text.fault
         read = ParsedFile(self.path, text.hash, size=text.size)
         if fault is None and table.others is None and not text.ends_in_line_break:
@@ -175,7 +178,7 @@ class Reading:
         size = storage.size(place) if self._data is None else len(self._data)
         is_workbook = self.source.format == "xlsx"
         if size > (MAX_FILE if is_workbook else jsonl.MAX_FILE):
-            refusal = Refusal(*too_large(size).told) if is_workbook else jsonl.too_large(size)
+            refusal = Refusal(*too_large(size).fault) if is_workbook else jsonl.too_large(size)
             self._result = ParsedFile(self.path, "", refusals=(refusal,), refused=1, size=size)
             return
         file = self._parsed(storage.read(place) if self._data is None else self._data)
@@ -217,7 +220,7 @@ def _pieces(data: bytes) -> Generator[bytes]:
 
 
 class _Batches:
-    """Columns of values, put together to batches of the wanted size."""
+    """Collects columns of values into batches of the wanted size."""
 
     def __init__(self, reading: Reading, header: str) -> None:
         self.names = columns_of(reading.source)
@@ -233,8 +236,8 @@ class _Batches:
         numbers: Sequence[int],
         lines: Sequence[int],
     ) -> Iterator[pa.RecordBatch]:
-        """Add records; ``values`` are columns, None one that the file does not have. What is full is handed out
-        when more comes."""
+        """Add records; ``values`` are columns, None for one that the file does not have. A full batch is yielded when
+        more records come."""
         import pyarrow as pa
 
         if self.bytes >= self.most:
@@ -248,24 +251,24 @@ class _Batches:
         self.bytes += batch.nbytes + size * sum(map(len, self.constants))
 
     def drop_last(self) -> None:
-        """Take back the last record."""
+        """Remove the last record that was added."""
         self.pending[-1] = self.pending[-1].slice(0, self.pending[-1].num_rows - 1)
 
     def rest(self) -> Iterator[pa.RecordBatch]:
-        """What is not handed out yet, in one batch."""
+        """The records that are not yielded yet, as one batch."""
         import pyarrow as pa
 
         pending, self.pending, self.bytes = self.pending, [], 0
         if not any(batch.num_rows for batch in pending):
             return
         (batch,) = pa.Table.from_batches(pending).combine_chunks().to_batches()
-        constants = [pa.repeat(pa.scalar(said, pa.string()), batch.num_rows) for said in self.constants]
+        constants = [pa.repeat(pa.scalar(value, pa.string()), batch.num_rows) for value in self.constants]
         columns = [*batch.columns[:-2], *constants, *batch.columns[-2:]]
         yield pa.RecordBatch.from_arrays(columns, names=self.names)
 
 
 def _text_array(values: Sequence[str | None]) -> pa.StringArray:
-    """Values as an array of strings in which the empty ones are null: they stay where they are and are marked."""
+    """Values as an array of strings in which the empty ones are null; their bytes are not copied."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -280,9 +283,9 @@ def _text_array(values: Sequence[str | None]) -> pa.StringArray:
 
 
 class _Sample(Generic[T]):
-    """Some of the rows of a file, each as likely as any other and the same ones each time, in one pass.
+    """A random sample of the rows of a file, taken in one pass (Li's Algorithm L); the same rows each time.
 
-    At random: files repeat themselves, and every twentieth record of a chart is a film. (Li's Algorithm L.)
+    Every n-th row would not do: files repeat themselves, and every twentieth record of a chart is a film.
     """
 
     def __init__(self) -> None:
@@ -293,7 +296,7 @@ class _Sample(Generic[T]):
         self.next = 0
 
     def offer(self, count: int, row: Callable[[int], T]) -> None:
-        """Let so many more rows be chosen from; ``row`` gives one of them, counted from 0."""
+        """Offer ``count`` more rows to the sample; ``row`` gives one of them, counted from 0."""
         until = self.seen + count
         while self.next < until:
             chosen = (self.next, row(self.next - self.seen))
@@ -318,7 +321,7 @@ class _Sample(Generic[T]):
 
 
 class _Lines:
-    """The lines of a text one by one, of which those since ``needed`` are kept: a fault is told with its record."""
+    """The lines of a text one by one. Those since ``needed`` are kept, so that a refusal can quote its record."""
 
     def __init__(self, lists: Iterable[list[str]]) -> None:
         self.needed = self.first = 1
@@ -336,7 +339,7 @@ class _Lines:
         return chain.from_iterable(self.lists)
 
     def between(self, first: int, last: int) -> str:
-        """The text of the record that stands in these lines, counted from 1."""
+        """The text of the record in these lines, counted from 1."""
         return "".join(self.kept[first - self.first : last - self.first + 1]).rstrip("\r\n")
 
     def begin(self, most: int) -> list[str]:
@@ -348,7 +351,7 @@ class _Lines:
 
 @dataclass(slots=True)
 class _Shape:
-    """Where the values of a record stand."""
+    """At which positions of a record its values are."""
 
     header: tuple[str, ...]
     width: int
@@ -361,7 +364,7 @@ class _Shape:
 
 @dataclass(slots=True)
 class _Good:
-    """Records that fit, and where they stand."""
+    """Records that fit, with their numbers and lines."""
 
     rows: list[list[str]] = field(default_factory=list)
     numbers: Sequence[int] = field(default_factory=list)
@@ -369,8 +372,11 @@ class _Good:
 
 
 class _Table:
-    """Delimited text as records. Python's ``csv`` reads it; records are looked at many at a time, and one by one only
-    where something is odd: a value with line breaks, a fault, a blank line."""
+    """Delimited text as records, read by Python's ``csv``.
+
+    Records are checked many at a time; one by one only where something is odd: a value with line breaks, a fault, a
+    blank line.
+    """
 
     def __init__(self, reading: Reading, text: Text, *, tail: bool) -> None:
         self.reading, self.text = reading, text
@@ -435,7 +441,7 @@ class _Table:
         return not refusals
 
     def _next(self, count: int) -> tuple[list[list[str]], int, csv.Error | None]:
-        """The next records, the line where the first begins, and what ended them."""
+        """The next records, the line where the first begins, and the error that ended them, if any."""
         first = self.lines.needed = self.reader.line_num + 1
         rows: list[list[str]] = []
         try:
@@ -483,7 +489,7 @@ class _Table:
         return good
 
     def _fault(self, cells: list[str], first: int, last: int) -> Refusal | None:
-        """Why a record does not fit, in the lines where it stands."""
+        """Why the record in these lines does not fit; None when it does."""
         shape = self.shape
         assert shape is not None
         self.ends_short = len(cells) < len(shape.header)
@@ -491,14 +497,14 @@ class _Table:
             if not shape.more or len(cells) != len(shape.header):
                 return _ragged(self.number, first, cells, len(shape.header), self.lines.between(first, last))
             cells += [""] * shape.more
-        if cells[-1] == self.last_name and heads.says_header(cells, shape.header):
+        if cells[-1] == self.last_name and heads.repeats_header(cells, shape.header):
             return _header_again(self.number, first, self.lines.between(first, last))
         if self.text.odd and (odd := _odd(cells)):
             return _no_text(self.number, first, odd, self.lines.between(first, last))
         return None
 
     def _widen(self, rows: list[list[str]]) -> None:
-        """See whether the header is too short: nearly all records then have as many fields more."""
+        """Widen a header that is too short: nearly all records have the same number of further fields."""
         shape = self.shape
         assert shape is not None
         widths = Counter(map(len, filter(None, rows)))
@@ -539,7 +545,7 @@ class _Table:
             self.refusals.append(refusal)
 
     def _cut_tail(self) -> Refusal | None:
-        """Was the last value of a file without a final line break cut? Judged by the other values of its column."""
+        """The refusal of a file without a final line break whose last value is shorter than its column's kind."""
         shape = self.shape
         source = self.reading.source
         if shape is None or self.others is None or self.last is None or self.text.ends_in_line_break:
@@ -560,7 +566,7 @@ class _Table:
         return Refusal(COMPLETE, reason, hint, number, line, tail)
 
     def found(self) -> ParsedFile:
-        """What the table turned out to be, when all of it was read."""
+        """The result, once all of the table was read."""
         shape = self.shape
         empty = ParsedFile(self.reading.path, "", header=shape.header if shape else ())
         if self.refusals and not self.number:  # of the header
@@ -599,18 +605,18 @@ def _evolved(column: object) -> bool:
 
 
 def _line_breaks(cells: list[str]) -> int:
-    """How many lines a record goes on for behind its first."""
+    """How many lines a record has after its first."""
     text = "\0".join(cells)
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
 def _readable(text: str) -> str:
-    """A text whose bytes were not all text."""
+    """A text in which bytes that are not UTF-8 are written as ``\\xe9``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
 def _odd(cells: list[str]) -> str | None:
-    """What in a record is no text."""
+    """What in a record is not text; None when all of it is."""
     text = "".join(cells)
     if "\0" in text:
         return "a NUL byte"

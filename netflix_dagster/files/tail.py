@@ -1,4 +1,4 @@
-"""Whether a file without a final line break was cut short, judged by the last value and the others of its column."""
+"""Decides whether a file without a final line break was cut short: by its last value and the others of the column."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 NEEDS = 50
-"""A file of fewer records says too little about its columns to judge whether its last value was cut."""
+"""A file of fewer records shows too little of its columns to judge its last value by them."""
 _MOST_KINDS = 100_000
-"""So many different values are kept as they are, of more only their hashes: the file may be of any size."""
+"""Up to so many different values are kept; of more only their hashes, because the file may be of any size."""
 
 
 class Others:
-    """What the values of a column have been so far, in as much memory as their hashes need."""
+    """Statistics of the values of a column so far, in as much memory as their hashes need."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.count = self.empty = self.sentences = 0
@@ -51,7 +51,7 @@ class Others:
         return value in self.kinds if self.hashes is None else hash(value) in self.hashes
 
     def cut(self, value: str) -> bool:
-        """Whether ``value`` is shorter than its kind: half a word of a list, half a number, half a sentence."""
+        """Whether ``value`` seems to be a part of a value: half a word of a list, half a number, half a sentence."""
         if not value:
             return self.empty <= self.count // 50
         if value in self:
@@ -69,5 +69,5 @@ class Others:
 
 
 def looks_cut(value: str, others: Sequence[str]) -> bool:
-    """Whether ``value`` is less than the others of its column are."""
+    """Whether ``value`` seems to be cut, beside the others of its column."""
     return Others(others).cut(value)

@@ -1,7 +1,7 @@
-"""The bytes of a delivered file as text, piece by piece: read once, whatever its size, and judged on the way.
+"""Decodes the bytes of a delivered file piece by piece, once, and checks them on the way.
 
-What is wrong with the bytes anywhere speaks against the whole file, so it is known only when all are read:
-``Text.fault``. The lines that were handed out before are then to be forgotten.
+A fault of the bytes is a fault of the whole file, so it is known only when all are read: ``Text.fault``. The caller
+then drops the lines that it got before.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from netflix_dagster.files.parsed import COMPLETE, EMPTY, Refusal
 PIECE = 1024 * 1024
 """Bytes that are read at once."""
 LONGEST = 64 * 1024 * 1024
-"""Characters of one line, and of one value: a file without line breaks must not fill the memory."""
+"""The most characters of one line, and of one value: a file without line breaks must not fill the memory."""
 _HEAD = 64 * 1024
 _BEGINS = 5_000
-"""Bytes and characters by which it is told what a file is."""
+"""Bytes, and characters, by which another format is recognised."""
 
 
 class Text:
     """The lines of a file. ``size`` and ``hash`` are those of its bytes.
 
-    With ``lenient`` a byte that is no text is a fault of its record, not of the file: it is handed on as a lone
-    surrogate, and ``odd`` says so from then on.
+    With ``lenient`` a byte that is not UTF-8 is a fault of its record, not of the file: it becomes a lone surrogate,
+    and ``odd`` is true from then on.
     """
 
     def __init__(self, pieces: Iterable[bytes], *, lenient: bool = False) -> None:
@@ -59,7 +59,7 @@ class Text:
 
     @property
     def fault(self) -> Refusal | None:
-        """What is wrong with the file as a whole; all of it is read to say so."""
+        """What is wrong with the file as a whole; reads it to its end."""
         for _ in self._texts:
             pass
         for _ in self._pieces:
@@ -69,7 +69,7 @@ class Text:
         return self._whole or (None if self.lenient else self.encoding)
 
     def lines(self) -> Iterator[list[str]]:
-        """The lines, as they end, in lists; ``\\r``, ``\\n`` and both together end one."""
+        """Lists of lines, with their line ends; ``\\r``, ``\\n`` and both together end one."""
         rest: list[str] = []
         for text in self._texts:
             rest.append(text)
@@ -80,7 +80,7 @@ class Text:
                 continue
             lines = list(io.StringIO("".join(rest), newline=""))
             rest = []
-            if not lines[-1].endswith("\n"):  # what follows may belong to it, even behind "\r"
+            if not lines[-1].endswith("\n"):  # what follows may belong to it, even after "\r"
                 rest.append(lines.pop())
             if lines:
                 yield lines
@@ -93,7 +93,7 @@ class Text:
         self._whole = self._whole or Refusal("fields", reason, hint)
 
     def _read(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The bytes, the first of them together, and what holds of them whatever they say."""
+        """The bytes, the first of them in one piece. Hashes and counts them, and finds the first NUL byte."""
         head = b""
         for piece in pieces:
             head += piece
@@ -113,7 +113,7 @@ class Text:
             self._line_breaks += piece.count(b"\n")
 
     def _judged(self) -> Iterator[str]:
-        """The text, as long as it may be that of a table."""
+        """The text, until it turns out not to be a table."""
         texts = self._decoded()
         begins = next(texts, "")
         if begins[:_BEGINS].lstrip("\ufeff \t\r\n").startswith(("{", "[")):
@@ -123,8 +123,8 @@ class Text:
                 if sum(map(len, held)) > foreign.MOST_JSON:
                     break
             begins = "".join(held)
-        if said := foreign.no_data(begins):
-            self._whole = self._whole or Refusal(*said)
+        if fault := foreign.no_data(begins):
+            self._whole = self._whole or Refusal(*fault)
         for text in chain([begins], texts):
             if text:
                 self.ends_in_line_break = text.endswith(("\n", "\r"))
@@ -147,13 +147,13 @@ class Text:
             piece = next(self._pieces, b"")
 
     def _text(self, piece: bytes, before: int, last: bool) -> str | None:
-        """A piece as text, behind so many line breaks; None when it is none and so the file is none."""
+        """A piece as text, after ``before`` line breaks; None when it is not text and the file therefore not either."""
         state = self._decode.getstate()
         try:
             return self._decode.decode(piece, last)
         except UnicodeDecodeError as error:
             if error.start + 1 == len(error.object) and (more := next(self._pieces, b"")):
-                self._decode.setstate(state)  # the byte behind it says what wrote it
+                self._decode.setstate(state)  # the next byte tells which encoding it is
                 return self._text(piece + more, before, last)
             line = before + error.object.count(b"\n", 0, error.start) + 1
             fault = Refusal(*foreign.not_utf8(error.object, error, line), line=line)

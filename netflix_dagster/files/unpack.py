@@ -1,8 +1,8 @@
-"""What may be opened of a workbook: an .xlsx is a zip of XML parts, and each is looked at before a reader gets it.
+"""Checks a workbook before a reader opens it: an .xlsx is a zip of XML parts, which may be damaged or hostile.
 
-Every part is unpacked in small pieces and read once: how large it really is, whether it is whole, how far its cells
-reach, how much text they come to, which of them hold an error. What was looked at is packed anew, without
-compression, and only that goes on to the reader. So nothing that a directory or a sheet states of itself is believed.
+It unpacks every part in small pieces and reads it once: how large it really is, whether it is whole, how far its cells
+reach, how much text they hold, which of them hold an error. It packs the checked parts anew, without compression, and
+only these go to the reader. So nothing that the zip or a sheet states about its own size is believed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MAX_RATIO = 100
 """How many times its size a part of more than ``RATIO_FROM`` bytes may unpack to; real sheets come to 9."""
 RATIO_FROM = 1024 * 1024
 MAX_CELLS = 400_000
-"""Cells of all sheets, the empty ones between the filled ones counted; real files have up to 112,000."""
+"""Cells of all sheets, the empty ones between filled ones included; real files have up to 112,000."""
 MAX_TEXT = 8 * 1024 * 1024
 """Characters of all cells; a text that many cells share counts for each. Real files have 700,000."""
 MAX_DEPTH = 100
 MAX_TAG = 1024 * 1024
-"""Elements inside each other, and bytes of one tag: a parser keeps both in memory."""
+"""Nested elements, and bytes of one tag: a parser keeps both in memory."""
 LAST_ROW, LAST_COLUMN = 1_048_576, 16_384
 _PIECE = 64 * 1024
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
@@ -40,16 +40,16 @@ _DAMAGED = "ask for the file again, or open it in a spreadsheet, save it as .xls
 
 
 class Unfit(Exception):
-    """A workbook that must not be opened: the rule that it breaks, why, and what to do."""
+    """A workbook that must not be opened. ``fault``: the rule that it breaks, why, and what to do."""
 
     def __init__(self, rule: str, reason: str, hint: str) -> None:
         super().__init__(reason)
-        self.told = (rule, reason, hint)
+        self.fault = (rule, reason, hint)
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The parts that were looked at, as a zip of their own, and the cells of each sheet that hold an error.
+    """The checked parts, as a zip of their own, and the cells of each sheet that hold an error.
 
     ``errors``: name of the sheet -> (row, column), both from 1 -> the error, such as ``#REF!``.
     """
@@ -59,7 +59,7 @@ class Unpacked:
 
 
 def unpack(data: bytes) -> Unpacked:
-    """Look at a zip with a workbook, part by part. Raises ``Unfit``, and nothing else, for what it holds."""
+    """Check a zip with a workbook, part by part. Raises ``Unfit``, and nothing else, for what it holds."""
     if len(data) > MAX_FILE:
         raise too_large(len(data))
     if data.count(b"PK\x01\x02") > MAX_PARTS:
@@ -105,8 +105,8 @@ def _look_through(packed: zipfile.ZipFile, plain: zipfile.ZipFile) -> _Contents:
     return contents
 
 
-def _copy(packed: zipfile.ZipFile, part: zipfile.ZipInfo, plain: zipfile.ZipFile, looked: _Part, left: int) -> int:
-    """Unpack one part piece by piece, look at it, pack it anew; return how many bytes it has."""
+def _copy(packed: zipfile.ZipFile, part: zipfile.ZipInfo, plain: zipfile.ZipFile, check: _Part, left: int) -> int:
+    """Unpack one part piece by piece, check it, pack it anew; return how many bytes it has."""
     size = 0
     with packed.open(part) as source, plain.open(part.filename, "w") as copy:
         while piece := source.read(_PIECE):
@@ -116,9 +116,9 @@ def _copy(packed: zipfile.ZipFile, part: zipfile.ZipInfo, plain: zipfile.ZipFile
             if size > RATIO_FROM and size > MAX_RATIO * part.compress_size:
                 reason = f"the part {part.filename} unpacks to more than {MAX_RATIO} times its size"
                 raise Unfit("zip_bomb", reason, _TOO_LARGE)
-            looked.feed(piece, size)
+            check.feed(piece, size)
             copy.write(piece)
-        looked.end()
+        check.end()
     return size
 
 
@@ -167,8 +167,8 @@ class _Part:
         self.depth = self.row = self.column = self.last_row = self.last_column = 0
         self.kind = self.root = ""
         self.wanted = False
-        self.said: list[str] = []
-        self.said_in_cell: str | None = None
+        self.pieces: list[str] = []
+        self.value: str | None = None
         self.reader = expat.ParserCreate()
         self.reader.buffer_text = True
         self.reader.StartElementHandler = self._start
@@ -215,7 +215,7 @@ class _Part:
         elif self.root == "sst":
             self.wanted = tag == "t"
             if tag == "si":
-                self.said = []
+                self.pieces = []
         elif self.root == "workbook" and tag == "sheet":
             relation = next((value for name, value in attributes.items() if name.rpartition(":")[2] == "id"), "")
             self.contents.sheets.append((attributes.get("name", ""), relation))
@@ -233,9 +233,9 @@ class _Part:
             row, column = self._place(attributes.get("r"))
             self._move(row, column, row == self.row and column > self.column)
             self.kind = attributes.get("t", "n")
-            self.said_in_cell = None
+            self.value = None
         elif tag in ("v", "t"):
-            self.wanted, self.said = True, []
+            self.wanted, self.pieces = True, []
 
     def _place(self, reference: str | None) -> tuple[int, int]:
         if reference is None:
@@ -254,33 +254,33 @@ class _Part:
             raise Unfit("complete_file", reason, _DAMAGED)
         self.row, self.column = row, column
 
-    def _text(self, said: str) -> None:
+    def _text(self, piece: str) -> None:
         if self.wanted:
-            self.said.append(said)
+            self.pieces.append(piece)
 
     def _end(self, tag: str) -> None:
         self.depth -= 1
         tag = tag.rpartition(":")[2]
         if self.root == "sst":
             if tag == "si":
-                self.contents.shared.append(sum(map(len, self.said)))
+                self.contents.shared.append(sum(map(len, self.pieces)))
                 self._few(len(self.contents.shared), MAX_CELLS, "texts")
             self.wanted = False
         elif self.root == "worksheet":
             if tag in ("v", "t") and self.wanted:
-                self.said_in_cell = (self.said_in_cell or "") + "".join(self.said)
+                self.value = (self.value or "") + "".join(self.pieces)
                 self.wanted = False
-            elif tag == "c" and self.said_in_cell is not None:
-                self._keep(self.said_in_cell)
+            elif tag == "c" and self.value is not None:
+                self._keep(self.value)
 
-    def _keep(self, said: str) -> None:
+    def _keep(self, value: str) -> None:
         self.last_row, self.last_column = self.row, max(self.last_column, self.column)
         if self.contents.cells + self.last_row * self.last_column > MAX_CELLS:
             reason = f"its sheets reach over more than {MAX_CELLS:,} cells"
             raise Unfit("zip_bomb", reason, f"delete what stands far outside the table; or {_TOO_LARGE}")
         if self.kind == "s":
-            self.contents.references[said] += 1
+            self.contents.references[value] += 1
         else:
-            self.contents.text += len(said)
+            self.contents.text += len(value)
         if self.kind == "e":
-            self.contents.errors.setdefault(self.name, {})[self.row, self.column] = said
+            self.contents.errors.setdefault(self.name, {})[self.row, self.column] = value

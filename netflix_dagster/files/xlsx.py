@@ -1,8 +1,8 @@
-"""The reader of delivered workbooks: every sheet that has the source's header becomes records, all values as text.
+"""Reads delivered workbooks: every sheet that has the source's header becomes records, all values as text.
 
-The header is found by the names of its columns, wherever it stands. What stands above it, and the name of the sheet,
-go with every record: there a report says what it is about. ``number`` counts the records of the file, ``line`` is
-the row of the sheet.
+The reader finds the header by the names of its columns, in whichever row it is. Every record gets the text above the
+header and the name of the sheet, because there a report states its period. ``number`` counts the records of the file,
+``line`` is the row of the sheet.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
 _LEGACY = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""How the older container begins: a workbook of before 2007, or a new one behind a password."""
+"""The first bytes of a workbook from before 2007, and of a new one with a password."""
 _FIRST_DAY = datetime(1899, 12, 31)
 _LIKE_A_TABLE = (20, 3)
-"""So many rows with so many values each are a table; when no header is found in it, data would be lost."""
+"""So many rows with so many values each are a table: a sheet with them and without a header is refused."""
 
 
 def parse_workbook(data: bytes, source: Source, empty: ParsedFile) -> ParsedFile:
-    """Parse the bytes of one workbook. Never raises for what it holds: that is in ``refusals``."""
+    """Parse the bytes of one workbook. Never raises for what it holds: ``refusals`` has the reason."""
     if not data.strip():
         return replace(empty, refusals=(EMPTY,))
     if not data.startswith(b"PK"):
@@ -40,7 +40,7 @@ def parse_workbook(data: bytes, source: Source, empty: ParsedFile) -> ParsedFile
         unpacked = unpack(data)
         sheets = list(read_sheets(unpacked))
     except Unfit as unfit:
-        return replace(empty, refusals=(Refusal(*unfit.told),))
+        return replace(empty, refusals=(Refusal(*unfit.fault),))
     return _collect([_read(sheet, source) for sheet in sheets], source, empty)
 
 
@@ -50,9 +50,9 @@ def _no_zip(data: bytes) -> Refusal:
             return Refusal("encrypted", "the workbook is behind a password", "save it without a password")
         return Refusal("workbook", "the file is of the older format .xls, not .xlsx", "save it as .xlsx")
     text = data[:5000].decode("utf-8-sig", "replace")
-    said = foreign.no_data(text)
-    if said:
-        return Refusal(*said)
+    fault = foreign.no_data(text)
+    if fault:
+        return Refusal(*fault)
     begins = text[:40].replace("\ufffd", "?")
     hint = "the download may have brought something else, or the file was only renamed; save it as .xlsx"
     return Refusal("workbook", f"the file is not a workbook (.xlsx is a zip); it begins with {begins!r}", hint)
@@ -91,14 +91,14 @@ def _texts(book: CalamineWorkbook, name: str, errors: Mapping[tuple[int, int], s
     sheet = book.get_sheet_by_name(name)
     before = [""] * (sheet.start[1] if sheet.start else 0)  # the rows come from the first, the columns do not
     rows = [before + [as_text(cell) for cell in row] for row in sheet.iter_rows()]
-    for (row, column), said in errors.items():  # the library reads them as empty
+    for (row, column), error in errors.items():  # the library reads them as empty
         if row <= len(rows) and column <= len(rows[row - 1]):
-            rows[row - 1][column - 1] = said
+            rows[row - 1][column - 1] = error
     return rows
 
 
 def _guarded(call: Any, *arguments: Any) -> Any:
-    """Call the library; what it raises means that the workbook cannot be read. Its panics are no ``Exception``."""
+    """Call the library; any error of it means that the workbook cannot be read. Its panics are no ``Exception``."""
     try:
         return call(*arguments)
     except BaseException as error:
@@ -109,7 +109,7 @@ def _guarded(call: Any, *arguments: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A cell as bronze keeps it: days in ISO form, whole numbers without a point, times as h:mm, nothing as ''."""
+    """A cell as bronze keeps it: days in ISO form, whole numbers without a point, times as h:mm, empty as ''."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -135,7 +135,7 @@ def _clock(length: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """What a sheet holds below its header. ``rows``: its number in the sheet and its cells, the empty ones left out."""
+    """What a sheet holds below its header. ``rows``: number in the sheet and cells of each row that is not empty."""
 
     sheet: Sheet
     header: tuple[str, ...]
@@ -148,7 +148,7 @@ class _Table:
 
 
 def _read(sheet: Sheet, source: Source) -> _Table | Refusal | None:
-    """The table of a sheet; None when it has none, a refusal when it has one that cannot be understood."""
+    """The table of a sheet; None when it has none, a refusal when nobody can tell what its columns are."""
     place = _header_row(sheet.rows, source)
     if place is None:
         least, wide = _LIKE_A_TABLE
@@ -169,12 +169,12 @@ def _read(sheet: Sheet, source: Source) -> _Table | Refusal | None:
             return None
         reason = f"the sheet {sheet.name!r} has a header and no record"
         return Refusal("not_empty", reason, "ask for the delivery again", line=place + 1)
-    told = [replace(r, reason=f"sheet {sheet.name!r}, row {place + 1}: {r.reason}", line=place + 1) for r in refusals]
-    return _Table(sheet, header[:width], above or None, rows, positions, rescued_at, absent, told)
+    placed = [replace(r, reason=f"sheet {sheet.name!r}, row {place + 1}: {r.reason}", line=place + 1) for r in refusals]
+    return _Table(sheet, header[:width], above or None, rows, positions, rescued_at, absent, placed)
 
 
 def _header_row(rows: list[list[str]], source: Source) -> int | None:
-    """The first row that names all required columns; failing that, the row that names most of them, at least two."""
+    """The first row that names all required columns; otherwise the row that names most of them, at least two."""
     required = set(_required(source))
     best, most = None, 1
     for place, row in enumerate(rows):
@@ -235,7 +235,7 @@ def _values(table: _Table, source: Source, cells: list[str]) -> tuple[str | None
 
 
 def _error_in(table: _Table, source: Source, number: int, line: int, cells: list[str]) -> Refusal | None:
-    """A formula that failed in a column of the contract: the value is not known, so the record is refused."""
+    """The refusal of a record in which a formula of a column of the contract failed: its value is not known."""
     for column, place in zip(source.columns.values(), table.positions, strict=True):
         if isinstance(column, EvolvedColumn):
             continue

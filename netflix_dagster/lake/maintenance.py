@@ -41,7 +41,7 @@ def maintain(lake: Place, retention_hours: int = 168) -> dict[str, Done]:
 
 def clear_staging(lake: Place) -> None:
     """Remove what killed processes left in staging, once nobody can be using it any more."""
-    staging = lake / store.STAGING
-    for aside in [staging / name for name in storage.folders(staging)]:
+    folder = lake / store.STAGING
+    for aside in [folder / name for name in storage.folders(folder)]:
         if time.time() - storage.modified(aside) > ABANDONED_AFTER:
             storage.remove(aside)

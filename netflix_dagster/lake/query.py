@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,15 @@ class QueryError(ValueError):
     """The SQL could not be answered; the message says why and which tables there are."""
 
 
-def connect(lake: Place, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees every table of the lake as a view, and nothing else on this machine.
+Prepare = Callable[["duckdb.DuckDBPyConnection"], None]
+"""What is done to a connection, once it sees the tables: further views."""
+
+
+def connect(
+    lake: Place, as_of: datetime | None = None, prepare: Prepare | None = None, only: Collection[str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection that sees every table of the lake (or ``only`` some) as a view, and nothing else on this
+    machine.
 
     A table that is named without its layer is looked for in gold first. ``as_of`` shows the tables as they stood at
     that instant, as far back as maintenance has kept their files.
@@ -28,7 +36,7 @@ def connect(lake: Place, as_of: datetime | None = None) -> duckdb.DuckDBPyConnec
 
     connection = duckdb.connect()
     connection.execute("SET enable_progress_bar = false")  # of a query that takes longer; it goes to stdout
-    tables = _tables(lake)
+    tables = _tables(lake) if only is None else _by_layer(only)
     for layer, names in tables.items():
         connection.execute(f"CREATE SCHEMA {layer}")
         connection.execute(f"SET schema = '{layer}'")
@@ -36,16 +44,22 @@ def connect(lake: Place, as_of: datetime | None = None) -> duckdb.DuckDBPyConnec
             if found is not None:
                 connection.from_arrow(found).create_view(name)
     connection.execute(f"SET search_path = '{','.join(tables) or 'main'}'")
+    if prepare is not None:
+        prepare(connection)
     connection.execute("SET enable_external_access = false")
     return connection
 
 
-def query(lake: Place, sql: str, as_of: datetime | None = None) -> pa.Table:
+def query(lake: Place, sql: str, as_of: datetime | None = None, prepare: Prepare | None = None) -> pa.Table:
     """The answer to one SQL statement, from the tables as they are, or stood ``as_of``. Raises ``QueryError``."""
+    return ask(connect(lake, as_of, prepare), sql, lambda: known(lake, as_of))
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str, known: Callable[[], str]) -> pa.Table:
+    """The answer to one SQL statement that only reads. Raises ``QueryError``, which says what is ``known``."""
     import duckdb
 
     kind = duckdb.StatementType
-    connection = connect(lake, as_of)
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in (kind.SELECT, kind.EXPLAIN, kind.MULTI):
@@ -55,10 +69,10 @@ def query(lake: Place, sql: str, as_of: datetime | None = None) -> pa.Table:
             raise QueryError("the statement has no answer: write a SELECT")
         return answer.to_arrow_table()
     except duckdb.Error as error:
-        raise QueryError(f"{error}\n\n{_known(lake, as_of)}") from error
+        raise QueryError(f"{error}\n\n{known()}") from error
 
 
-def _known(lake: Place, as_of: datetime | None) -> str:
+def known(lake: Place, as_of: datetime | None) -> str:
     """Which tables a question can be asked of: those there are, or were ``as_of``."""
     tables = _tables(lake)
     if not tables:
@@ -81,6 +95,13 @@ def _datasets(lake: Place, layer: str, names: list[str], as_of: datetime | None)
     """The tables of a layer, opened side by side: in ADLS each takes some round trips."""
     with ThreadPoolExecutor(16) as side_by_side:
         return list(side_by_side.map(lambda name: store.dataset(lake, f"{layer}.{name}", as_of), names))
+
+
+def _by_layer(names: Collection[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for layer, _, short in (name.partition(".") for name in names):
+        found.setdefault(layer, []).append(short)
+    return found
 
 
 def _tables(lake: Place) -> dict[str, list[str]]:

@@ -1,1 +1,1 @@
-"""What has arrived: the sources as data, the landing folder, the identity of a delivery."""
+"""What has arrived: the sources as data, the landing folder, the keys of deliveries, events."""

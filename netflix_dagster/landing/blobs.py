@@ -1,12 +1,12 @@
 """A landing folder in an object store, such as ADLS Gen2: ``<landing>/<source>/<delivery date>/<file>``.
 
-What is a delivery, a stray or passed over is decided by names, as on this machine. Two things differ:
+Names decide what is a delivery, a stray or passed over, as on this machine. Two things differ:
 
 - **A file that is still being written.** Put Blob, Put Block List and a copy appear whole, at once. The DFS endpoint
   (create, append, flush) shows a file of no bytes from its creation to its first flush: such a file waits
-  (``Listing.waiting``) and is no part of its delivery. A writer that flushes in between shows a part of the file; let
-  it write under a name that is passed over and rename it, which is one step with a hierarchical namespace. Without
-  that, the part is judged as a file is, and the whole file, which has another etag, once more.
+  (``Listing.waiting``) and is no part of its delivery. A writer that flushes in between shows a part of the file; it
+  should write under a name that is passed over and rename the file, which is one step with a hierarchical namespace.
+  Otherwise the door evaluates the part as a file, and later the whole file, which has another etag.
 - **Folders.** With a hierarchical namespace they are listed as folders, without one as files of no bytes (written by
   Hadoop and Azure's tools): neither is a file of a delivery.
 """
@@ -25,11 +25,11 @@ from netflix_dagster.landing.sources import Source
 from netflix_dagster.storage import LeasedError, Place, Stored, UnlistableError, folders, stored, write
 
 _AT_ONCE = 8
-"""So many folders are listed at the same time."""
+"""The folders that are listed at the same time, at most."""
 
 
 class _Found:
-    """What a listing comes to, blob by blob."""
+    """Sorts the blobs of a listing into deliveries, strays and files that wait."""
 
     def __init__(self, landing: Place, sources: Mapping[str, Source]) -> None:
         self.landing, self.sources = landing, sources
@@ -86,7 +86,7 @@ class _Found:
 
 
 def list_landing(landing: Place, sources: Mapping[str, Source], only: Iterable[str] | None = None) -> Listing:
-    """Every delivery, by one listing of all files (a request for each 5,000), or one for each of some sources."""
+    """Every delivery, by one listing of all files (a request for each 5,000), or one listing for each of ``only``."""
     return _look(landing, sources, [""] if only is None else sorted(only))
 
 
@@ -96,7 +96,7 @@ def list_since(landing: Place, sources: Mapping[str, Source], since: str) -> Lis
 
 
 def deliveries_at(landing: Place, sources: Mapping[str, Source], places: Iterable[tuple[str, str]]) -> Listing:
-    """The deliveries of some (source, date), as they lie there now: a request for each, however many others."""
+    """The deliveries of some (source, date), as they are now: a request for each, whatever else is there."""
     return _look(landing, sources, [f"{source}/{day}" for source, day in sorted(set(places))])
 
 
@@ -108,14 +108,14 @@ def land(landing: Place, file: Path, source: Source, day: str) -> Place:
         write(target, data)
     except LeasedError as error:
         raise LeasedError(
-            f"{target}: somebody holds a lease on this file, so it cannot be replaced, and {file} was not landed. What"
-            " lies there is as it was and can be read. Land it again when the writer is done, or break the lease"
+            f"{target}: somebody holds a lease on this file, so it cannot be replaced, and {file} was not landed. The"
+            " file in its place is as it was and can be read. Land it again when the writer is done, or break the lease"
         ) from error
     return target
 
 
 def _look(landing: Place, sources: Mapping[str, Source], parts: list[str], since: str | None = None) -> Listing:
-    """What lies in some folders of the landing folder; ``""`` is all of it."""
+    """The listing of some folders of the landing folder; ``""`` is all of it."""
     found = _Found(landing, sources)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for blobs, strays in pool.map(partial(_list, landing, since=since), parts):
@@ -126,10 +126,10 @@ def _look(landing: Place, sources: Mapping[str, Source], parts: list[str], since
 
 
 def _list(landing: Place, below: str, since: str | None = None) -> tuple[list[Stored], list[str]]:
-    """The files below a folder of the landing folder, from a name on, and where that could not be said.
+    """The files below a folder of the landing folder, from a name on, and the folders that cannot be listed.
 
-    One name that cannot be a path (``a//b``, or with a line break) fails a whole listing. So that it stops only what
-    lies beside it, the folders are then looked at one by one.
+    One name that cannot be a path (``a//b``, or with a line break) fails a whole listing. The folders are then listed
+    one by one, so that it hides only the files beside it.
     """
     place = landing / below if below else landing
     try:

@@ -14,14 +14,14 @@ __all__ = ["Delivery", "LandedFile", "Listing", "deliveries_at", "delivery_at", 
 
 
 def list_landing(landing: Place, sources: Sources, only: Iterable[str] | None = None) -> Listing:
-    """Look at the landing folder. ``only`` restricts the look to some sources."""
+    """List the landing folder. ``only`` restricts the listing to some sources."""
     if is_local(landing):
         return folder.list_landing(landing, sources, only)
     return blobs.list_landing(landing, sources.sources, only)
 
 
 def deliveries_at(landing: Place, sources: Sources, places: Iterable[tuple[str, str]]) -> Listing:
-    """The deliveries of some (source, date), as they lie there now, whatever else lies there."""
+    """The deliveries of some (source, date), as they are now."""
     if is_local(landing):
         found = (folder.delivery_at(landing, sources.sources[source], day) for source, day in sorted(set(places)))
         return Listing(tuple(sorted(filter(None, found), key=lambda d: (d.date, d.source))))
@@ -29,7 +29,7 @@ def deliveries_at(landing: Place, sources: Sources, places: Iterable[tuple[str, 
 
 
 def delivery_at(landing: Place, source: Source, day: str) -> Delivery | None:
-    """The delivery of one source on one date, as it lies there now; None when nothing does."""
+    """The delivery of one source on one date, as it is now; None when there is none."""
     if is_local(landing):
         return folder.delivery_at(landing, source, day)
     found = blobs.deliveries_at(landing, {source.name: source}, [(source.name, day)])

@@ -1,10 +1,9 @@
-"""What Event Grid says of the landing folder, in a storage queue: a message for each file that came, moved or went.
+"""Reads the events of the landing folder that Event Grid puts into a storage queue: files that came, moved or went.
 
-An event only says *where to look*. What is to be done there is decided as it always is, by what lies there now and
-what the life of the deliveries says of it: events may come twice, late, in any order or not at all, and the tables are
-the same.
+An event only names the delivery to look at. What to do is decided as ever, by comparing that delivery with its life in
+the lake. So events may come twice, late, in any order or not at all, and the tables are the same.
 
-A message that cannot be understood goes to the dead letter queue ``<queue>-poison``, as it came, with the reason.
+A message that cannot be understood goes to the dead letter queue ``<queue>-poison``, unchanged, with the reason.
 """
 
 from __future__ import annotations
@@ -36,24 +35,24 @@ MOST_ATTEMPTS = 5
 _BATCH = 32
 _AT_ONCE = 8
 _MOST_BYTES = 60_000
-"""A message of a queue may be hardly longer; a letter holds one and more, which is then cut."""
+"""A queue hardly takes longer messages. A dead letter holds a message and the reason; a longer message is cut."""
 _SUBJECT = re.compile(r"/blobServices/default/containers/(?P<container>[^/]+)/blobs/(?P<path>.+)", re.DOTALL)
 _FILES = ("Microsoft.Storage.BlobCreated", "Microsoft.Storage.BlobRenamed", "Microsoft.Storage.BlobDeleted")
 _FOLDERS = ("Microsoft.Storage.DirectoryRenamed", "Microsoft.Storage.DirectoryDeleted")
 _NOT_COMPLETE = ("CreateFile", "SftpCreate")
-"""What a file of no bytes is made with; another event follows when it is complete."""
+"""Calls that create a file of no bytes; another event follows when it is complete."""
 
 Place = tuple[str, str]
 """A source and a delivery date."""
 
 
 class Poison(ValueError):
-    """A message that no attempt will understand; the text says why."""
+    """A message that cannot be understood, however often it comes; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as received. ``receipt`` is good for deleting it, until it is received again."""
+    """A message as received. ``receipt`` allows to delete it, until it is received again."""
 
     id: str
     receipt: str
@@ -69,7 +68,7 @@ class Events:
         self.name = name
 
     def receive(self, most: int) -> list[Message]:
-        """The next messages. They are hidden for a while, and come again unless they are deleted."""
+        """The next messages. The queue hides them for a while, and shows them again unless they are deleted."""
         with _asked(self.name):
             found = list(
                 self._queue.receive_messages(
@@ -79,7 +78,7 @@ class Events:
         return [Message(m.id, m.pop_receipt or "", str(m.content), m.dequeue_count or 0) for m in found]
 
     def delete(self, messages: Iterable[tuple[str, str]]) -> None:
-        """Delete messages by (id, receipt). One that has come again since stays: it is deleted after that."""
+        """Delete messages by (id, receipt). One that was received again since stays: its next receipt deletes it."""
         from azure.core.exceptions import HttpResponseError
 
         def gone(message: tuple[str, str]) -> None:
@@ -94,11 +93,11 @@ class Events:
             list(pool.map(gone, messages))
 
     def bury(self, message: Message, reason: str) -> None:
-        """Move a message to the dead letter queue, with the reason; there first, so that it is never lost."""
-        said = {"reason": reason[:1000], "queue": self.name, "id": message.id, "attempts": message.attempts}
-        letter = json.dumps({**said, "message": message.text})
+        """Move a message to the dead letter queue, with the reason. It is put there first, so that it is never lost."""
+        about = {"reason": reason[:1000], "queue": self.name, "id": message.id, "attempts": message.attempts}
+        letter = json.dumps({**about, "message": message.text})
         if len(letter) > _MOST_BYTES:
-            letter = json.dumps({**said, "message": message.text[: _MOST_BYTES // 8], "cut": True})
+            letter = json.dumps({**about, "message": message.text[: _MOST_BYTES // 8], "cut": True})
         with _asked(f"{self.name}-poison"):
             self._poison.send_message(letter, time_to_live=-1)
         self.delete([(message.id, message.receipt)])
@@ -106,7 +105,7 @@ class Events:
 
 
 def touched(message: Message, landing: AzureFolder, sources: Sources) -> set[Place]:
-    """The deliveries that a message says something about; none, when it is of no concern. Raises ``Poison``."""
+    """The deliveries that the events of a message concern, perhaps none. Raises ``Poison``."""
     if message.attempts > MOST_ATTEMPTS:
         raise Poison(f"received {message.attempts} times and never finished; the ticks that took it failed")
     return {place for event in _events(message.text) for place in _touched(event, landing, sources)}
@@ -118,10 +117,10 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
     except ValueError as error:
         raise Poison(f"not base64: {error}") from error
     try:
-        said = json.loads(decoded)
+        content = json.loads(decoded)
     except (ValueError, RecursionError) as error:
         raise Poison(f"not JSON: {error}") from error
-    for event in said if isinstance(said, list) else [said]:
+    for event in content if isinstance(content, list) else [content]:
         if not isinstance(event, dict):
             raise Poison(f"not an event: {event!r:.100}")
         yield event
@@ -156,7 +155,7 @@ def _place(path: str, sources: Sources, *, folder: bool) -> Iterator[Place]:
     if source is None:
         raise Poison(f"{path}: there is no source {names[0]!r} in sources.yaml")
     if folder and len(names) == 1:
-        return  # all its deliveries; the occasional listing finds what is new
+        return  # it concerns all deliveries of the source; the occasional listing finds what is new
     if len(names) < 2 or not is_key(names[1]):
         raise Poison(f"{path}: not <source>/<delivery date>/<file>")
     if reason := misdated(names[1], source.every):
@@ -176,7 +175,7 @@ def _client(account: str, name: str) -> QueueClient:
 
 @contextmanager
 def _asked(queue: str) -> Iterator[None]:
-    """Make what goes wrong between here and a queue a ``StorageError`` that names it."""
+    """Raise errors of the queue as a ``StorageError`` that names it."""
     from azure.core.exceptions import AzureError
 
     try:

@@ -1,7 +1,7 @@
 """The key of a delivery: the day on which it came, or the day and the hour where a feed delivers by the hour.
 
-A key is text, ``2026-11-20`` or ``2026-11-20T13``: the name of a folder in landing, a partition in Dagster. Keys of one
-feed are in order of time when they are in order of their letters. In tables a key is the columns ``delivery_date`` and,
+A key is text, ``2026-11-20`` or ``2026-11-20T13``: the name of a folder in landing, a partition in Dagster. Sorted
+as text, the keys of one feed are in order of time. In tables a key is the columns ``delivery_date`` and,
 of feeds that deliver by the hour, ``delivery_hour``. Days and hours are in UTC.
 """
 
@@ -26,7 +26,7 @@ def is_date(text: str) -> bool:
 
 
 def is_key(text: str, every: Every | None = None) -> bool:
-    """Whether a text is the key of a delivery; of a feed that delivers ``every`` so often, where that is given."""
+    """Whether a text is the key of a delivery; with ``every``, of a feed that delivers by the day or by the hour."""
     day, divided, hour = text.partition("T")
     is_hour = len(hour) == 2 and hour.isascii() and hour.isdigit() and int(hour) < 24
     return is_date(day) and (is_hour or not divided) and every in (None, "hour" if divided else "day")
@@ -40,7 +40,7 @@ def parts(key: str) -> tuple[date, int | None]:
 
 def joined(day: date, hour: int | None) -> str:
     """The key of a day and an hour."""
-    return day.isoformat() if hour is None else f"{day.isoformat()}T{hour:02d}"
+    return str(day) if hour is None else f"{day}T{hour:02d}"
 
 
 def at(instant: datetime, every: Every) -> str:
@@ -54,5 +54,5 @@ def as_columns(key: str | None) -> dict[str, Any]:
 
 
 def of_row(row: Mapping[str, Any]) -> str:
-    """The key of the delivery that a row of a table tells of."""
+    """The key of the delivery that a row of a table belongs to."""
     return joined(row["delivery_date"], row.get("delivery_hour"))

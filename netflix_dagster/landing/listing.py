@@ -1,7 +1,7 @@
-"""What a look at the landing folder finds: deliveries, their files, and what is neither.
+"""The listing of a landing folder: deliveries, their files, and what is neither.
 
-A *delivery* is one source on one date: one or more files. Its fingerprint changes whenever a file is added,
-replaced, touched or removed, without reading a byte; that is how "new or changed" is told from "seen".
+A *delivery* is one source on one date: one or more files. Its fingerprint changes whenever a file is added, replaced,
+touched or removed; it is made without reading a byte, and tells a new or changed delivery from a known one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class LandedFile:
     """One file of a delivery. ``problem`` says why it cannot even be opened as a file.
 
     ``modified_ns`` is when it was last written, as a Unix time in nanoseconds. ``mark`` changes with every write, also
-    with a replacement of the same size and time: an etag, or when the file was written and came to lie there.
+    with a replacement of the same size and time: an etag, or the times at which the file was written and moved there.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Delivery:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of what lies there now: names, sizes and marks of the files."""
+        """Identity of the files as they are now: names, sizes and marks."""
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(f"{file.name}\0{file.size}\0{file.mark}\0{file.problem or ''}\n".encode())
@@ -54,7 +54,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a look at the landing folder found: deliveries, and things that are not deliveries.
+    """The deliveries of the landing folder, and things in it that are not deliveries.
 
     ``waiting`` are files that are still being written: they are not part of their delivery yet.
     """
@@ -66,7 +66,7 @@ class Listing:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the whole listing: equal means that nothing has arrived or changed."""
+        """Identity of the whole listing: while it is equal, nothing has arrived or changed."""
         digest = hashlib.sha256()
         for delivery in self.deliveries:
             digest.update(f"{delivery.source}/{delivery.date}/{delivery.fingerprint}\n".encode())
@@ -74,27 +74,27 @@ class Listing:
 
 
 def passed_over(name: str) -> bool:
-    """Whether a name is work of others in progress: hidden, ``_``, ``~$`` (the lock of a workbook that somebody has
-    open), ``*.tmp``, ``*.part``, ``*.crc``."""
+    """Whether listings leave out files of this name, as unfinished or not for us: hidden ones, ``_``, ``~$`` (the lock
+    of a workbook that somebody has open), ``*.tmp``, ``*.part``, ``*.crc``."""
     return name.startswith((".", "_", "~$")) or name.endswith((".tmp", ".part", ".crc"))
 
 
 FIRST_YEAR = 1997
-"""Netflix was founded; a delivery from before is a slip of the pen, and so is one from after ``_AHEAD``."""
+"""The year in which Netflix was founded. A delivery dated earlier, or later than ``_AHEAD``, is a mistake."""
 _AHEAD = timedelta(days=366)
 """A report may be filed under the end of the year that it is about."""
 
 
 def misdated(name: str, every: Every = "day") -> str | None:
-    """Why a folder of this name holds no delivery of a feed; None when it is a date that can be meant."""
+    """Why a folder of this name holds no delivery of a feed; None when it is a plausible date."""
     if not is_key(name):
         return f"not a delivery date ({FORM[every]})"
     if not is_key(name, every):
-        said = {
+        found = {
             "day": "a delivery of an hour, and this feed delivers by the day",
             "hour": "a delivery of a day, and this feed delivers by the hour",
         }
-        return f"{said[every]}; rename the folder to {FORM[every]}"
+        return f"{found[every]}; rename the folder to {FORM[every]}"
     day, _ = parts(name)
     if day.year < FIRST_YEAR:
         return f"a delivery cannot be from before {FIRST_YEAR}; rename the folder to the date that is meant"
@@ -104,7 +104,7 @@ def misdated(name: str, every: Every = "day") -> str | None:
 
 
 def check_landing(name: str, source: Source, day: str) -> None:
-    """Raise ``ValueError`` when a file of this name could not be taken for a file of that delivery."""
+    """Raise ``ValueError`` when a file of this name could not be a file of that delivery."""
     if not is_key(day):
         raise ValueError(f"{day!r} is not a delivery date: write it as {FORM[source.every]}")
     if reason := misdated(day, source.every):

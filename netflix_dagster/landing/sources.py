@@ -1,6 +1,6 @@
-"""``sources.yaml`` read and judged: which feeds and sources there are, and what their columns are called.
+"""Reads and checks ``sources.yaml``: which feeds and sources there are, and the names of their columns.
 
-A wrong key, a wrong type or a duplicate is refused with file, line and reason, before anything runs.
+It refuses a wrong key, a wrong type or a duplicate with file, line and reason, before anything runs.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ RESERVED = frozenset(
         "run_id",
     )
 )
-"""Columns that bronze adds to every source; a source cannot bring one of its own by these names."""
+"""Columns that bronze adds to every source; a source cannot have columns of these names."""
 MOST_NAME = 128
-"""No longer is the name of a column that evolves."""
+"""The longest name, in characters, of a column that evolves."""
 FILLED = ("sheet", "preamble")
 """Columns of a workbook that its reader fills: the name of the sheet, and the text above the header."""
 MAY_FILL = ("sheet_state",)
-"""Columns that it fills where the source names them: whether the sheet is hidden."""
+"""Columns that the reader fills only if the source names them: whether the sheet is hidden."""
 
 
 class SourcesError(ValueError):
@@ -51,7 +51,7 @@ class SourcesError(ValueError):
 
 
 class _MisplacedError(ValueError):
-    """A fault that several entries make together, and the key below the judged one where it is to be mended."""
+    """A fault of several entries together. ``where`` is the key, below the one that is checked, at which to mend it."""
 
     def __init__(self, reason: str, *where: str) -> None:
         super().__init__(reason)
@@ -73,7 +73,7 @@ class SourceColumn(_Strict):
 class EvolvedColumn(SourceColumn):
     """A column that ``sources.yaml`` does not name, kept under its own name because the source lets its table evolve.
 
-    Nothing is asked of it: what is wrong with it never refuses a file.
+    It has no rules: no fault in it refuses a file.
     """
 
 
@@ -81,7 +81,7 @@ OnDrift = Literal["evolve", "rescue", "refuse"]
 
 
 class Quarantine(_Strict):
-    """Up to this share of the records of a file may be malformed: they are set aside, the others are taken."""
+    """Up to this share of the records of a file may be malformed: they go to the quarantine, the others are taken."""
 
     quarantine: float
 
@@ -89,13 +89,13 @@ class Quarantine(_Strict):
 class Source(_Strict):
     """One kind of delivered file and the feed that it belongs to.
 
-    ``on_drift`` is what becomes of columns that the source does not name: kept in ``rescued_data`` (rescue), as
-    columns of their own in bronze (evolve), or reason enough to hold the delivery back (refuse).
+    ``on_drift`` decides about columns that the source does not name: bronze keeps them in ``rescued_data`` (rescue) or
+    as columns of their own (evolve), or the door refuses the file (refuse).
 
-    ``malformed`` is what becomes of records that do not fit the header: they refuse the whole file, which is right for
-    a release; or, for a feed of many files, up to a share of them goes to the quarantine.
+    ``malformed`` decides about records that do not fit the header: the door refuses the whole file, which is right for
+    a release; or, for a feed of many files, up to a share of the records goes to the quarantine.
 
-    ``every`` is how often its feed delivers, by the day or by the hour; the feed says so.
+    ``every`` is how often its feed delivers, by the day or by the hour; it is taken from the feed.
 
     ``origin`` is where its files come from, if they are fetched: one place, or several with a file each. ``fetch_at``
     is when Dagster looks there, as cron in UTC, once its schedule is switched on.
@@ -170,9 +170,10 @@ class Source(_Strict):
         return {fold_header(h): name for name, column in delivered.items() for h in (name, *column.aliases)}
 
     def evolved(self, names: Iterable[str]) -> Source:
-        """The source with columns of their own for headers that it does not know, as far as they can be columns.
+        """The source with a column for each header that it does not know.
 
-        A header that is no name for a column, or that of one which bronze or a reader adds, stays unknown.
+        A header that cannot be the name of a column, or is that of a column which bronze or a reader adds, stays
+        unknown.
         """
         new = {fold_header(name): name for name in names if self.canonical(name) is None}
         grown = {
@@ -237,7 +238,7 @@ class Feed(_Strict):
 
 
 class ExternalJob(_Strict):
-    """A job of a Databricks workspace that is started there and lands deliveries of some sources.
+    """A job of a Databricks workspace that others start there, and that lands deliveries of some sources.
 
     ``job`` is its number, or its name, which is the same in every workspace.
     """
@@ -249,7 +250,7 @@ class ExternalJob(_Strict):
 
 
 class Sources(_Strict):
-    """Everything that ``sources.yaml`` says."""
+    """The content of ``sources.yaml``."""
 
     feeds: dict[str, Feed]
     sources: dict[str, Source]
@@ -276,7 +277,7 @@ class Sources(_Strict):
                 reason = f"there is no feed {source.feed!r}; known feeds: {known}"
                 raise _MisplacedError(reason, "sources", source.name, "feed")
             if source.every != self.feeds[source.feed].every:
-                reason = f"how often {source.name} delivers is said of its feed: feeds.{source.feed}.every"
+                reason = f"its feed states how often {source.name} delivers: feeds.{source.feed}.every"
                 raise _MisplacedError(reason, "sources", source.name, "every")
         for job in self.external_jobs.values():
             if unknown := [source for source in job.lands if source not in self.sources]:
@@ -302,7 +303,7 @@ def _is_of_cron(field: str, bounds: tuple[int, int]) -> bool:
 
 
 def fold_header(header: str) -> str:
-    """A header as compared: case, surrounding space, spaces, dashes, underscores and what is not seen do not matter."""
+    """A header for comparison: case, spaces, dashes, underscores and invisible characters make no difference."""
     return re.sub(r"[\s\-_]+", "_", _INVISIBLE.sub("", header).strip().lower())
 
 
@@ -315,15 +316,15 @@ def _named(group: str, key: Any, entry: Any) -> Any:
 
 
 def _with_every(data: Any) -> Any:
-    """What was read, each source of a feed that delivers by the hour told so."""
+    """The content, with ``every: hour`` in each source of a feed that delivers by the hour."""
     if not isinstance(data, dict) or not all(isinstance(data.get(group), dict) for group in ("feeds", "sources")):
         return data
     hourly = {name for name, feed in data["feeds"].items() if isinstance(feed, dict) and feed.get("every") == "hour"}
-    told = {
+    sources = {
         name: {"every": "hour", **source} if isinstance(source, dict) and source.get("feed") in hourly else source
         for name, source in data["sources"].items()
     }
-    return {**data, "sources": told}
+    return {**data, "sources": sources}
 
 
 def load_sources(path: Path | None = None) -> Sources:

@@ -1,8 +1,8 @@
-"""Looking at a landing folder with thousands of old deliveries, and listing only the young ones.
+"""Lists only the young deliveries of a landing folder that has thousands of old ones.
 
 Where a storage lists in order (``storage.lists_in_order``) a listing can begin at a name, and delivery dates sort by
-name: a look from a date on costs one request for each source, however much is older. What is added or replaced under
-an older date is found by a look at everything, which is due every few minutes.
+name. So a listing from a date on costs one request for each source, however many deliveries are older. A full listing,
+every few minutes, finds what was added or replaced under an older date.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from netflix_dagster.landing.sources import Source
 from netflix_dagster.storage import Place
 
 YOUNG_DAYS = 31
-"""A delivery is young until another is so much younger."""
+"""A delivery is young until another is this many days younger."""
 EVERYTHING_EVERY = 300
-"""Seconds between two looks at everything."""
+"""Seconds between two full listings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """What the last look at everything, at the Unix time ``looked``, saw from the date ``since`` on: the fingerprint
-    ``young``."""
+    """The last full listing, at the Unix time ``looked``: ``young`` is the fingerprint of its deliveries from the date
+    ``since`` on."""
 
     since: str = ""
     young: str = ""
@@ -42,7 +42,7 @@ class Watermark:
         return cls(since.isoformat(), _young(listing, since.isoformat()), now)
 
     def stands(self, landing: Place, sources: Mapping[str, Source], now: float) -> bool:
-        """Whether nothing young has come or changed, and no look at everything is due."""
+        """Whether nothing young has come or changed, and no full listing is due."""
         if not 0 <= now - self.looked < EVERYTHING_EVERY:
             return False
         return _young(blobs.list_since(landing, sources, self.since), self.since) == self.young

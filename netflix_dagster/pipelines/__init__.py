@@ -1,7 +1,7 @@
-"""The tables of the contract as a declarative pipeline: Spark Declarative Pipelines, and Lakeflow on Databricks.
+"""Registers the tables with a declarative pipeline: Spark Declarative Pipelines, or Lakeflow on Databricks.
 
-``register`` is all that a definition file of a pipeline calls. Bronze are streaming tables over the landing folder,
-everything after them materialized views built by the tables' own functions; see docs/pipelines.md.
+The definition file of a pipeline only calls ``register``. Bronze tables are streaming tables over the landing folder,
+the others are materialized views built by the tables' own functions; see docs/pipelines.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REFUSED_FILES, QUARANTINE = "quality.refused_files", "quality.quarantine"
 LANDING = "netflix_dagster.landing"
-"""The entry of a pipeline's configuration that says where files land, where no environment variable can."""
+"""The entry of a pipeline's configuration with the landing folder, for engines without environment variables."""
 
 
 def register() -> None:
@@ -54,7 +54,7 @@ class _Pipeline:
 
     def register(self) -> None:
         self.dp.create_streaming_table(
-            REFUSED_FILES, comment="Faults of files that were not taken", schema=arrivals.REFUSED
+            REFUSED_FILES, comment="Faults of files that were refused", schema=arrivals.REFUSED
         )
         for table in map(TABLES.__getitem__, build_order()):
             if table.source is not None:
@@ -72,8 +72,8 @@ class _Pipeline:
         def refused(_read: Reader) -> DataFrame:
             return arrivals.refusals(self._files(source), table, source)
 
-        said = {"name": table.name, "comment": table.description, "partition_cols": list(table.delivery_columns)}
-        self.dp.table(**said)(self._query(accepted))
+        described = {"name": table.name, "comment": table.description, "partition_cols": list(table.delivery_columns)}
+        self.dp.table(**described)(self._query(accepted))
         self.dp.append_flow(target=REFUSED_FILES, name=f"refused_{source.name}")(self._query(refused))
 
     def _files(self, source: Any) -> DataFrame:
@@ -105,7 +105,7 @@ class _Pipeline:
         self._view(table.name, table.description, build, table)
 
     def _decisions(self, table: Table) -> DataFrame:
-        """Who overruled a gate, in the lake that Dagster builds."""
+        """The decisions of people about a gate, from the lake that Dagster builds."""
         life = Life.read(self.lake)
         sources = sources_of(table.name)
         dates = {key for feed, key in life.dates if feed == table.feed}
@@ -124,7 +124,7 @@ class _Pipeline:
         self._view(QUARANTINE, "Every refused file and row, with all the rules it broke", gather)
 
     def _view(self, name: str, comment: str, build: Callable[[Reader], DataFrame], table: Table | None = None) -> None:
-        """Register a materialized view; ``table`` is the contract whose rules Lakeflow is told."""
+        """Register a materialized view; ``table`` is the contract with the rules for Lakeflow."""
         query = self._query(build)
         rules = judging.conditions(table) if self.native and table and table.write != "gate" else {}
         for action, conditions in rules.items():
@@ -133,7 +133,7 @@ class _Pipeline:
         self.dp.materialized_view(name=name, comment=comment, partition_cols=parts)(query)
 
     def _query(self, build: Callable[[Reader], DataFrame]) -> Callable[[], DataFrame]:
-        """What the engine is to call: on Lakeflow the function itself, else one that hands in what was built before."""
+        """The function for the engine to call: on Lakeflow it builds, elsewhere it returns the plan built now."""
         if self.native:
             return lambda: build(lambda name, _ddl: self.spark.read.table(name))
         awaited = Awaited(self.spark)
@@ -142,11 +142,11 @@ class _Pipeline:
 
 
 Reader = Callable[[str, str], "DataFrame"]
-"""Gives a table of the pipeline by its name and its columns."""
+"""Returns a table of the pipeline, by its name and columns."""
 
 
 def judged_name(table: Table) -> str:
-    """Where the judged rows of a table lie."""
+    """The name of the table with the evaluated rows of a table."""
     return f"quality.judged_{table.short_name}"
 
 
@@ -155,15 +155,15 @@ def _judged_ddl(table: Table) -> str:
 
 
 def _landing(spark: SparkSession, settings: Settings) -> Place:
-    said = spark.conf.get(LANDING, None)
-    return storage.at(said) if said else settings.landing
+    configured = spark.conf.get(LANDING, None)
+    return storage.at(configured) if configured else settings.landing
 
 
 def _make_schemas(spark: SparkSession) -> None:
-    """Make the schemas, in a session beside this one: while definitions are loaded, no statement may be run in it."""
+    """Make the schemas, in a cloned session: while definitions are loaded, this one runs no statement."""
     beside: Any = spark.cloneSession()  # type: ignore[attr-defined]
     try:
         for schema in (*LAYERS, "quality"):
             beside.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     finally:
-        beside.client.close()  # not stop(): that would end the server that both speak to
+        beside.client.close()  # not stop(): that would end the server of both

@@ -1,8 +1,8 @@
 """``python -m netflix_dagster.pipelines run``: the pipeline on this machine, by ``spark-pipelines``.
 
-A specification of Spark knows no variables, and its storage must be a whole URL; some settings Spark only takes from a
-file when it starts. So both are written for the folder where it is run: tables, catalog and checkpoints lie in
-``data/pipeline`` of the working directory.
+A specification of Spark has no variables, and its storage must be a whole URL; Spark takes some settings only from a
+file when it starts. So this program writes both for the working directory: tables, catalog and checkpoints are in its
+``data/pipeline``.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ pipelines.register()
 
 
 def prepare(folder: Path, settings: Settings) -> dict[str, str]:
-    """Write what ``spark-pipelines`` reads into the folder, and say with which environment it is to be started."""
+    """Write the files that ``spark-pipelines`` reads into the folder, and return the environment that it needs."""
     config = spark.classic(settings)
-    jars = config.pop("spark.jars").split(",")  # there they would come too late for Delta's extension
+    jars = config.pop("spark.jars").split(",")  # as a setting they would come too late for Delta's extension
     del config["spark.master"]  # spark-pipelines starts a server of its own on this machine, and takes no other
     config |= {
         "spark.connect.grpc.binding.address": "127.0.0.1",
-        # said of a table (``format``), it would be said again by the next run, and Delta refuses that
+        # as the ``format`` of a table, the next run would set it again, and Delta refuses that
         "spark.sql.sources.default": "delta",
         # the next run has to find the tables again, which a catalog in memory forgets
         "spark.sql.catalogImplementation": "hive",
@@ -59,16 +59,16 @@ def prepare(folder: Path, settings: Settings) -> dict[str, str]:
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> None:
-    """Become ``spark-pipelines``; what it is told behind ``run`` or ``dry-run`` is passed on."""
+    """Become ``spark-pipelines``; arguments after ``run`` or ``dry-run`` are passed on."""
     folder = FOLDER.absolute()
     command, *more = arguments or ["run"]
     try:
-        said = prepare(folder, get_settings())
+        needed = prepare(folder, get_settings())
     except spark.SparkError as error:
         sys.exit(str(error))
     program = str(Path(sys.executable).with_name("spark-pipelines"))
     call = [program, command, "--spec", str(folder / "spark-pipeline.yml"), *more]
-    os.execve(program, call, {**environment, **said})
+    os.execve(program, call, {**environment, **needed})
 
 
 if __name__ == "__main__":

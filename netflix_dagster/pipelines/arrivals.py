@@ -1,7 +1,7 @@
-"""The landing folder as a stream of files: the rows of those that can be read, and why others cannot.
+"""Reads the landing folder as a stream of files: the rows of those that can be read, the faults of the others.
 
-A file is read by the parser that Dagster's bronze is read by, so the rows are the same. It is taken up once, by its
-path; a file that is put in the place of another is not seen again before a full refresh.
+The parser is that of Dagster's bronze, so the rows are the same. The stream reads a path once; it does not see a file
+that replaces another before a full refresh.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Batches = Iterable["pa.RecordBatch"]
 _FILE = "path string, modificationTime timestamp, length bigint, content binary"
 _ALWAYS = "36500d"
-"""How old a file may be beside the newest one. A stream forgets those of more than a week otherwise."""
+"""How much older than the newest file a file may be; the default is a week."""
 REFUSED = ", ".join(f"{column.name} {column.type}" for column in QUARANTINE.columns if column.name not in WRITTEN)
 """The columns of the pipeline's quarantine: those of ``quality.quarantine`` but for what the writer adds."""
 
@@ -45,7 +45,7 @@ def files(spark: SparkSession, landing: Place, source: Source, auto_loader: bool
 
 
 def rows(arrived: DataFrame, table: Table, source: Source) -> DataFrame:
-    """The rows of bronze that the files come to. A file with one fault gives none."""
+    """The rows of the files for bronze. A refused file has none."""
     from netflix_dagster.tables.bronze import completed
 
     def accepted(batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -60,8 +60,7 @@ def rows(arrived: DataFrame, table: Table, source: Source) -> DataFrame:
 
 
 def refusals(arrived: DataFrame, table: Table, source: Source) -> DataFrame:
-    """Every fault of the files that cannot be taken, and the records of others that are set aside, as rows of the
-    quarantine."""
+    """Every fault of the refused files, and the records of others that are set aside, as rows of the quarantine."""
     return arrived.mapInArrow(_refuser(table.name, source), REFUSED)
 
 
@@ -73,13 +72,13 @@ def _refuser(table_name: str, source: Source) -> Callable[[Batches], Iterator[pa
         for day, reading in _arrived(batches, source):
             file = reading.result
             where = {"table_name": table_name, **as_columns(day), "source": source.name}
-            found = [{**where, **_told(file, refusal)} for refusal in (*file.refusals, *file.quarantined)]
+            found = [{**where, **_described(file, refusal)} for refusal in (*file.refusals, *file.quarantined)]
             yield pa.RecordBatch.from_pylist(found, schema=schema)
 
     return refused
 
 
-def _told(file: ParsedFile, refusal: Refusal) -> dict[str, Any]:
+def _described(file: ParsedFile, refusal: Refusal) -> dict[str, Any]:
     return {
         "source_file": os.path.basename(file.path),
         "record_number": refusal.record,
@@ -92,7 +91,7 @@ def _told(file: ParsedFile, refusal: Refusal) -> dict[str, Any]:
 
 
 def _arrived(batches: Batches, source: Source) -> Iterator[tuple[str, Reading]]:
-    """Each file that belongs to a delivery, to be read, with the key of it."""
+    """The readings of the files that belong to deliveries, each with the key of its delivery."""
     for batch in batches:
         for path, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             folder, name = os.path.split(path)

@@ -1,9 +1,9 @@
-"""A table of the pipeline that is read before there is one.
+"""Builds the plan of a table whose inputs do not exist yet.
 
-The open-source engine only builds the tables after all of them are registered, and while it asks a query function
-for its plan it answers no question about types; our functions ask (``frame.schema``). So a table's plan is built
-before it is asked for, on empty relations that have the columns of the contracts, and each of these becomes a read
-of the table in the pipeline when the plan is handed in.
+The open-source engine builds tables after all of them are registered, and while it calls a query function for its plan
+it analyses no types; our functions ask for them (``frame.schema``). So a table's plan is built before, on empty
+relations with the columns of the contracts. When the plan is handed in, each of these becomes a read of the table in
+the pipeline.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = ("drop", "with_columns", "deduplicate")
-"""What our tables use of the relations that a server looks into as soon as it is told of them. If the tables that they
-read are not there it refuses them; if they are, of the run before, it takes them for tables outside of the pipeline,
-and does not wait for this one's."""
+"""The relations in our plans that a server analyses as soon as it gets them. If the tables that they read do not exist,
+it refuses the plan; if they exist from an earlier run, it takes them for tables outside of the pipeline, and does not
+wait until this run has built them."""
 
 
 class Awaited:
-    """The tables that one table's plan reads: empty while it is built, what the pipeline holds when it is run."""
+    """The tables that one table's plan reads: empty while it is built, the tables of the pipeline when it runs."""
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
@@ -30,13 +30,13 @@ class Awaited:
         self.columns: dict[int, list[str]] = {}
 
     def read(self, name: str, ddl: str) -> DataFrame:
-        """The table, whose columns are those of ``ddl``."""
+        """The table, with the columns of ``ddl``."""
         empty = self.spark.createDataFrame([], ddl)
         self.tables[cast(Any, empty)._plan._root_plan_id] = name
         return empty
 
     def hand_in(self, built: DataFrame) -> DataFrame:
-        """What was built, as the pipeline is to compute it."""
+        """The built frame as a plan for the pipeline."""
         from pyspark.sql.connect.dataframe import DataFrame
         from pyspark.sql.connect.plan import LogicalPlan
 
@@ -50,49 +50,49 @@ class Awaited:
         return DataFrame(Plan(None), self.spark)  # type: ignore[arg-type, return-value]
 
     def _await(self, message: Any) -> None:
-        """Have a plan read the tables of the pipeline, and bind it to none of them before that."""
+        """Make a plan read the tables of the pipeline when it runs, and bind it to none of them before."""
         if message.DESCRIPTOR.name == "Relation":
             if message.common.plan_id in self.tables:
                 table = type(message)(common=message.common)
                 table.read.named_table.unparsed_identifier = self.tables[message.common.plan_id]
                 message.CopyFrom(table)
             elif message.WhichOneof("rel_type") in _AT_ONCE:
-                self._say_otherwise(message)
+                self._rewrite(message)
         for field, value in message.ListFields():
             if field.message_type and not field.message_type.GetOptions().map_entry:
                 for part in value if field.is_repeated else (value,):
                     self._await(part)
 
-    def _say_otherwise(self, message: Any) -> None:
-        """``drop`` as a selection of the other columns, ``withColumns`` as one of all and these, ``distinct`` as a
-        grouping by all columns."""
-        said = type(message)(common=message.common)
+    def _rewrite(self, message: Any) -> None:
+        """Rewrite ``drop`` as a selection of the other columns, ``withColumns`` as one of all and the new columns,
+        ``distinct`` as a grouping by all columns."""
+        rewritten = type(message)(common=message.common)
         if message.HasField("with_columns"):
             new = {alias.name[0]: alias for alias in message.with_columns.aliases}
             names = self._columns(message.with_columns.input)
-            said.project.input.CopyFrom(message.with_columns.input)
+            rewritten.project.input.CopyFrom(message.with_columns.input)
             for name in dict.fromkeys((*names, *new)):
-                column = said.project.expressions.add()
+                column = rewritten.project.expressions.add()
                 if name in new:
                     column.alias.CopyFrom(new[name])
                 else:
                     column.unresolved_attribute.unparsed_identifier = f"`{name}`"
         elif message.HasField("drop"):
-            said.project.input.CopyFrom(message.drop.input)
+            rewritten.project.input.CopyFrom(message.drop.input)
             for name in self._columns(message):
-                said.project.expressions.add().unresolved_attribute.unparsed_identifier = f"`{name}`"
+                rewritten.project.expressions.add().unresolved_attribute.unparsed_identifier = f"`{name}`"
         elif message.deduplicate.all_columns_as_keys:
-            said.aggregate.input.CopyFrom(message.deduplicate.input)
-            said.aggregate.group_type = said.aggregate.GROUP_TYPE_GROUPBY
+            rewritten.aggregate.input.CopyFrom(message.deduplicate.input)
+            rewritten.aggregate.group_type = rewritten.aggregate.GROUP_TYPE_GROUPBY
             for name in self._columns(message):
-                column = said.aggregate.grouping_expressions.add()
+                column = rewritten.aggregate.grouping_expressions.add()
                 column.unresolved_attribute.unparsed_identifier = f"`{name}`"
         else:
             return
-        message.CopyFrom(said)
+        message.CopyFrom(rewritten)
 
     def _columns(self, relation: Any) -> list[str]:
-        """The columns of a relation, asked once: the same one is in a plan as often as it is used."""
+        """The columns of a relation, asked for once: a plan holds a relation as often as it is used."""
         from pyspark.sql.connect.proto import Plan
 
         asked = relation.common.plan_id

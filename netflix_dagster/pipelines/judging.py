@@ -1,7 +1,7 @@
-"""The expectations of a table without counting first: everything here is a plan, nothing is asked of the engine.
+"""Evaluates the rules of a table as a plan, without a query.
 
-Rows of a per_delivery table are judged in a table of their own (``judged``); what is kept, what goes to the
-quarantine and which deliveries are held back follow from it. Any other table is whole or fails: ``or_fail``.
+The rows of a per_delivery table are evaluated in a table of their own (``judged``); the kept rows, the rows of the
+quarantine and the deliveries that are held back follow from it. Any other table is whole or fails: ``or_fail``.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 JUDGED = f"`{expectations.BROKEN}` bigint, `{expectations.COPY}` boolean"
-"""What a judged row has besides the columns of its table."""
+"""The columns of an evaluated row besides those of its table."""
 NATIVE = {"warn": "expect_all", "drop": "expect_all_or_drop", "fail": "expect_all_or_fail"}
-"""How Lakeflow calls what a broken rule comes to."""
+"""Lakeflow's name for each ``on_fail``."""
 
 
 def judged(built: DataFrame, table: Table, reads: Mapping[str, DataFrame]) -> DataFrame:
-    """Every row with the rules that it breaks; that of the unique key is told when contested keys are settled."""
+    """Every row with the rules that it breaks; the rule of the unique key follows when contested keys are settled."""
     annotated = expectations.annotate(built, table, reads)
     return annotated.select(*table.column_names, expectations.BROKEN, expectations.COPY)
 
 
 def taken(judged: DataFrame, table: Table, native: bool) -> DataFrame:
-    """The rows that the table takes of the judged ones, of deliveries that are not held back.
+    """The kept rows of the evaluated ones, of deliveries that are not held back.
 
-    With ``native`` rules, the rows that break a rule of the contract are left in, for the engine to drop and count.
+    With ``native`` rules, rows that break a rule of the contract stay, for the engine to drop and count.
     """
     from pyspark.sql import functions as F
 
@@ -63,13 +63,13 @@ def _held_back(judged: DataFrame, table: Table) -> DataFrame:
 
 
 def refused(judged: DataFrame, table: Table) -> DataFrame:
-    """The rows that the table does not take, as rows of the quarantine."""
+    """The refused rows, as rows of the quarantine."""
     from pyspark.sql import functions as F
 
     rules = {rule.name: rule for rule in expectations.all_rules(table) if rule.on_fail == "drop"}
     names = F.filter(expectations.BROKEN, lambda name: name.isin(*rules))
-    about = F.create_map(*(F.lit(said) for rule in rules.values() for said in (rule.name, rule.description)))
-    hints = F.create_map(*(F.lit(said) for rule in rules.values() for said in (rule.name, rule.hint)))
+    about = F.create_map(*(F.lit(text) for rule in rules.values() for text in (rule.name, rule.description)))
+    hints = F.create_map(*(F.lit(text) for rule in rules.values() for text in (rule.name, rule.hint)))
     there = set(table.column_names)
     return expectations.refused(expectations.settle(judged, table), table).select(
         F.lit(table.name).alias("table_name"),
@@ -90,28 +90,28 @@ def refused(judged: DataFrame, table: Table) -> DataFrame:
 def or_fail(built: DataFrame, table: Table, reads: Mapping[str, DataFrame], native: bool) -> DataFrame:
     """The rows of a whole table, or an error that names the rule when one row breaks a blocking one.
 
-    With ``native`` rules only those are asked here that the engine cannot ask of a row alone.
+    With ``native`` rules it evaluates only those that the engine cannot evaluate on a single row.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     marked = expectations.annotate(built, table, reads)
-    rules = [rule for rule in table.rules if rule.blocking and not (native and rule in told(table))]
+    rules = [rule for rule in table.rules if rule.blocking and not (native and rule in row_conditions(table))]
     checks = [_error(table, rule, expectations.breaks(table, rule.name)) for rule in rules]
     twice = F.count("*").over(Window.partitionBy(*table.key)) > 1
     checks.append(_error(table, expectations.unique_key(table), twice))
     return marked.withColumn("_sound", reduce(lambda one, other: one & other, checks)).where("_sound")
 
 
-def told(table: Table) -> list[Expectation]:
-    """The rules that are a condition on one row, which an engine with expectations of its own can ask."""
+def row_conditions(table: Table) -> list[Expectation]:
+    """The rules that are a condition on one row, which an engine with expectations of its own can evaluate."""
     return [rule for rule in table.rules if not rule.references]
 
 
 def conditions(table: Table) -> dict[str, dict[str, str]]:
-    """These rules as Lakeflow takes them: what they come to, name and condition. Null counts as kept."""
+    """The row conditions for Lakeflow: its name for ``on_fail``, then name and condition. Null counts as kept."""
     found: dict[str, dict[str, str]] = {}
-    for rule in told(table):
+    for rule in row_conditions(table):
         found.setdefault(NATIVE[rule.on_fail], {})[rule.name] = f"coalesce({rule.condition}, true)"
     return found
 
@@ -119,5 +119,5 @@ def conditions(table: Table) -> dict[str, dict[str, str]]:
 def _error(table: Table, rule: Expectation, broken: Column) -> Column:
     from pyspark.sql import functions as F
 
-    said = f"{table.name}: a row breaks {rule.name} ({rule.description}); the table stays as it was. {rule.hint}"
-    return F.when(broken, F.raise_error(F.lit(said)).cast("boolean")).otherwise(F.lit(True))
+    message = f"{table.name}: a row breaks {rule.name} ({rule.description}); the table stays as it was. {rule.hint}"
+    return F.when(broken, F.raise_error(F.lit(message)).cast("boolean")).otherwise(F.lit(True))

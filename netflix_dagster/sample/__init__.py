@@ -1,6 +1,6 @@
-"""Sample deliveries: a small invented catalogue, delivered with every kind of dirt that real deliveries show.
+"""Sample deliveries: a small invented catalogue, delivered with every kind of dirt of the real deliveries.
 
-With it come charts and reports of what was watched of it, see ``sample_charts`` and ``sample_engagement``.
+Charts and reports of viewing belong to it, see ``sample.charts`` and ``sample.engagement``.
 
 No title, person or synopsis here exists; countries, ratings and genres do. The same bytes come out every time.
 
@@ -40,13 +40,13 @@ FIRST_NUMBER = 90_000_000
 NEW = (104, 22, 20, 24)
 """How many invented titles each release adds."""
 AWAY: tuple[set[int], ...] = (set(), {0, 1, 2, 3}, {2, 3, 4, 5, 6, 7}, {2, 3, 4, 20, 21, 22})
-"""Which invented titles, by their place, a release lacks: 0 and 1 come back to the third, 5 to 7 to the fourth."""
+"""Which invented titles, by their place, a release lacks: 0 and 1 come back in the third, 5 to 7 in the fourth."""
 CHANGING = 0.15
-"""The share of titles of which something is different in the next release."""
+"""The share of titles that the next release changes."""
 
 
 def _choices(listed: str) -> tuple[str, ...]:
-    """What to choose from, written as one text; what stands there twice is chosen twice as often."""
+    """The choices in a text, separated by bars; one that is written twice is chosen twice as often."""
     return tuple(" ".join(choice.split()) for choice in listed.split("|"))
 
 
@@ -154,9 +154,9 @@ ODD_TITLES = [
 
 def write_sample(landing: P, garbage: bool = False) -> list[P]:
     """Write the sample deliveries into a landing folder and return their files; with ``garbage`` also those that
-    will be refused, because they are no data at all.
+    the door refuses, because they are no data at all.
 
-    A file that is already there is not touched: a touched file would be a changed delivery.
+    It does not touch a file that is already there: a touched file would be a changed delivery.
     """
     left_out = {} if garbage else garbage_files()
     return [_put(landing / place, data) for place, data in sorted(sample_files().items()) if place not in left_out]
@@ -190,7 +190,7 @@ def _put(path: P, data: bytes) -> P:
     return path
 
 
-# --- what the catalogue says, release by release
+# --- the content of the releases
 
 
 def _releases() -> list[list[Title]]:
@@ -374,7 +374,7 @@ def _records(row: Row) -> list[Row]:
 
 
 def _listed(column: str, lists: list[tuple[Title, tuple[str, ...]]]) -> list[Row]:
-    """One row an item: the first item of every title, then every second item, and so on."""
+    """One row an item: the first item of every title, then the second of every title, and so on."""
     longest = max(len(items) for _, items in lists)
     return [
         {column: items[place], "show_id": str(title.number)}
@@ -389,5 +389,5 @@ def _csv(rows: list[Row], *, line_break: str = "\r\n", final_line_break: bool = 
     writer = csv.DictWriter(text, list(rows[0]), lineterminator=line_break)
     writer.writeheader()
     writer.writerows(rows)
-    said = text.getvalue() if final_line_break else text.getvalue().removesuffix(line_break)
-    return said.encode("utf-8-sig" if bom else "utf-8")
+    content = text.getvalue() if final_line_break else text.getvalue().removesuffix(line_break)
+    return content.encode("utf-8-sig" if bom else "utf-8")

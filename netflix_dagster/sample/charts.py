@@ -1,4 +1,4 @@
-"""Sample chart deliveries: what an invented audience watched, with every kind of dirt of the real chart files.
+"""Sample chart deliveries: the viewing of an invented audience, with every kind of dirt of the real chart files.
 
 Most titles are in the sample catalogue, some of them spelled in another way; some are in none of its releases, and
 two only in the last. Weeks end on Sunday, files come on Tuesday and hold every week so far. The same bytes come out
@@ -6,11 +6,11 @@ every time.
 
 - ``top10_global``: 2026-01-13 lacks the oldest week, which the next brings back; 2026-01-27 adds four columns;
   2026-02-17 calls one of these ``views`` and drops two. Weeks are ranked by hours first, by views later. Most files
-  say something of an old week anew
-- ``top10_countries``: the categories are called as if they told languages apart, until 2026-01-20; the oldest week is
-  away and comes back; a country changes its name
+  restate something of an old week
+- ``top10_countries``: until 2026-01-20 the categories are called as if they separated languages; the oldest week is
+  missing and comes back; a country changes its name
 - ``most_popular``: the first 28 days of a title, from 2026-01-27 on the first 91
-- on 2026-02-10 nothing of it came: two web pages, and the body ``null``
+- on 2026-02-10 no data came: two web pages, and the body ``null``
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ COUNTRY_DAYS = CHART_DAYS[0], CHART_DAYS[2], CHART_DAYS[4]
 GARBAGE_DAY = date(2026, 2, 10)
 WEEKS = tuple(date(2025, 12, 21) + timedelta(weeks=n) for n in range(9))
 RANKED_BY_VIEWS = date(2026, 1, 18)
-"""The first week of which views are told, and that is ranked by them."""
+"""The first week with views, which is ranked by them."""
 WIDER_FROM = CHART_DAYS[3]
 """The first delivery with the new columns, and with 91 days in place of 28."""
 LAST_DAY = CHART_DAYS[-1]
 RENAMED_ON = COUNTRY_DAYS[1]
-"""The first delivery in which the categories of the countries are called what they are."""
+"""The first delivery in which the categories of the countries have their right names."""
 RANKS = range(1, 11)
 
 TITLES = {
@@ -138,7 +138,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One rank of one chart of one week. ``hours`` of a country are not told."""
+    """One rank of one chart of one week. No file has the ``hours`` of a country."""
 
     week: date
     category: str
@@ -162,7 +162,7 @@ def chart_files() -> dict[str, bytes]:
 
 
 def garbage_files() -> dict[str, bytes]:
-    """Deliveries that are none: a download that answered with a page, or with nothing."""
+    """Files that are no delivery: a download answered with a page, or with nothing."""
     page = '<a href="https://charts.example/data/most-popular.tsv">Moved Permanently</a>.\n\n'
     moved = "<!DOCTYPE html>\n<html><head><title>Moved Permanently</title></head>\n<body>Moved.</body></html>\n"
     return {
@@ -181,11 +181,11 @@ def _place(source: str, day: date) -> str:
     return f"{source}/{day}/{names[source]}.tsv"
 
 
-# --- what was watched
+# --- viewing
 
 
 def _about(number: float) -> int:
-    """Hours and views are told in ten thousands."""
+    """A number in ten thousands, as hours and views are stated."""
     return round(number / 10_000) * 10_000
 
 
@@ -238,11 +238,11 @@ def _global_file(shows: dict[str, list[Show]], day: date) -> bytes:
         for rank, show in zip(RANKS, tens[number], strict=True)
     ]
     columns = OLDER if day < WIDER_FROM else LAST if day == LAST_DAY else WIDER
-    return _tsv([_global_row(_as_first_said(place, places, day)) for place in places], columns)
+    return _tsv([_global_row(_as_first_stated(place, places, day)) for place in places], columns)
 
 
-def _as_first_said(place: Place, places: list[Place], day: date) -> Place:
-    """The place as it was told until a later delivery told it otherwise."""
+def _as_first_stated(place: Place, places: list[Place], day: date) -> Place:
+    """The place as stated until a later delivery restates it."""
     week, category, rank = WEEKS.index(place.week), place.category, place.rank
     if day < CHART_DAYS[2] and week == 1 and category == "TV (English)" and rank in (9, 10):
         other = next(p for p in places if (p.week, p.category, p.rank) == (place.week, category, 19 - rank))
@@ -277,10 +277,10 @@ def _global_row(place: Place) -> Row:
 
 
 def _launches(weeks: int) -> str:
-    """How many episodes are out where."""
+    """How many episodes are out in which countries, as JSON."""
     launches = ((2 * weeks, ["AR", "US"]), (2 * weeks + 2, ["JP", "TR"]))
-    told = [{"episodesLaunched": episodes, "countryList": countries} for episodes, countries in launches]
-    return json.dumps(told, separators=(",", ":"))
+    launched = [{"episodesLaunched": episodes, "countryList": countries} for episodes, countries in launches]
+    return json.dumps(launched, separators=(",", ":"))
 
 
 # --- the charts of countries

@@ -15,6 +15,7 @@ from netflix_dagster.contracts import bookkeeping
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import LAYERS, TABLES, Column, Contract, Table
 from netflix_dagster.contracts.expectations import all_rules
+from netflix_dagster.contracts.metrics import FACTS, METRICS, Metric, in_words
 from netflix_dagster.landing.sources import Sources
 
 OPENING = """\
@@ -62,12 +63,18 @@ WRITTEN = {
     "incremental": "newer deliveries are added to what stands; it comes to the same rows as building it anew",
     "gate": "it has a row for every delivery; one that breaks a `fail` rule stays and holds its delivery back",
 }
+METRICS_ARE = """\
+Each figure is said once, in `netflix_dagster/tables/metrics.py`: gold's `kpi_` tables, the views `metrics.<name>` of
+the [warehouse](warehouse.md) and Python read it from there. A figure that cannot be known is absent, never 0: when
+there is nothing to speak of, or a single row does not state what it is made of. How one is added is in
+[metrics.md](metrics.md)."""
+OVER_TIME = {"any": "computed from all their rows", "last": "the newest speaks"}
 HAPPENS = {"warn": "stays, and is counted", "drop": "goes to the quarantine", "fail": "holds the delivery back"}
 
 
 def render(sources: Sources) -> str:
     """The whole dictionary as Markdown. The same contracts give the same text."""
-    parts = [OPENING, _feeds(sources), _contents()]
+    parts = [OPENING, _feeds(sources), _contents(), _metrics()]
     for layer in reversed(LAYERS):
         parts.append(f"## {layer.capitalize()}\n\n{ABOUT[layer]}\n")
         parts += [_table(table, sources) for table in _of(layer)]
@@ -95,6 +102,29 @@ def _contents() -> str:
     listed = [*(table for layer in reversed(LAYERS) for table in _of(layer)), *BOOKKEEPING.values()]
     rows = [(_link(table.name), table.grain) for table in listed]
     return "## Tables\n\n" + _grid(("table", "one row is"), rows)
+
+
+def _metrics() -> str:
+    """Every metric, fact by fact: what it means, what it is made of, what it may be cut by."""
+    parts = [f"## Metrics\n\n{METRICS_ARE}\n"]
+    for fact in FACTS.values():
+        rows = [
+            (f"`{m.name}`", m.meaning, m.unit, _made(m), ", ".join(m.dimensions), OVER_TIME[m.over_time])
+            for m in METRICS.values()
+            if m.fact == fact.table
+        ]
+        head = ("metric", "what it means", "unit", "how it is computed", "cut by", "of several periods")
+        owners = sorted({m.owner.removeprefix("team:") for m in METRICS.values() if m.fact == fact.table})
+        gained = "".join(f"- `{column.name}`: {column.meaning}\n" for column in fact.derived)
+        gained = f"Its rows also have\n\n{gained}\n" if gained else ""
+        parts.append(f"### Of {_link(fact.table)}, kept by {', '.join(owners)}\n\n{gained}{_grid(head, rows)}")
+    return "\n".join(parts)
+
+
+def _made(metric: Metric) -> str:
+    """The expression of a metric, in words and columns."""
+    said = in_words(metric.expression)
+    return f"{said}, where `{metric.where}`" if metric.where else said
 
 
 def _of(layer: str) -> Iterator[Table]:

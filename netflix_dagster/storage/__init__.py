@@ -1,9 +1,9 @@
 """Places that hold files: folders of this machine, and folders in Azure Data Lake Storage Gen2.
 
-A place is joined with ``/`` and named by ``str``. Everything that is done to a place and differs between kinds of
-storage is done by a function here, which asks the backend of the place (``of``): nobody else asks what kind a place
-is. A further kind is one module with a ``backend.Storage``, and its entry in ``BACKENDS``. Delta tables are the
-business of ``lake.store``, which asks here for ``delta_options``.
+``/`` joins a place with a name, ``str`` writes it. Every operation that differs between kinds of storage is a function
+here, which calls the backend of the place (``of``); no other module asks what kind a place is. A further kind is one
+module with a ``backend.Storage``, and its entry in ``BACKENDS``. ``lake.store`` reads and writes Delta tables, with the
+``delta_options`` of this module.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 BACKENDS: list[Storage[Any]] = [Adls(), Folders()]
-"""Every kind of storage, in the order in which they are asked whether a text names a place of theirs."""
+"""Every kind of storage. The first whose ``place`` accepts a text gets it."""
 
 
 def of(place: Place) -> Storage[Any]:
@@ -76,13 +76,12 @@ def is_local(place: Place) -> TypeIs[Path]:
 
 
 def lists_in_order(place: Place) -> bool:
-    """Whether a listing of this place comes in order of the names and can begin at one, without the cost of what is
-    before it."""
+    """Whether a listing of this place is in order of the names and can begin at a name, at no cost for earlier ones."""
     return of(place).lists_in_order
 
 
 def has_events(place: Place) -> TypeIs[AzureFolder]:
-    """Whether the storage of this place tells in a queue which files have come; so far only Event Grid is spoken."""
+    """Whether the storage of this place puts an event for each new file into a queue; so far only Event Grid does."""
     return of(place).has_events
 
 
@@ -92,8 +91,8 @@ def as_name(place: Place) -> str:
 
 
 def asked(place: Place) -> AbstractContextManager[None]:
-    """Around work on a place by another client: what goes wrong with its storage becomes a ``StorageError`` that names
-    the place. That a file is not there is an answer, not a fault: ``FileNotFoundError`` passes."""
+    """Around work on a place by another client: raises errors of the storage as a ``StorageError`` with the place.
+    ``FileNotFoundError`` passes, because a missing file is an answer and no fault."""
     return of(place).asked(place)
 
 
@@ -118,40 +117,40 @@ def write(place: Place, data: bytes) -> None:
 
 
 def pieces(place: Place, least: int) -> Generator[bytes]:
-    """The bytes of a file in pieces of about so many. Raises ``FileNotFoundError`` when there is none."""
+    """The bytes of a file in pieces of about ``least`` bytes. Raises ``FileNotFoundError`` when there is none."""
     return of(place).pieces(place, least)
 
 
 def last_byte(place: Place) -> bytes | None:
-    """The last byte of a file, b"" of an empty one; None where looking costs a round trip."""
+    """The last byte of a file, b"" of an empty one; None where reading it costs a round trip."""
     return of(place).last_byte(place)
 
 
 def opened(place: Place) -> AbstractContextManager[Any]:
-    """A file of Arrow's, open to be read. Raises ``FileNotFoundError`` when there is none.
+    """A file, opened by Arrow for reading. Raises ``FileNotFoundError`` when there is none.
 
-    It is none of Python's: a thread of Arrow that calls back into Python aborts a process at its exit.
+    It is not opened by Python: a thread of Arrow that calls back into Python aborts a process at its exit.
     """
     return of(place).opened(place)
 
 
 def put(place: Place, file: Path) -> None:
-    """Put a file of this machine into a place, whole or not at all; the file itself may be gone then."""
+    """Put a file of this machine into a place, whole or not at all. A backend may move the file."""
     of(place).put(place, file)
 
 
 def create(place: Place, data: bytes) -> str | None:
-    """Write a file unless there is one already; its ``tag``, or None when it was not written."""
+    """Write a file unless there is one already. Returns its ``tag``, or None when it was not written."""
     return of(place).create(place, data)
 
 
 def tag(place: Place) -> str | None:
-    """What changes with every write of a file; None when there is no such file."""
+    """A text that changes with every write of the file; None when there is no such file."""
     return of(place).tag(place)
 
 
 def swap(place: Place, data: bytes, tag: str) -> str | None:
-    """Write a file unless somebody else has since it had this ``tag``; its new tag, or None when it was not written."""
+    """Write a file if it still has this ``tag``. Returns its new tag, or None when somebody else wrote it before."""
     return of(place).swap(place, data, tag)
 
 
@@ -166,7 +165,7 @@ def remove_file(place: Place) -> None:
 
 
 def folders(place: Place) -> list[str]:
-    """The names of the folders right in a place, in order; none when the place does not exist."""
+    """The names of the folders directly in a place, in order; none when the place does not exist."""
     return of(place).folders(place)
 
 
@@ -199,7 +198,7 @@ def delta_options(place: Place) -> dict[str, str] | None:
 
 
 def spark_options(place: Place) -> dict[str, str]:
-    """What a session of Apache Spark needs to be told to read and write this place."""
+    """The properties that a session of Apache Spark needs to read and write this place."""
     return of(place).spark_options(place)
 
 

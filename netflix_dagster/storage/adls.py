@@ -1,7 +1,7 @@
 """Azure Data Lake Storage Gen2. A place is an ``AzureFolder``, written as an ``abfss://`` URL.
 
-Underneath is obstore, the object store of delta-rs and of the embedded engine: one implementation of names, retries
-and identity in all three. With what the account is opened, the edge of the process says once (``open_with``).
+It uses obstore, which is also the object store of delta-rs and of the embedded engine: one implementation of names,
+retries and identity for all three. The edge of the process sets the credentials once (``open_with``).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _ABFSS = re.compile(r"abfss?://([^@/]+)@([^./]+)\.dfs\.core\.windows\.net(?:/(.*))?", re.DOTALL)
 _NOBODY = re.compile(r"credential provider: \w+: (.*)")
-"""What our own code says when it has nothing to open the account with."""
+"""The message of our own credential provider, inside an error of obstore, when it has no credentials."""
 ENDPOINT = "AZURE_STORAGE_ENDPOINT"
 """The variable that names where blobs are, when that is not Azure: an emulator."""
 ZONE = "{zone}"
-"""Stands for the container in the place of a lake whose zones are containers of their own."""
+"""Stands for the container in the place of a lake that has a container for each zone."""
 CONTAINERS = {
     "quality": "quarantine",
     "_staging": "checkpoints/_staging",
@@ -41,8 +41,8 @@ CONTAINERS = {
 class AzureFolder:
     """A folder of a container of a storage account, or the container itself: ``abfss://``.
 
-    In the place of a lake the container may be ``{zone}``: each zone (bronze, silver, gold, quality, staging) then
-    is a container of its own, and the first ``/`` chooses it.
+    In the place of a lake the container may be ``{zone}``: then each zone (bronze, silver, gold, quality, staging) has
+    a container of its own, and the first ``/`` chooses it.
     """
 
     account: str
@@ -65,13 +65,14 @@ class AzureFolder:
 
 
 class Credentials(Protocol):
-    """With what this process opens its storage accounts, in the words of each client; see ``azure.access.Access``.
+    """The credentials with which this process opens its storage accounts, in the form that each client needs; see
+    ``azure.access.Access``.
 
-    It holds references to secrets and no secret, so that it may be sent to the workers of an engine.
+    They hold references to secrets and no secret, so they may be sent to the workers of an engine.
     """
 
     def fresh(self) -> AzureCredential:
-        """For obstore, which asks again whenever it expires."""
+        """For obstore, which calls this again whenever they expire."""
         ...
 
     def delta_options(self) -> dict[str, str]:
@@ -91,7 +92,7 @@ class Credentials(Protocol):
         ...
 
     def refused(self, error: BaseException) -> bool:
-        """Whether the error is a refusal of access; what was kept of secrets is then forgotten."""
+        """Whether the error is a refusal of access; if so, cached secrets are dropped."""
         ...
 
 
@@ -99,9 +100,9 @@ _credentials: Credentials | None = None
 
 
 def open_with(credentials: Credentials | None) -> None:
-    """Say with what this process opens storage accounts: once, where the process begins, before an account is asked.
+    """Set the credentials with which this process opens storage accounts: once, at its edge, before it opens one.
 
-    What was opened with others is opened anew. None forgets them.
+    Accounts that were opened with other credentials are opened anew. None unsets them.
     """
     global _credentials
     _credentials = credentials
@@ -109,22 +110,22 @@ def open_with(credentials: Credentials | None) -> None:
 
 
 def opened_with() -> Credentials | None:
-    """With what this process opens storage accounts; None when nobody has said."""
+    """The credentials of this process; None when nobody has set them."""
     return _credentials
 
 
 def credentials(of: object) -> Credentials:
-    """With what this process opens the account ``of``. Raises ``StorageError`` when nobody has said."""
+    """The credentials of this process, for the account ``of``. Raises ``StorageError`` when nobody has set them."""
     if _credentials is None:
         raise StorageError(
-            f"{of}: this process was not told with what to open storage accounts, so none was asked. Call"
+            f"{of}: this process has no credentials for storage accounts, so it opened none. Call"
             " netflix_dagster.azure.access.connect(settings) once, where the process begins"
         )
     return _credentials
 
 
 def refused(error: BaseException) -> bool:
-    """Whether an account has refused access; the next attempt then opens it anew."""
+    """Whether the error is a refusal of access; the next attempt then opens the account anew."""
     if _credentials is None or not _credentials.refused(error):
         return False
     _store.cache_clear()
@@ -149,7 +150,7 @@ class Adls:
 
     @contextmanager
     def asked(self, place: AzureFolder) -> Iterator[None]:
-        """That a file is not there is an answer, not a fault: ``FileNotFoundError`` passes."""
+        """``FileNotFoundError`` passes, because a missing file is an answer and no fault."""
         from obstore.exceptions import BaseError
 
         try:
@@ -157,7 +158,7 @@ class Adls:
         except (BaseError, OSError, ValueError) as error:
             if isinstance(error, FileNotFoundError) and "ContainerNotFound" not in str(error):
                 raise
-            raise _told(place, error) from error
+            raise _as_storage_error(place, error) from error
 
     def read(self, place: AzureFolder) -> bytes:
         with self.asked(place):
@@ -243,7 +244,7 @@ class Adls:
                     yield Stored(path, meta["size"], meta["last_modified"], meta["e_tag"] or "")
 
     def modified(self, place: AzureFolder) -> float:
-        """A folder has no time of its own here: when its youngest file was written."""
+        """When its youngest file was written: a folder has no time of its own here."""
         return max((file.modified.timestamp() for file in self.stored(place, None)), default=0.0)
 
     def remove(self, place: AzureFolder) -> None:
@@ -263,9 +264,9 @@ class Adls:
         config = credentials(place).spark_options(host)
         if url := _endpoint():
             config |= {
-                "fs.azure.abfs.endpoint": urlsplit(url).netloc,  # the driver puts the account behind it itself
+                "fs.azure.abfs.endpoint": urlsplit(url).netloc,  # the driver adds the account itself
                 "fs.azure.always.use.https": str(url.startswith("https://")).lower(),
-                # an emulator speaks the protocol of blobs only, and knows no folders
+                # an emulator has the blob endpoint only, and no folders
                 "fs.azure.account.hns.enabled": "false",
                 "fs.azure.fns.account.service.type": "BLOB",
                 "fs.azure.ingress.service.type": "BLOB",
@@ -279,16 +280,16 @@ class Adls:
         return {**credentials(place).engine_environment(), **plain}
 
 
-def _told(place: AzureFolder, error: Exception) -> StorageError:
-    """What to raise for what obstore has raised."""
+def _as_storage_error(place: AzureFolder, error: Exception) -> StorageError:
+    """The error to raise for one of obstore."""
     from obstore.exceptions import InvalidPathError, PreconditionError
 
-    said = in_short(error)
-    if nobody := _NOBODY.search(said):
+    answer = in_short(error)
+    if nobody := _NOBODY.search(answer):
         return StorageError(f"{place}: {nobody[1]}")
     refused(error)
     message = (
-        f"{place}: {said}. No file was harmed. Look whether the account and its container {place.container!r} exist,"
+        f"{place}: {answer}. No file was harmed. Look whether the account and its container {place.container!r} exist,"
         " can be reached from here and let this identity in; then do it again (`netflix-dagster doctor` tells more)"
     )
     if isinstance(error, InvalidPathError):
@@ -311,11 +312,11 @@ def _store(account: str, container: str) -> AzureStore:
     from obstore.store import AzureStore
 
     provider = credentials(account).fresh
-    said: Any = {"container_name": container, "account_name": account, "credential_provider": provider}
+    options: Any = {"container_name": container, "account_name": account, "credential_provider": provider}
     if url := _endpoint():
-        said["endpoint"] = url
-        said["client_options"] = {"allow_http": url.startswith("http://")}
-    return AzureStore(**said)
+        options["endpoint"] = url
+        options["client_options"] = {"allow_http": url.startswith("http://")}
+    return AzureStore(**options)
 
 
 def _prefix(place: AzureFolder) -> str:

@@ -1,4 +1,4 @@
-"""What every kind of storage offers: the protocol that a backend keeps, and what goes wrong between here and there."""
+"""The protocol of a storage backend, and the errors that it raises."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PlaceError(ValueError):
 
 
 class StorageError(RuntimeError):
-    """A storage does not give or take what it was asked for; the message says what to look at."""
+    """A storage failed to read or write; the message says what to look at."""
 
 
 class UnlistableError(StorageError):
@@ -62,11 +62,10 @@ class Stored:
 
 
 class Storage(Protocol[P]):
-    """One kind of storage: all that is done to a place and differs between kinds of places.
+    """One kind of storage: every operation on a place that differs between kinds of places.
 
-    A module with such an object, and an entry in ``storage.BACKENDS``, is all that a further kind of storage takes.
-    Whatever goes wrong between here and a service is raised as ``StorageError``; a file that is not there is raised
-    as ``FileNotFoundError``.
+    A further kind of storage needs a module with such an object, and an entry in ``storage.BACKENDS``. It raises errors
+    of its service as ``StorageError``, and ``FileNotFoundError`` for a missing file.
     """
 
     kind: type[P]
@@ -76,9 +75,9 @@ class Storage(Protocol[P]):
     is_local: bool
     """Whether files can be opened by their path on this machine."""
     lists_in_order: bool
-    """Whether a listing comes in order of the names and can begin at one, at the cost of what comes after it."""
+    """Whether a listing comes in order of the names and can begin at a name, at no cost for earlier ones."""
     has_events: bool
-    """Whether the storage tells in a queue which files have come."""
+    """Whether the storage puts an event for each new file into a queue."""
 
     def place(self, text: str) -> P | None:
         """The place that a text names, or None when it names none of this kind."""
@@ -89,7 +88,7 @@ class Storage(Protocol[P]):
         ...
 
     def asked(self, place: P) -> AbstractContextManager[None]:
-        """Around work on a place: what goes wrong with the service leaves as ``StorageError`` that names the place."""
+        """Around work on a place: raises errors of the service as a ``StorageError`` that names the place."""
         ...
 
     def read(self, place: P) -> bytes: ...
@@ -134,7 +133,7 @@ class Storage(Protocol[P]):
 
 
 def in_short(error: Exception) -> str:
-    """What a storage service answered, without the pages around it."""
-    said = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).partition("\n\nDebug source")[0]
-    code = re.search(r"<Code>(.*?)</Code>\s*<Message>([^\n<]*)", said)
-    return f"{code[1]}: {code[2]}".rstrip(".") if code else " ".join(said.split())[:500]
+    """The answer of a storage service in one line."""
+    text = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).partition("\n\nDebug source")[0]
+    code = re.search(r"<Code>(.*?)</Code>\s*<Message>([^\n<]*)", text)
+    return f"{code[1]}: {code[2]}".rstrip(".") if code else " ".join(text.split())[:500]

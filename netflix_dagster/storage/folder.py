@@ -103,7 +103,7 @@ class Folders:
             if after is None or name > after:
                 try:
                     info = (place / name).stat()
-                except FileNotFoundError:  # somebody was done with it in the meantime
+                except FileNotFoundError:  # another process removed it in the meantime
                     continue
                 yield Stored(name, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC), _tag(info))
 
@@ -125,7 +125,7 @@ class Folders:
 
 @contextmanager
 def _whole(place: Path) -> Iterator[Path]:
-    """A file beside the place, which takes its name when it is written: others see all of it or nothing."""
+    """A file beside the place, renamed to the place when it is written: readers see all of it or nothing."""
     place.parent.mkdir(parents=True, exist_ok=True)
     aside = place.with_name(f".{place.name}-{uuid4().hex[:8]}")
     try:
@@ -137,7 +137,7 @@ def _whole(place: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder against others who compare and write in it; the system lets go when the process ends."""
+    """Lock the folder against other processes that compare and write in it. The lock ends with the process."""
     folder.mkdir(parents=True, exist_ok=True)
     held = os.open(folder, os.O_RDONLY)
     try:

@@ -1,6 +1,6 @@
-"""What the tables are. Importing this package declares every table, bronze to gold, over the packaged sources.
+"""The tables. Importing this package declares every table, bronze to gold, over the packaged sources.
 
-Nothing here asks the environment. Sources of one's own are declared by the edge of a process, with ``declare``.
+It does not read the environment. The edge of a process declares the user's own sources, with ``declare``.
 """
 
 # isort: off
@@ -14,18 +14,19 @@ for _source in load_sources().sources.values():
 
 from netflix_dagster.tables import silver  # noqa: E402
 from netflix_dagster.tables import gold  # noqa: E402
+from netflix_dagster.tables import metrics  # noqa: E402
 
 graph.check()
 
-__all__ = ["bronze", "declare", "gold", "silver"]
+__all__ = ["bronze", "declare", "gold", "metrics", "silver"]
 
 
 def declare(sources: Sources) -> None:
-    """Have exactly the bronze tables of these sources, besides those of packaged sources that other tables read, and
-    the silver tables that the sources say themselves.
+    """Declare the bronze tables of these sources and of packaged sources that other tables read, and the silver tables
+    that the sources describe themselves; remove all others.
 
-    A source of one's own replaces the packaged one of its name. Raises ``ContractError``, and leaves all tables as
-    they are, when a table reads a column that its source no longer has. Called once, at the edge of a process.
+    A source of the user replaces the packaged one of the same name. Raises ``ContractError``, and leaves all tables as
+    they are, when a table reads a column that its source no longer has. The edge of a process calls this once.
     """
     coded = {name: table for name, table in TABLES.items() if table.source is None and table.tags != generic.FROM_DATA}
     read = {name for table in coded.values() for name in table.reads}
@@ -41,6 +42,6 @@ def declare(sources: Sources) -> None:
 
 
 def _as_it_is(name: str, source: Source) -> Table:
-    """The bronze table of a source: the one that is declared, if nothing has changed."""
+    """The bronze table of a source: the declared one, if the source is unchanged."""
     known = TABLES.get(name)
     return known if known is not None and known.source == source else bronze.bronze_table(source)

@@ -61,7 +61,7 @@ def _delivery(source: Source) -> tuple[Column, ...]:
 def completed(
     batch: pa.RecordBatch, key: str, file_hash: str, loaded_at: datetime, run_id: str | None
 ) -> pa.RecordBatch:
-    """A batch of records as rows of bronze: with the delivery, the hash of the file, when and by which run."""
+    """A batch of records as rows of bronze: with the delivery, the hash of the file, the time and the run."""
     import pyarrow as pa
 
     def constant(value: object, kind: pa.DataType) -> pa.Array:

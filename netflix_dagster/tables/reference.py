@@ -1,4 +1,4 @@
-"""Reference data that no delivery brings: what ratings mean and what countries are called by ISO 3166-1."""
+"""Reference data that no delivery brings: the meaning of ratings, and the names of countries in ISO 3166-1."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RATINGS: tuple[tuple[str, str, str, str, int | None], ...] = (
     ("UR", "Unrated version", "Unrated", "Not rated", None),
 )
 
-_NAMES_OF_EVERY_DAY = {
+_EVERYDAY_NAMES = {
     # name -> alpha-2 of a country that ISO 3166-1 calls otherwise
     "bolivia": "BO",
     "brunei": "BN",
@@ -73,7 +73,7 @@ def countries() -> dict[str, tuple[str, str | None, bool]]:
             name = getattr(country, attribute, None)
             if name:
                 known[name.lower()] = (country.alpha_2, country.alpha_3, True)
-    for name, code in (*_FURTHER_NAMES.items(), *_NAMES_OF_EVERY_DAY.items()):
+    for name, code in (*_FURTHER_NAMES.items(), *_EVERYDAY_NAMES.items()):
         known[name] = (code, by_code.get(code, "XKX" if code == "XK" else None), True)
     for name, (code, _successor) in FORMER_COUNTRIES.items():
         known[name] = (code, by_code.get(code) if code in by_code else None, False)
@@ -82,13 +82,13 @@ def countries() -> dict[str, tuple[str, str | None, bool]]:
 
 @lru_cache(maxsize=1)
 def country_keys() -> dict[str, str]:
-    """Every name of a country in lower case -> the one by which it is compared: the name of every day.
+    """Every name of a country in lower case -> the one by which it is compared: its everyday name.
 
     A country that is renamed stays the same country. Former countries are countries of their own.
     """
     import pycountry
 
-    every_day = {code: name for name, code in _NAMES_OF_EVERY_DAY.items()}
+    every_day = {code: name for name, code in _EVERYDAY_NAMES.items()}
     for country in pycountry.countries:
         every_day.setdefault(country.alpha_2, getattr(country, "common_name", country.name).lower())
     return {name: every_day[code] if exists else name for name, (code, _, exists) in countries().items()}

@@ -1,4 +1,4 @@
-"""A title of a report taken apart: the show, and the words after it that name a season."""
+"""Splits a title of a report into the show and the words after it that name a season."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 _COUNTED = "One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|[IVXl]+|[0-9]+[A-Za-z]?"
 _SEASON = "Season|Series|Staffel|Temporada|Stagione|Saison|Sæson|Sesong|Säsong|Sezon|Seizoen|シーズン"
 SURE = (
-    rf": (?:(?i:{_SEASON}) ?(?:{_COUNTED})\b|The Final Season\b|Limited Series\b|Mini-?[Ss]eries\b"
-    r"|[0-9]+(?:ª|st|nd|rd|th) (?i:season|temporada)\b).*$"
+    rf"(?i): (?:(?:{_SEASON}) ?(?:{_COUNTED})\b|The Final Season\b|Limited Series\b|Mini-?Series\b"
+    r"|[0-9]+(?:ª|st|nd|rd|th) (?:season|temporada)\b).*$"
 )
-"""What only a show has after its title: ``: Season 2``, ``: Limited Series``, ``: Staffel 3``, and all behind it."""
-LIKELY = rf": (?:(?:Part|Volume|Vol\.|Book|Chapter|Chapters|Collection|Batch) (?:{_COUNTED})\b.*|Collection)$"
+"""What only a show has after its title: ``: Season 2``, ``: Limited Series``, ``: Staffel 3``, and all after it. In any
+case: a title in capitals is the same title."""
+LIKELY = rf"(?i): (?:(?:Part|Volume|Vol\.|Book|Chapter|Chapters|Collection|Batch) (?:{_COUNTED})\b.*|Collection)$"
 """What shows and films have: ``: Part 3``, ``: Volume 1``. Of a film it belongs to the title."""
 
 
@@ -24,7 +25,7 @@ def names_a_season(title: Column) -> Column:
 
 
 def show_of(kind: Column, title: Column) -> Column:
-    """The title without its season. A film, and what may be one, keeps its title whole."""
+    """The title without its season. A film, or a title that may be one, stays whole."""
     from pyspark.sql import functions as F
 
     show = F.regexp_replace(F.regexp_replace(title, SURE, ""), LIKELY, "")

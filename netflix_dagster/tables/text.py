@@ -1,4 +1,4 @@
-"""Text as people meant it: how delivered strings are tidied, split and compared. Used by silver and gold."""
+"""Tidies, splits and compares delivered strings. Used by silver and gold."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 INVISIBLE = r"[\x{00AD}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FE0E}\x{FE0F}\x{FEFF}]"
-"""What nobody sees and nothing means: soft hyphens, marks of direction, how an emoji is to be drawn."""
+"""Characters without a shape and a meaning: soft hyphens, marks of direction, variants of emoji."""
 JOINERS = r"[\x{200C}\x{200D}]"
-"""Zero-width (non-)joiners. They spell words in Persian and in the scripts of India and make one emoji of several;
+"""Zero-width (non-)joiners. Words in Persian and in the scripts of India need them, and they make one emoji of several;
 beside any other character they are dirt."""
 SPACE = r"[\s\x{000B}\x{0085}\x{00A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]+"
 _NOTHING_JOINS = (
@@ -28,17 +28,17 @@ _ACCENTS = (
 """Marks without which a word is the same word: accents, the points of Hebrew and Arabic. Vowel signs are no accents."""
 _WORD = r"\p{L}\p{M}\p{N}"
 LISTED_ITEM = f"[^,]*[^,{INVISIBLE[1:-1]}{JOINERS[1:-1]}{SPACE[1:-2]}][^,]*"
-"""What one item of a comma-separated list looks like before it is tidied: something else than commas and nothing."""
+"""One item of a comma-separated list before it is tidied: it has a character that is neither a comma nor blank."""
 
 
 VERBATIM = frozenset(("source_file", "rescued_data", "file_hash", "run_id"))
-"""Text that says where a row came from. By it the record is found again, so it stays as it is, letter by letter."""
+"""Columns that tell where a row came from. They stay as they are, because the record is found again by them."""
 
 
 def tidy(frame: DataFrame) -> DataFrame:
     """Every text column in NFC, without invisible characters, white space folded to single spaces, empty as null.
 
-    What is ``VERBATIM`` is not touched.
+    ``VERBATIM`` columns are not touched.
     """
     schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
     return frame.mapInArrow(_tidy_batches, schema)
@@ -77,10 +77,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def folded(frame: DataFrame, column: str) -> DataFrame:
-    """The frame with a column ``folded``: what of ``column`` makes it this title and no other, in lower case.
+    """The frame with a column ``folded``: the characters of ``column`` that distinguish titles, in lower case.
 
-    Letters with their vowel signs, digits, and ``+`` and ``#`` behind them; no accents, no punctuation: "Pokémon:
-    The Movie & More" becomes "pokemonthemovieandmore", "#Alive" becomes "alive", "C++" stays another title than "C".
+    These are letters with their vowel signs, digits, and ``+`` and ``#`` after them; no accents, no punctuation:
+    "Pokémon: The Movie & More" becomes "pokemonthemovieandmore", "#Alive" becomes "alive", "C++" does not become "c".
     """
     fields = [f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields]
 
@@ -106,7 +106,7 @@ def fold_array(values: pa.Array) -> pa.Array:
 
 
 def title_words(title: Column) -> Column:
-    """A title as compared: lower case, and a day that a spreadsheet made of it in one form."""
+    """A title for comparison: in lower case, and unmangled."""
     from pyspark.sql import functions as F
 
     return unmangled(F.lower(title))

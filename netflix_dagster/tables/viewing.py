@@ -1,4 +1,4 @@
-"""What people watched, as charts and reports name it: the identity of a title there, and what a category stands for."""
+"""Charts and reports of viewing: the identity of a title in them, and the meaning of a category."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from netflix_dagster.tables.text import title_words
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-FILM, TV = "film", "tv"
+FILM, TV, ANY = "film", "tv", "any"
+"""The kinds of title. ``any`` is what a chart or report does not tell: its category, or its sheet, says neither."""
 CATEGORIES = {
     # category -> (kind, language)
     "Films (English)": (FILM, "English"),
@@ -22,15 +23,18 @@ CATEGORIES = {
 RENAMED = {
     "top10_countries": {"Films (English)": "Films", "TV (English)": "TV"},
 }
-"""Categories that a chart has given another name, by source: the old name, the new one. The charts of countries never
-told languages apart; until 2021-12-01 their categories were called as if they did."""
+"""Categories that a chart has renamed, by source: the old name, the new one. The charts of countries never separated
+languages; until 2021-12-01 their categories had names as if they did."""
 
 
 def chart_title_key(kind: Column, show_title: Column) -> Column:
-    """Identity of a title in charts and reports: ``film|red notice``, ``tv|squid game``. Seasons share it."""
+    """Identity of a title in charts and reports: ``film|red notice``, ``tv|squid game``. Seasons share it.
+
+    Of no kind it is ``any|red notice``: what is not known is no kind, and the key always begins with one.
+    """
     from pyspark.sql import functions as F
 
-    return F.concat_ws("|", kind, title_words(show_title))
+    return F.concat(F.coalesce(kind, F.lit(ANY)), F.lit("|"), title_words(show_title))
 
 
 def kind_of(category: Column) -> Column:
@@ -39,7 +43,7 @@ def kind_of(category: Column) -> Column:
 
 
 def language_of(category: Column) -> Column:
-    """``English`` or ``Non-English``; null where the chart does not tell them apart."""
+    """``English`` or ``Non-English``; null where the chart does not separate them."""
     return _of_category(category, 1)
 
 
@@ -57,7 +61,7 @@ def _of_category(category: Column, place: int) -> Column:
     from pyspark.sql import functions as F
 
     found = F.lit(None).cast("string")
-    for name, said in CATEGORIES.items():
-        if said[place]:
-            found = F.when(category == name, said[place]).otherwise(found)
+    for name, meaning in CATEGORIES.items():
+        if meaning[place]:
+            found = F.when(category == name, meaning[place]).otherwise(found)
     return found

@@ -82,7 +82,7 @@ class Shell:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def here(self, *arguments: object, **settings: object) -> Said:
+    def here(self, *arguments: object, stdin: str | None = None, **settings: object) -> Said:
         """The same in this process, which takes a fraction of the time. Progress goes to the process's own stderr."""
         before = dict(os.environ)
         with contextlib.chdir(self.cwd), mock.patch.object(sys, "argv", [COMMAND]):
@@ -91,7 +91,7 @@ class Shell:
             get_settings.cache_clear()
             sys.modules.pop("netflix_dagster.definitions", None)  # it is of the settings that it was loaded with
             try:
-                done = CliRunner().invoke(app, list(map(str, arguments)), prog_name="netflix-dagster")
+                done = CliRunner().invoke(app, list(map(str, arguments)), stdin, prog_name="netflix-dagster")
             finally:
                 started = _of_the_engine(os.environ)
                 os.environ.clear()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,40 @@ def test_the_code_version_changes_with_the_contract() -> None:
     one = TABLES.pop("gold.trial").code_version
     declare(key=())
     assert TABLES["gold.trial"].code_version != one
+
+
+def test_the_code_version_does_not_change_with_words() -> None:
+    def of(function: Callable[..., object], **contract: object) -> str:
+        declare(**contract)
+        return replace(TABLES.pop("gold.trial"), function=function).code_version
+
+    def one() -> Callable[..., object]:
+        def build(titles: str) -> str:
+            """A meaning."""
+            return titles.upper()
+
+        return build
+
+    def other(titles: str) -> str:
+        return titles.lower()
+
+    def same() -> Callable[..., object]:
+        def build(titles: str) -> str:
+            """A meaning.
+
+            In other words.
+            """
+            return titles.upper()
+
+        return build
+
+    described = [Column("title", "string", "In other words")]
+    rule = not_null("title")
+    words = replace(rule, description="in other words", hint="mend it")
+    assert of(one(), expectations=[rule]) == of(same(), columns=described, expectations=[words])
+    assert of(one()) != of(other)
+    assert of(one()) != of(one(), columns=[Column("title", "int", "The title")])
+    assert of(one(), expectations=[rule]) != of(one(), expectations=[replace(rule, condition="true")])
 
 
 def test_columns_that_cannot_be_null_make_one_blocking_rule() -> None:

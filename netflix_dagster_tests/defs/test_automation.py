@@ -93,3 +93,32 @@ def test_a_bad_delivery_within_a_range_does_not_keep_the_good_ones_waiting(daemo
     daemon.house.release(LAST, title(1))
     assert daemon.house.run(NEXT, LAST, only=TITLES).success
     assert daemon.tick() == FOLLOWERS
+
+
+def test_the_warehouse_follows_gold_and_takes_only_what_has_changed(house: House) -> None:
+    key, cursor = asset_key("serving.warehouse"), None
+
+    def requested() -> int:
+        nonlocal cursor
+        found = dg.evaluate_automation_conditions(
+            defs=defs, instance=house.instance, cursor=cursor, asset_selection=SENSOR.asset_selection
+        )
+        cursor = found.cursor
+        return found.get_num_requested(key)
+
+    def made() -> dict[str, object]:
+        result = house.execute(job="refresh_serving")
+        assert result.success
+        (event,) = result.asset_materializations_for_node("serving__warehouse")
+        return {name: said.value for name, said in event.metadata.items()}
+
+    house.release(DAY, title(1), title(2))
+    requested()  # the daemon has looked before anything is there
+    assert house.run(DAY).success
+    assert requested() == 1
+    assert "gold.dim_genre" in str(made()["written"]) and requested() == 0
+    assert made()["written"] == "nothing" and requested() == 0
+    assert house.execute(partition_key=DAY, only=["gold.dim_genre"]).success
+    assert requested() == 1
+    written = str(made()["written"]).split(", ")
+    assert "gold.dim_genre" in written and "gold.dim_person" not in written and requested() == 0

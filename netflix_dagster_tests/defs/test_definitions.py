@@ -18,6 +18,7 @@ from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.origins import origin_key
+from netflix_dagster.defs.serving import SERVING
 from netflix_dagster.landing.sources import load_sources
 
 PACKAGE = Path(netflix_dagster.__file__).parent
@@ -42,7 +43,14 @@ def test_the_definitions_can_be_loaded() -> None:
 
 def test_there_is_an_asset_for_every_table_and_every_origin_and_for_nothing_else() -> None:
     origins = {origin_key(source.name) for source in SOURCES.sources.values() if source.origin}
-    assert GRAPH.get_all_asset_keys() == {asset_key(name) for name in TABLES} | origins
+    expected = {asset_key(name) for name in TABLES} | origins
+    assert {key for key in GRAPH.get_all_asset_keys() if key.path[0] != SERVING} == expected
+
+
+def test_what_consumers_open_follows_gold() -> None:
+    warehouse = GRAPH.get(dg.AssetKey([SERVING, "warehouse"]))
+    assert warehouse.parent_keys == {asset_key(name) for name, table in TABLES.items() if table.layer == "gold"}
+    assert warehouse.automation_condition is not None
 
 
 @every_table

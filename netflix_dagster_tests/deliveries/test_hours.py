@@ -232,7 +232,7 @@ def test_the_mark_of_a_look_is_a_day() -> None:
     ("old", "new", "said"),
     [
         ("every: hour", "every: week", "feeds.plays.every"),
-        ("films: {feed: films,", "films: {every: hour, feed: films,", "is said of its feed: feeds.films.every"),
+        ("films: {feed: films,", "films: {every: hour, feed: films,", "how often films delivers: feeds.films.every"),
     ],
 )
 def test_how_often_a_feed_delivers_is_said_once(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -257,6 +257,7 @@ def _killed_at(commit: int, before: bool) -> Iterator[list[bool]]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(store, "write", killing(store.write))
+        patched.setattr(store, "write_batches", killing(store.write_batches))
         patched.setattr(store, "write_arrow", killing(store.write_arrow))
         yield hit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.contracts.graph import upstream_of
+from netflix_dagster.contracts.graph import touched_tables, upstream_of
 from netflix_dagster.deliveries import decisions
 from netflix_dagster.deliveries.life import Status
 from netflix_dagster_tests.lakehouse import Lakehouse, split_files, title
@@ -123,6 +123,44 @@ def test_a_delivery_that_is_withdrawn_leaves_every_table(house: Lakehouse) -> No
     assert house.delivery(WHOLE, D2).status is Status.WITHDRAWN
     with pytest.raises(decisions.DecisionError, match="withdrawn already"):
         decisions.withdraw(house.tables, WHOLE, D2, "again")
+
+
+def test_a_release_that_an_earlier_one_has_held_leaves_tables_that_the_earlier_one_does_not_touch(
+    house: Lakehouse,
+) -> None:
+    house.split(D2, *TEN)
+    house.build(D2, only=WITH_GOLD)
+    house.release(D1, *FORTY)
+    house.build(D1, only=touched_tables("catalogue", [WHOLE]))
+    assert house.delivery(CAST, D2).status is Status.HELD
+    judged = [name for name in JUDGED if TABLES[name].write != "gate"]
+    assert {name: house.days(name) for name in judged if D2 in house.days(name)} == {}
+    decisions.accept(house.tables, CAST, D2, "a closed market")
+    house.build(D2, only=WITH_GOLD)
+    assert house.days(f"bronze.{CAST}") == {D2} and house.days("silver.title_cast") == {D1, D2}
+
+
+def test_titles_that_are_withdrawn_take_every_table_of_their_date_along(house: Lakehouse) -> None:
+    """Their lists alone are held; the bronze tables of these lists are not among those that the titles touch."""
+    house.split(D1, *TEN)
+    house.build(D1, only=WITH_GOLD)
+    decisions.withdraw(house.tables, "netflix_titles", D1, "sent by mistake")
+    house.build(D1, only=touched_tables("catalogue", ["netflix_titles"]))
+    judged = [name for name in JUDGED if TABLES[name].write != "gate"]
+    assert {name: house.days(name) for name in judged if house.days(name)} == {}
+    assert house.delivery(CAST, D1).status is Status.HELD
+
+
+def test_of_two_attempts_that_are_held_the_verdict_is_of_the_newest(house: Lakehouse) -> None:
+    house.release(D1, *FORTY)
+    house.build(D1, only=JUDGED)
+    for count in (10, 4):
+        house.release(D2, *FORTY[:count])
+        house.build(D2, only=JUDGED)
+        assert {str(row["delivery_date"]): row["titles"] for row in house.rows("silver.releases")} == {
+            D1: 40,
+            D2: count,
+        }
 
 
 def test_a_rebuild_needs_no_landing(house: Lakehouse) -> None:

@@ -6,13 +6,13 @@ from collections import Counter
 
 import pytest
 
-from netflix_dagster.files.kinds import DAY_FIRST, EITHER, MONTH_FIRST, Found, judge, pattern_of
+from netflix_dagster.files.kinds import DAY_FIRST, EITHER, MONTH_FIRST, Found, pattern_of, recognise
 from netflix_dagster.files.profiling.columns import profile_column
 from netflix_dagster.files.profiling.keys import candidate_keys
 
 
 def found(*values: str) -> Found:
-    return judge(Counter(values))
+    return recognise(Counter(values))
 
 
 def odd(*values: str) -> dict[str, int]:

@@ -153,7 +153,7 @@ def test_a_reading_that_was_given_up_says_nothing(tmp_path: Path) -> None:
     path.write_bytes(b"".join(lines(50_000)))
     with open_file(str(path), FILMS, batch=1_000) as reading:
         next(iter(reading))
-    with pytest.raises(RuntimeError, match="not read to its end"):
+    with pytest.raises(RuntimeError, match="closed before its end was read"):
         _ = reading.result
 
 

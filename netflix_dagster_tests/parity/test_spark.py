@@ -47,7 +47,7 @@ IN_AZURE = """
 import json
 from netflix_dagster.azure import access
 from netflix_dagster.engine import sessions
-from netflix_dagster.lake import store
+from netflix_dagster.lake import staging, store
 from netflix_dagster.settings import get_settings
 from netflix_dagster_tests.lake.test_store import contract, rows
 settings = get_settings()
@@ -56,8 +56,8 @@ lake, spark, table = settings.lake, sessions.session(settings), contract()
 days = ["2020-01-01", "2020-01-02"]
 store.write(rows(spark, (days[0], "a"), (days[1], "b")), lake, table, days)
 store.write(rows(spark, (days[0], "c")), lake, table, days[:1])
-with store.staged(store.read(spark, lake, table), lake, table) as staged:
-    found = staged.collect()
+with staging.staged(store.read(spark, lake, table), lake, table.name) as staged:
+    found = staged.frame.collect()
 print(json.dumps(sorted([str(row["delivery_date"]), row["id"]] for row in found)))
 """
 FROM_AZURE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ import pytest
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.serving import dashboard
 from netflix_dagster_tests.real import oracle
 from netflix_dagster_tests.real.conftest import Lake, found
 from netflix_dagster_tests.real.oracle import ATTRIBUTES, LISTS, RELEASES, SPLIT, Catalogue, Title, unmangled
@@ -757,3 +759,22 @@ def test_a_release_that_comes_in_both_forms_is_not_counted_twice(landing: Path, 
         expected = [row[1:] for row in lake.rows(table, "delivery_date", *columns) if row[0] == JAN_2020]
         assert_same(piecemeal.rows(table, *columns), expected)
     assert quarantine.count(piecemeal.root) == 0
+
+
+def test_the_dashboard_is_small_quick_and_says_what_gold_says(lake: Lake, tmp_path: Path) -> None:
+    started = time.process_time()
+    made = dashboard.build(lake.root, load_sources(), [tmp_path])
+    assert time.process_time() - started < 10
+    (data,) = tmp_path.glob("data-*")
+    assets = sum(file.stat().st_size for file in next(tmp_path.glob("assets-*")).iterdir())
+    first_view = assets + sum((data / f"{name}.js").stat().st_size for name in ("about", "catalogue"))
+    assert first_view < 3_000_000
+    assert made.site.changed
+    chunks, _ = dashboard.extract(lake.root, load_sources())
+    shown, versions = chunks["catalogue"], chunks["catalogue"]["versions"]
+    last = len(shown["releases"]) - 1
+    current = [i for i, past in enumerate(versions["past"]) if past is None and versions["first"][i] <= last]
+    assert len(current) == 7787
+    changes = [shown["changes"]["change"]["values"][code] for code in shown["changes"]["change"]["codes"]]
+    newest = [change for change, at in zip(changes, shown["changes"]["release"], strict=True) if at == last]
+    assert {change: newest.count(change) for change in set(newest)} == {"added": 1839, "changed": 1222, "removed": 286}

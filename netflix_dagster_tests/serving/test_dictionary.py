@@ -10,6 +10,7 @@ import pytest
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import LAYERS, TABLES
 from netflix_dagster.contracts.expectations import all_rules
+from netflix_dagster.contracts.metrics import METRICS
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import dictionary
 
@@ -52,6 +53,14 @@ def test_everything_about_a_table_is_said(text: str, name: str) -> None:
     rules = {row[0].strip("| `"): row[2] for row in rows if len(row) == 4}
     declared = {r.name: r.on_fail for r in all_rules(table)} | {r.name: r.on_fail for r in table.delivery_rules}
     assert {name: said.split(":")[0] for name, said in rules.items()} == declared
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_everything_about_a_metric_is_said(text: str, name: str) -> None:
+    metric = METRICS[name]
+    (row,) = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(f"| `{name}` | "))
+    assert row[1] == metric.meaning and row[2] == metric.unit and row[4] == ", ".join(metric.dimensions)
+    assert metric.where is None or metric.where in row[3]
 
 
 @pytest.mark.parametrize("name", BOOKKEEPING)

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
@@ -22,7 +23,7 @@ from netflix_dagster.build.door import Door, FileChanged
 from netflix_dagster.deliveries import attempts, life
 from netflix_dagster.deliveries.life import Event, Life, Status
 from netflix_dagster.files.parsing import parse_file
-from netflix_dagster.lake import maintenance, store
+from netflix_dagster.lake import maintenance, staging, store
 from netflix_dagster.lake.query import QueryError, connect, query
 from netflix_dagster.landing.deliveries import LandedFile
 from netflix_dagster.landing.sources import load_sources
@@ -31,6 +32,7 @@ from netflix_dagster.settings import Settings
 from netflix_dagster.storage import AzureFolder, StorageError
 from netflix_dagster_tests.emulators.account import requests_counted
 from netflix_dagster_tests.emulators.azurite import ACCOUNT, Azurite
+from netflix_dagster_tests.lake.test_store import contract
 
 NAME = "quality.things"
 
@@ -192,6 +194,26 @@ def test_what_is_left_in_staging_vanishes_after_a_day(lake: AzureFolder, monkeyp
     maintenance.clear_staging(lake)
     assert storage.folders(staging) == []
     assert storage.is_file(AzureFolder(ACCOUNT, "checkpoints", f"{lake.path}/of others"))
+
+
+def test_few_rows_are_written_from_here(lake: AzureFolder) -> None:
+    table, days = contract(), ["2026-01-01", "2026-01-02"]
+    rows = pa.table({"delivery_date": [date.fromisoformat(day) for day in days], "id": ["a", "b"]})
+    store.write_batches(rows.to_batches, lake, table, days)
+    store.write_batches(list, lake, table, days[:1])
+    held = store.read_arrow(lake, table.name)
+    assert held is not None and held.to_pylist() == [{"delivery_date": date(2026, 1, 2), "id": "b"}]
+
+
+def test_rows_in_staging_are_fetched_for_as_long_as_they_are_judged(lake: AzureFolder) -> None:
+    written = pa.BufferOutputStream()
+    pq.write_table(things(1, 3), written)
+    aside = lake / store.STAGING / "silver.x-1"
+    storage.write(aside / "part-0.parquet", written.getvalue().to_pybytes())
+    storage.write(aside / "_SUCCESS", b"")
+    with staging.at_hand(aside) as files:
+        assert pq.read_table(*files) == things(1, 3)
+    assert not any(Path(file).exists() for file in files)
 
 
 def test_a_container_that_is_not_there_is_no_empty_table(account: Azurite) -> None:

@@ -14,7 +14,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.deliveries import decisions
 from netflix_dagster.lake import store
@@ -141,10 +141,9 @@ def test_a_delivery_in_which_many_charts_lost_places_is_held_until_somebody_acce
     assert [told[day]["is_accepted"] for day in DAYS] == [True, True, True, False]
     assert (told[DAYS[1]]["accepted_by"], told[DAYS[1]]["accepted_because"]) == ("ada", "it is right")
     table = TABLES["silver.top10_global_deliveries"]
-    judged = expectations.tally(
-        expectations.annotate(rows.sparkSession.createDataFrame([told[DAYS[3]]], store.ddl(table)), table), table
-    )
-    assert expectations.blocking_reason(judged[str(DAYS[3])], table) is not None
+    told_last = rows.sparkSession.createDataFrame([told[DAYS[3]]], store.ddl(table))
+    judged = tallies.tally(expectations.annotate(told_last, table).toArrow(), table)
+    assert tallies.blocking_reason(judged[str(DAYS[3])], table) is not None
 
 
 def test_a_held_delivery_is_taken_in_once_somebody_accepts_it(tmp_path: Path) -> None:

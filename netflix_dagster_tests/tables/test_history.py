@@ -172,6 +172,23 @@ def test_a_split_delivery_in_another_order_is_no_change_and_a_whole_one_is(spark
     assert found["a"] == [(DAYS[0], DAYS[2], None, "PG"), (DAYS[2], None, ("cast",), "PG")]
 
 
+def test_a_member_that_is_stated_twice_is_no_other_order(spark: SparkSession) -> None:
+    """The numbers of a list have a gap where a repeat was dropped."""
+    cast = [("Ann", 1), ("Bob", 3)], [("Ann", 1), ("Bob", 2)]
+    tables = frames(spark, {day: Release({"a": Said()}) for day in DAYS[:2]})
+    place = TABLES["silver.title_history"].reads.index("silver.title_cast")
+    rows = [
+        {"delivery_date": day, "title_key": "a", "person": name, "billing_order": order, "form": "whole"}
+        for day, listed in zip(DAYS, cast, strict=False)
+        for name, order in listed
+    ]
+    columns = TABLES["silver.title_cast"].column_names
+    told = [tuple(row.get(name) for name in columns) for row in rows]
+    tables[place] = spark.createDataFrame(told, store.ddl(TABLES["silver.title_cast"]))
+    (version,) = title_history(*tables).collect()
+    assert (version["valid_from"], version["valid_to"]) == (DAYS[0], None)
+
+
 def test_a_delivery_without_its_cast_says_nothing_of_casts(spark: SparkSession) -> None:
     told = [Release({"a": Said(cast=("Ann",))}), Release({"a": Said()}, whole=False, with_cast=False)]
     assert history(spark, dict(zip(DAYS, told, strict=False)))["a"] == [(DAYS[0], None, None, "PG")]

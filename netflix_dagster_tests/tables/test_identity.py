@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
 from netflix_dagster_tests.examples import examples
@@ -145,6 +145,11 @@ def test_a_copy_has_the_same_type_title_and_year_whatever_its_number(spark: Spar
     assert built.cast["split", 3, "bob"] == Counter([Outcome("refused", None, ("title_delivered",))]), "no such title"
 
 
+def test_minutes_are_no_seasons_where_one_number_says_both(spark: SparkSession) -> None:
+    (built,) = build(spark, Delivery(whole=(movie(duration="5 min"), movie(duration="5 Seasons"))))
+    assert built.titles["whole", 2] == Outcome("refused", None, ("unique_key",)), "it is no copy"
+
+
 def test_a_split_record_without_its_number_is_refused_and_does_not_vanish(spark: SparkSession) -> None:
     (built,) = build(spark, Delivery((movie(None), movie("2", "Blue")), (movie(None), movie("3", "Green"))))
     assert built.titles["split", 1] == built.titles["whole", 1] == Outcome("refused", None, ("show_id_not_null",))
@@ -204,7 +209,7 @@ def test_a_day_that_cannot_be_counts_as_not_stated_and_is_told(
 ) -> None:
     made = TITLES.function(bronze(spark, "netflix_catalogue", movie(date_added=day)), bronze(spark, "netflix_titles"))
     annotated = expectations.annotate(made, TITLES)
-    (tally,) = expectations.tally(annotated, TITLES).values()
+    (tally,) = tallies.tally(annotated.toArrow(), TITLES).values()
     assert {name: tally.broken[name] for name in broken} == broken
     assert [row["date_added"] for row in annotated.collect()] == [kept]
 

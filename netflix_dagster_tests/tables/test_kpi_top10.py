@@ -152,6 +152,17 @@ def test_the_largest_numbers_overflow_nothing(spark: SparkSession) -> None:
     assert [found[FIRST, kpi, ENGLISH] for kpi in ("concentration", "leader_share")] == pytest.approx([0.1, 0.1])
 
 
+def test_a_category_that_nobody_knows_stops_no_figure(spark: SparkSession) -> None:
+    unknown = {"kind": None, "language": None, "chart_title_key": "any|p"}
+    world = [
+        place(FIRST, ENGLISH, 1, "a", 60, 1),
+        place(FIRST, ENGLISH, 1, "p", 40, 1) | unknown | {"category": "Podcasts"},
+    ]
+    found = worked_out(spark, world, [*COUNTRIES, COUNTRIES[0] | unknown])
+    assert None not in {member for _, _, member in found}
+    assert found[FIRST, "hours", "Podcasts"] == 40 and found[FIRST, "country_reach_mean", "film"] == 2
+
+
 # Against the oracle, which works every figure out a second time
 
 NAMES = {

@@ -136,6 +136,26 @@ def test_two_codes_of_one_name_are_two_countries(spark: SparkSession) -> None:
     assert {row["iso_alpha2"] for row in found.values()} == {"CG", "CD", "QX"}
 
 
+def test_one_name_with_two_codes_is_told(spark: SparkSession) -> None:
+    charts = [
+        ("FR", "France", DAYS[1]),
+        ("XA", "France", DAYS[1]),
+        ("XB", "Lemuria", DAYS[1]),
+        ("XC", "Lemuria", DAYS[1]),
+    ]
+    found = named(spark, ["India"], [*charts, ("TR", "Turkey", DAYS[1]), ("TR", "Türkiye", DAYS[2])])
+    assert {key: row["codes"] for key, row in found.items()} == {
+        "france": 2,
+        "xb": 2,
+        "xc": 2,
+        "india": None,
+        "turkey": 1,
+    }
+    assert found["france"]["iso_alpha2"] == "FR", "the code that ISO gives to the name"
+    (rule,) = [rule for rule in TABLES["gold.dim_country"].expectations if rule.name == "one_code_a_name"]
+    assert rule.on_fail == "warn" and not rule.condition.startswith("NOT")
+
+
 def test_former_countries_and_unknown_names_are_countries_of_their_own(spark: SparkSession) -> None:
     found = named(spark, ["West Germany", "Germany", "Soviet Union", "Atlantis"], [("DE", "Germany", DAYS[1])])
     assert set(found) == {"west germany", "germany", "soviet union", "atlantis"}

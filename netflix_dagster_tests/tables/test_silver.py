@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
-from netflix_dagster.contracts import expectations
+from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.lake import store
 
@@ -167,7 +167,7 @@ def test_each_rule_of_titles_finds_what_it_is_for(spark: SparkSession, rule: str
     table = TABLES["silver.titles"]
     rows = [WHOLE, {**WHOLE, "show_id": "2", "title": "Other", **said}]
     frame = table.function(bronze(spark, "netflix_catalogue", *rows), bronze(spark, "netflix_titles"))
-    found = expectations.tally(judged(frame, table), table)
+    found = tallies.tally(judged(frame, table).toArrow(), table)
     assert found["2020-01-20"].broken[rule] == 1
 
 

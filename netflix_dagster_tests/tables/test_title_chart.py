@@ -11,7 +11,7 @@ import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
 from netflix_dagster.tables.gold.title_chart import bridge_title_chart, dim_title
-from netflix_dagster.tables.viewing import chart_title_key
+from netflix_dagster.tables.viewing import chart_title_key, kind_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -95,6 +95,19 @@ def test_what_the_catalogue_lacks_is_inferred_until_a_release_brings_it(spark: S
     assert after["tv|squid game"]["title_key"] == "tv show|squid game|2021"
     assert after["tv|squid game"]["in_catalogue_since"] == LATER
     assert members(after, catalogue) == {"movie|other|2020": False, "tv show|squid game|2021": False}
+
+
+def test_a_category_that_nobody_knows_is_no_kind_and_its_titles_are_found(spark: SparkSession) -> None:
+    from pyspark.sql import functions as F
+
+    frame = spark.createDataFrame(
+        [("Films", "Other"), ("Podcasts", "Other | Else")], "category string, show_title string"
+    )
+    keys = frame.select(chart_title_key(kind_of(F.col("category")), F.col("show_title")).alias("key")).collect()
+    assert [row["key"] for row in keys] == ["film|other", "any|other | else"]
+    found = bridge(spark, [known("Other | Else", "TV Show")], ("any", "Other | Else"))
+    assert found["any|other | else"]["kind"] == "any"
+    assert found["any|other | else"]["title_key"] == "tv show|other | else|2020"
 
 
 def test_a_report_that_does_not_tell_kinds_matches_either(spark: SparkSession) -> None:

@@ -1,5 +1,5 @@
-"""An unknown file looked at: what it holds, what is odd about it, which source it looks like, and what to tell the
-platform so that it takes it. Nothing is written."""
+"""Profiles an unknown file: what it holds, what is odd about it, which source it resembles, and which entry of
+``sources.yaml`` would make the platform take it. It writes nothing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["Profile", "Unreadable", "profile"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything that was found out about a file. ``door`` is what the landing door would refuse of it once the
-    proposal stands in ``sources.yaml``, None when it would take the file whole."""
+    """Everything that was found out about a file. ``door`` is why the door would refuse it, with the proposal in
+    ``sources.yaml``; None when the door would take it."""
 
     delivered: Delivered
     columns: tuple[ColumnProfile, ...]
@@ -37,7 +37,7 @@ class Profile:
 
     @property
     def like(self) -> Likeness | None:
-        """The source that the file looks like most."""
+        """The source that the file resembles most."""
         return self.likenesses[0] if self.likenesses else None
 
     @property
@@ -128,12 +128,12 @@ def as_json(found: Profile) -> dict[str, Any]:
 
 
 def _column(column: ColumnProfile) -> dict[str, Any]:
-    said = asdict(column)
+    fields = asdict(column)
     return {
-        **{key: said[key] for key in ("name", "header")},
-        **said["found"],
+        **{key: fields[key] for key in ("name", "header")},
+        **fields["found"],
         "null_share": round(column.null_share, 6),
-        **{key: said[key] for key in ("nulls", "distinct", "values", "pattern", "longest", "examples")},
+        **{key: fields[key] for key in ("nulls", "distinct", "values", "pattern", "longest", "examples")},
     }
 
 

@@ -1,4 +1,4 @@
-"""One column of an unknown file: what it holds, how often it says nothing, what is odd about it."""
+"""One column of an unknown file: what it holds, how often it is empty, what is odd about it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from netflix_dagster.files.kinds import EITHER, Found, judge, pattern_of
+from netflix_dagster.files.kinds import EITHER, Found, pattern_of, recognise
 
 NULLS = frozenset(
     ("", "n/a", "na", "#n/a", "null", "none", "nil", "nan", "-", "--", "?", "\\n", "#null!", "(null)", "(blank)")
 )
-"""How nothing is spelled, in lower case."""
+"""The words that files write for no value, in lower case."""
 MOST_VALUES = 30
-"""A column of no more different values than this, each seen several times, is a set of values."""
+"""A column of at most this many different values, most of them repeated, is a set of values."""
 MOST_PATTERN = 20_000
-"""Different values by which a pattern is told."""
+"""The different values, at most, from which a pattern is derived."""
 
 _SPACE = re.compile(r"^\s|\s$|\s\s|[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -31,8 +31,10 @@ _MOJIBAKE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """Something that a person should look at: in how many rows, where first, and what it may mean. ``column`` is
-    None when it is the file's."""
+    """Something that a person should look at: in how many rows it is, where first, and what it may mean.
+
+    ``column`` is None when it concerns the whole file.
+    """
 
     column: str | None
     what: str
@@ -44,8 +46,11 @@ class Oddity:
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """What a column was found to hold. ``nulls`` are the spellings of nothing with their rows; ``values`` are all
-    the values when they are a set of few; ``longest`` is the length of the longest value."""
+    """What a column holds.
+
+    ``nulls`` are the words for no value with their rows; ``values`` are all the values when they are a small set;
+    ``longest`` is the length of the longest value.
+    """
 
     name: str
     header: str
@@ -65,7 +70,7 @@ class ColumnProfile:
 
     @property
     def says(self) -> str:
-        """The column in a few words, to begin its description with."""
+        """The column in a few words, for its description."""
         found = self.found
         if found.kind == "nothing":
             return "always empty"
@@ -89,13 +94,13 @@ class ColumnProfile:
 def profile_column(
     name: str, header: str, values: Sequence[str], lines: Sequence[int]
 ) -> tuple[ColumnProfile, list[Oddity]]:
-    """Look at all the values of a column; ``lines`` are the file lines of their rows."""
+    """Profile all the values of a column; ``lines`` are the file lines of their rows."""
     counts = Counter(values)
     trimmed: Counter[str] = Counter()
     for value, count in counts.items():
         trimmed[_INVISIBLE.sub("", value).strip()] += count
     nulls, filled = _nulls(trimmed)
-    found = judge(filled)
+    found = recognise(filled)
     is_set = 0 < len(filled) <= MOST_VALUES and max(map(len, filled)) <= 100 and sum(filled.values()) >= 3 * len(filled)
     looked_at = list(filled)[:MOST_PATTERN]
     profile = ColumnProfile(
@@ -120,11 +125,11 @@ def profile_column(
 
 
 def _nulls(trimmed: Counter[str]) -> tuple[dict[str, int], Counter[str]]:
-    """The spellings of nothing, and the rest. In a column of names that hardly repeat, a single Null is a name."""
+    """The words for no value, and the rest. In a column of names that hardly repeat, a single Null is a name."""
     spelled = {value: count for value, count in trimmed.items() if value.lower() in NULLS}
     rest = Counter({value: count for value, count in trimmed.items() if value not in spelled})
     names = {value for value, count in spelled.items() if count == 1 and value.isalpha()}
-    if names and len(rest) > 0.5 * rest.total() and judge(rest).kind == "text":
+    if names and len(rest) > 0.5 * rest.total() and recognise(rest).kind == "text":
         rest.update({value: spelled.pop(value) for value in names})
     return dict(sorted(spelled.items())), rest
 
@@ -179,7 +184,7 @@ def _of_kind(name: str, found: Found, filled: Counter[str]) -> Iterator[Oddity]:
     if found.kind == "date" and len(found.formats) > 1:
         yield Oddity(name, "several date formats", 0, None, "; ".join(found.formats), "read each on its own")
     if found.kind == "date" and EITHER in found.formats:
-        meaning = "no value says whether the month or the day of the month comes first: ask the sender"
+        meaning = "no value shows whether the month or the day of the month comes first: ask the sender"
         yield Oddity(name, "ambiguous days", 0, None, EITHER, meaning)
     zeros = [value for value in filled if re.fullmatch(r"0\d+", value)]
     if zeros and sum(value.isdigit() for value in filled) > len(filled) / 2:
@@ -194,9 +199,9 @@ def _spellings(name: str, filled: Counter[str]) -> Iterator[Oddity]:
     folded: dict[str, list[str]] = {}
     for value in filled:
         folded.setdefault(value.casefold(), []).append(value)
-    several = [sorted(said, key=lambda v: -filled[v]) for said in folded.values() if len(said) > 1]
+    several = [sorted(spelled, key=lambda v: -filled[v]) for spelled in folded.values() if len(spelled) > 1]
     if several:
-        rows = sum(filled[value] for said in several for value in said[1:])
+        rows = sum(filled[value] for spelled in several for value in spelled[1:])
         yield Oddity(name, "upper and lower case", rows, None, " / ".join(several[0]), "one value spelled in two ways")
 
 

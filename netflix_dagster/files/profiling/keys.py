@@ -1,4 +1,4 @@
-"""Which columns of an unknown file tell its rows apart: alone, in pairs, in triples."""
+"""Which columns of an unknown file identify its rows: alone, in pairs, in triples."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from itertools import combinations, islice
 from netflix_dagster.files.profiling.columns import ColumnProfile
 
 MOST = 5
-"""Candidates told of each size."""
+"""The candidates of each size that a profile names, at most."""
 _SAMPLE = 2_000
-"""Rows by which most combinations are ruled out: what repeats among them is no key."""
+"""The first rows, by which most combinations are ruled out: a key that repeats among them is none."""
 _MOST_COLUMNS = 20
 _LONGEST = 200
-"""Longer values are prose: they tell rows apart, but nobody would join by them."""
+"""Longer values are prose: they identify rows, but nobody would join by them."""
 NEARLY = 0.995
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """``candidates`` tell all rows apart once exact repeats are gone, shortest first; ``nearly`` are columns that
-    do but for a few rows, which repeat a value or have none."""
+    """``candidates`` identify every row once exact repeats are gone, shortest first; ``nearly`` are columns that
+    identify all but a few rows, with the number of those."""
 
     candidates: tuple[tuple[str, ...], ...]
     nearly: tuple[tuple[str, int], ...]
@@ -30,7 +30,7 @@ class Keys:
 
 
 def candidate_keys(columns: Sequence[ColumnProfile], rows: Sequence[tuple[str, ...]]) -> Keys:
-    """Look for keys among the columns that are filled in every row. ``columns`` stand as in ``rows``."""
+    """Find keys among the columns that are filled in every row. ``columns`` are in the order of ``rows``."""
     different = list(dict.fromkeys(rows))
     repeated = len(rows) - len(different)
     if len(different) < 2:

@@ -1,4 +1,4 @@
-"""Which source an unknown file looks like most, so that a feed whose columns were renamed is recognised."""
+"""Finds the source that an unknown file resembles most, so that it recognises a feed whose columns were renamed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from netflix_dagster.landing.sources import Source, Sources, fold_header
 
 LIKE = 0.5
-"""From this likeness on a file is taken for a delivery of the source with columns renamed."""
+"""From this likeness on a file counts as a delivery of the source, perhaps with renamed columns."""
 _SIMILAR = 0.7
 _LOOKED_INTO = 3
 """Of so many sources, the most alike by name, the values are looked at."""
@@ -20,7 +20,7 @@ _COMMON, _SHARED = 3, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How a file's header and a source's columns meet. ``known``: header -> column, by name or alias; ``renamed``:
+    """How well a file's header fits a source's columns. ``known``: header -> column, by name or alias; ``renamed``:
     header -> the column that it seems to be; ``absent`` are columns of the source that the file does not bring."""
 
     source: str
@@ -110,7 +110,7 @@ def _likeness(header: Sequence[str], source: Source, fit: Mapping[str, str]) -> 
 
 
 def _renamed(headers: Sequence[str], absent: Sequence[str], source: Source) -> dict[str, str]:
-    """Headers that no column answers to and the columns that they seem to be, the most similar pairs first."""
+    """Headers that name no column, with the columns that they seem to be, the most similar pairs first."""
     pairs = sorted((-_similar(header, column, source), header, column) for header in headers for column in absent)
     found: dict[str, str] = {}
     for unlike, header, column in pairs:
@@ -120,13 +120,13 @@ def _renamed(headers: Sequence[str], absent: Sequence[str], source: Source) -> d
 
 
 def _similar(header: str, column: str, source: Source) -> float:
-    """How alike a header and a column or one of its aliases are written; a whole word in common says much."""
-    said = fold_header(header)
+    """How similar a header is to a column or one of its aliases; all words of one in the other weigh much."""
+    folded = fold_header(header)
     best = 0.0
     for name in (column, *source.columns[column].aliases):
         other = fold_header(name)
-        ratio = difflib.SequenceMatcher(None, said, other).ratio()
-        words, theirs = set(said.split("_")), set(other.split("_"))
+        ratio = difflib.SequenceMatcher(None, folded, other).ratio()
+        words, theirs = set(folded.split("_")), set(other.split("_"))
         if words <= theirs or theirs <= words:
             ratio = max(ratio, 0.75)
         best = max(best, ratio)

@@ -1,5 +1,5 @@
-"""What a profile comes to: an entry for ``sources.yaml``, columns and expectations for a contract, and what the
-door would say of the file with them."""
+"""Proposes, from a profile, an entry for ``sources.yaml``, and columns and expectations for a contract; and tries
+whether the door would take the file with them."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _BLOCKS = ("columns", "silver")
 _UNPRINTABLE = re.compile(
     "[\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]|[^\n -~\u00a0-\U0010ffff]"
 )
-"""What steers a terminal or is no character of YAML."""
+"""Characters that control a terminal, or that YAML does not allow."""
 
 
 def canonical_names(header: Sequence[str], like: Likeness | None) -> list[str]:
     """A canonical name for every column: the source's own where it is recognised, else made from the header."""
     names: list[str] = []
-    for place, said in enumerate(header, 1):
-        known = {**like.known, **like.renamed}.get(said) if like and like.verdict != "other" else None
-        name = base = known or _plain_name(said) or f"column_{place}"
+    for place, delivered in enumerate(header, 1):
+        known = {**like.known, **like.renamed}.get(delivered) if like and like.verdict != "other" else None
+        name = base = known or _plain_name(delivered) or f"column_{place}"
         if name in RESERVED:
             name = base = f"{name}_delivered"
         number = 2
@@ -117,10 +117,10 @@ def document(name: str, entry: Mapping[str, Any], sources: Sources) -> dict[str,
     return {"feeds": {entry["feed"]: feed}, "sources": {name: dict(entry)}}
 
 
-def as_yaml(said: Mapping[str, Any]) -> str:
+def as_yaml(sources: Mapping[str, Any]) -> str:
     """The document as YAML, a column a line as in the packaged ``sources.yaml``."""
     lines: list[str] = []
-    for group, entries in said.items():
+    for group, entries in sources.items():
         lines.append(f"{group}:")
         for key, entry in entries.items():
             lines.append(f"  {key}:")
@@ -146,16 +146,16 @@ def _flow(said: Mapping[str, Any]) -> str:
     return str(flow).rstrip("\n")
 
 
-def as_source(name: str, said: Mapping[str, Any]) -> tuple[Feed, Source]:
+def as_source(name: str, proposed: Mapping[str, Any]) -> tuple[Feed, Source]:
     """The proposal as the platform reads it."""
-    read = Sources.model_validate(said)
+    read = Sources.model_validate(proposed)
     return read.feeds[read.sources[name].feed], read.sources[name]
 
 
 def rules(columns: Sequence[ColumnProfile], keys: Keys) -> list[dict[str, Any]]:
     """What holds of the columns of a file, as the rules of ``silver`` in ``sources.yaml``; see ``landing.silver``.
 
-    Bounds are rounded outwards: they are to find what is implausible, not tomorrow's record.
+    Bounds are rounded outwards: they are to find implausible values, not tomorrow's largest one.
     """
     key = set(keys.candidates[0]) if keys.candidates else set()
     found: list[dict[str, Any]] = []
@@ -238,7 +238,7 @@ def silver(columns: Sequence[ColumnProfile], keys: Keys) -> dict[str, Any]:
 
 
 def _outwards(low: float, high: float) -> tuple[int, int]:
-    """Bounds that hold more than what was seen: years to the century, else zero and powers of ten."""
+    """Bounds wider than the values seen: years to the century, else zero and powers of ten."""
     if low >= 1800 and high <= 2200:
         return math.floor(low / 100) * 100, math.ceil((high + 1) / 100) * 100
     return (0 if low >= 0 else -_power(-low)), (_power(high) if high > 0 else 0)
@@ -252,7 +252,7 @@ def _power(number: float) -> int:
 
 
 def _quoted(text: str) -> str:
-    """A Python string literal, with nothing in it that steers a terminal."""
+    """A Python string literal, with nothing in it that controls a terminal."""
     plain = json.dumps(text, ensure_ascii=False)
     return plain if not _UNPRINTABLE.search(plain) else json.dumps(text)
 
@@ -270,7 +270,7 @@ def _type(column: ColumnProfile) -> str:
 
 
 def door(delivered: Delivered, source: Source) -> str | None:
-    """What the door would refuse of this very file if the source were as proposed; None when it takes it whole."""
+    """Why the door would refuse this file if the source were as proposed; None when it takes it."""
     from netflix_dagster.files.parsing import parse_bytes
 
     parsed = parse_bytes(delivered.data, source)
@@ -282,5 +282,5 @@ def door(delivered: Delivered, source: Source) -> str | None:
 
 
 def printable(text: str) -> str:
-    """One line of text with everything shown that would steer a terminal or break a line of YAML."""
+    """One line of text; characters that control a terminal or break a line of YAML are shown as escapes."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text).replace("\n", "\\n")

@@ -1,7 +1,7 @@
-"""An unknown file opened: what it is written in, what separates its fields, where its header stands.
+"""Opens an unknown file and guesses its encoding, its delimiter and the line of its header.
 
-The door (``files/reading.py``) guesses nothing; this guesses everything, so that a person can decide once what the
-door is to be told. What it cannot make rows and columns of it says in one sentence.
+The door (``files/reading.py``) guesses nothing. This module guesses everything, so that a person can then state it in
+``sources.yaml``. When a file has no rows and columns, it explains why in one sentence.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_COLUMNS = 2_000
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 _SAMPLE = 500
+"""The records from which the delimiter is guessed."""
 """Records that are looked at to tell the delimiter."""
 _MOSTLY_JSON = 0.9
 """A text of whose lines at least this share are JSON objects is JSON lines."""
 _PREAMBLE = 50
-"""Records among which the header is looked for."""
+"""The records among which the header is searched."""
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -46,19 +47,18 @@ _NOT_TEXT = (
 )
 _NUMBER = re.compile(r"[\s.,:/+%-]*\d[\d\s.,:/+%-]*")
 _ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "euc_kr", "euc_jp"]
-"""What files that are not UTF-8 are written in, where people are asked. A free guess over all that there are takes
-a few accents for Greek."""
+"""The usual encodings of files that are not UTF-8. A guess among all encodings takes a few accents for Greek."""
 
 
 class Unreadable(ValueError):
-    """There are no rows and columns to be had from the file; the message says why and what to do."""
+    """The file has no rows and columns; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Delivered:
     """The rows of a file as text. ``lines`` are the file lines where they begin; ``whole`` is False when the file
-    is longer than what was looked at. ``header_line`` is None when the first record is data. Of a workbook it is one
-    sheet, and lines are rows of the sheet."""
+    is longer than the part that was read. ``header_line`` is None when the first record is data. Of a workbook these
+    are the rows of one sheet."""
 
     path: Path
     data: bytes
@@ -157,7 +157,7 @@ def _of_json(
 
 
 def _workbook(path: Path, data: bytes, size: int, whole: bool) -> Delivered:
-    """The sheet of a workbook that holds most; columns without a name and a value are left out."""
+    """The sheet of a workbook with the most rows; columns without a name and a value are left out."""
     from netflix_dagster.files import xlsx
     from netflix_dagster.files.unpack import Unfit, unpack
 
@@ -168,7 +168,7 @@ def _workbook(path: Path, data: bytes, size: int, whole: bool) -> Delivered:
     try:
         sheets = list(xlsx.read_sheets(unpack(data)))
     except Unfit as unfit:
-        _, reason, mend = unfit.told
+        _, reason, mend = unfit.fault
         raise Unreadable(f"{path} is no workbook that can be read: {reason}; {mend}") from unfit
     sheet = max(sheets, key=lambda s: sum(any(row) for row in s.rows), default=None)
     filled = [(line, row) for line, row in enumerate(sheet.rows, 1) if any(row)] if sheet else []
@@ -233,7 +233,7 @@ def _decode(path: Path, data: bytes, whole: bool) -> tuple[str, str, bool]:
 
 
 def _try(data: bytes, encoding: str, whole: bool) -> str | None:
-    """The text in this encoding, or None. What was cut off in the middle of a character is no fault."""
+    """The text in this encoding, or None. A part of a file may end inside a character."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(data, final=whole)
     except UnicodeDecodeError:
@@ -242,7 +242,7 @@ def _try(data: bytes, encoding: str, whole: bool) -> str | None:
 
 
 def _guess(data: bytes) -> str:
-    """What is likely, judged by the lines that are not plain ASCII."""
+    """The likely encoding, judged by the lines that are not plain ASCII."""
     from charset_normalizer import from_bytes
 
     odd = list(islice((line for line in data.splitlines() if not line.isascii()), 300))
@@ -251,9 +251,9 @@ def _guess(data: bytes) -> str:
 
 
 def _refuse_documents(path: Path, text: str) -> None:
-    """What is text and no table: a page, nothing, JSON."""
-    if said := foreign.no_data(text):
-        _, reason, hint = said
+    """Refuse text that is no table: a page, nothing, JSON."""
+    if fault := foreign.no_data(text):
+        _, reason, hint = fault
         raise Unreadable(f"{path} holds no table: {reason}; {hint}")
     if not text.lstrip().startswith(("{", "[")):
         return
@@ -271,7 +271,7 @@ def _table(path: Path, data: bytes, size: int, whole: bool, text: str, encoding:
     delimiter = _delimiter(lines)
     records, broken = _records(lines, delimiter)
     if not whole and len(records) > 1:
-        records.pop()  # it may go on behind what was looked at
+        records.pop()  # it may go on after the part that was read
     widths = Counter(len(cells) for _, cells in records)
     if not widths:
         raise Unreadable(f"{path} holds no record: every line is blank or has misplaced quotes")
@@ -303,8 +303,8 @@ def _table(path: Path, data: bytes, size: int, whole: bool, text: str, encoding:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The character that cuts most records into equally many fields, and more than one, for the parser that the
-    door uses: a sniffer with rules of its own could see another file."""
+    """The character that cuts most records into equally many fields, and more than one. The parser is the door's:
+    a sniffer with rules of its own could see another file."""
     found = {}
     for delimiter in DELIMITERS:
         widths = Counter(len(cells) for _, cells in _records(lines, delimiter, _SAMPLE)[0])
@@ -318,7 +318,7 @@ def _delimiter(lines: Sequence[str]) -> str:
 def _records(
     lines: Iterable[str], delimiter: str, most: int | None = None
 ) -> tuple[list[tuple[int, list[str]]], list[tuple[int, str]]]:
-    """The records with the line where each begins, and the lines at which there is none to be had."""
+    """The records with the line where each begins, and the lines at which the parser found none, with its message."""
     import netflix_dagster.files.reading  # noqa: F401  lifts the limit on the length of a field
 
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -339,9 +339,9 @@ def _records(
 
 
 def _header_at(records: Sequence[list[str]], width: int) -> int:
-    """Place of the first record that names most columns; what stands before it is a preamble.
+    """Place of the first record that names most columns; the records before it are a preamble.
 
-    Names are no numbers and no days, unless every record has some: then years are names.
+    A record with a number or a day is no header, unless every record has some: then years are names.
     """
     wide = [place for place, cells in enumerate(records) if len(cells) == width] or [0]
     full = [place for place in wide if sum(map(bool, records[place])) * 2 > width] or wide
@@ -349,7 +349,7 @@ def _header_at(records: Sequence[list[str]], width: int) -> int:
 
 
 def _is_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether a record is one of many and no header: a number or day of it stands above numbers or days."""
+    """Whether a record is data and no header: it has a number or day in a column of numbers or days."""
     for cell, column in zip(cells, zip(*below, strict=True), strict=False):
         filled = [value for value in column if value.strip()]
         if re.search(r"\d", cell) and filled and _shape(cell) in {_shape(value) for value in filled}:
@@ -358,7 +358,7 @@ def _is_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _shape(value: str) -> str:
-    """A number or day without its digits; of anything else its very words, as a header says them only once."""
+    """A number or day without its digits; any other value as it is."""
     return re.sub(r"\d+", "9", value.strip()) if _NUMBER.fullmatch(value) else value
 
 

@@ -8,6 +8,7 @@ from netflix_dagster.tables.gold import title_chart
 from netflix_dagster.tables.gold import dimensions
 from netflix_dagster.tables.gold import bridges
 from netflix_dagster.tables.gold import catalogue_change
+from netflix_dagster.tables.gold import release_facts
 from netflix_dagster.tables.gold import kpi_catalogue
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "engagement",
     "kpi_catalogue",
     "kpi_top10",
+    "release_facts",
     "title_chart",
 ]

@@ -44,7 +44,7 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
             Column(
                 "is_current",
                 "boolean",
-                "Whether the newest release says so",
+                "Whether it is so in the newest release",
                 False,
                 ("silver.title_history.is_current",),
             ),

@@ -1,4 +1,4 @@
-"""The charts as facts: what the newest delivery says of each place, and what deliveries have restated."""
+"""The charts as facts: each place as the newest delivery states it, and what deliveries have restated."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import TABLES, Column, between, holds, table
 from netflix_dagster.tables.silver.chart_history import (
-    COUNTRY_CARRIED,
+    COUNTRY_ATTRIBUTES,
     COUNTRY_PLACE,
-    GLOBAL_CARRIED,
+    GLOBAL_ATTRIBUTES,
     GLOBAL_PLACE,
     TITLE,
 )
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 RANKED_BY_VIEWS_SINCE = "2023-06-18"
 """The first week that was ranked by views; the weeks before were ranked by hours."""
 _GLOBAL, _COUNTRIES = "silver.top10_global_history", "silver.top10_countries_history"
-_FIELDS = tuple(f"{_GLOBAL}.{name}" for name in (*TITLE, *GLOBAL_CARRIED))
+_FIELDS = tuple(f"{_GLOBAL}.{name}" for name in (*TITLE, *GLOBAL_ATTRIBUTES))
 
 
-def _columns(history: str, place: Sequence[str], carried: Sequence[str]) -> list[Column]:
-    said = {column.name: column for column in TABLES[history].columns}
+def _columns(history: str, place: Sequence[str], attributes: Sequence[str]) -> list[Column]:
+    of_history = {column.name: column for column in TABLES[history].columns}
     described = (f"{history}.category",)
     return [
-        *(said[name] for name in place),
+        *(of_history[name] for name in place),
         Column("week_key", "int", "The week in dim_week, as yyyymmdd", False, (f"{history}.week",)),
         Column("kind", "string", "film or tv, from the category", sources=described),
-        Column("language", "string", "English or Non-English; null where charts do not say", sources=described),
-        *(said[name] for name in ("chart_title_key", *TITLE, *carried)),
+        Column("language", "string", "English or Non-English; null where charts do not tell", sources=described),
+        *(of_history[name] for name in ("chart_title_key", *TITLE, *attributes)),
         Column("first_stated", "date", "First delivery that stated the place", False, (f"{history}.valid_from",)),
-        Column("last_changed", "date", "Delivery since which it says so", False, (f"{history}.valid_from",)),
+        Column("last_changed", "date", "Delivery that first stated it so", False, (f"{history}.valid_from",)),
     ]
 
 
@@ -45,7 +45,7 @@ def _columns(history: str, place: Sequence[str], carried: Sequence[str]) -> list
     grain="one place of one weekly chart of the world",
     key=GLOBAL_PLACE,
     reads=(_GLOBAL,),
-    columns=_columns(_GLOBAL, GLOBAL_PLACE, GLOBAL_CARRIED),
+    columns=_columns(_GLOBAL, GLOBAL_PLACE, GLOBAL_ATTRIBUTES),
     expectations=[holds("kind_known", "kind IS NOT NULL", "every category is known", hint="see tables/viewing.py")],
 )
 def fact_top10_global_weekly(history: DataFrame) -> DataFrame:
@@ -63,7 +63,7 @@ def fact_top10_global_weekly(history: DataFrame) -> DataFrame:
     grain="one place of one weekly chart of one country",
     key=COUNTRY_PLACE,
     reads=(_COUNTRIES,),
-    columns=_columns(_COUNTRIES, COUNTRY_PLACE, COUNTRY_CARRIED),
+    columns=_columns(_COUNTRIES, COUNTRY_PLACE, COUNTRY_ATTRIBUTES),
     expectations=[holds("kind_known", "kind IS NOT NULL", "every category is known", hint="see tables/viewing.py")],
 )
 def fact_top10_country_weekly(history: DataFrame) -> DataFrame:
@@ -87,26 +87,26 @@ def fact_top10_country_weekly(history: DataFrame) -> DataFrame:
         Column(
             "delivery_date",
             "date",
-            "The delivery that says it now",
+            "The delivery that states the new value",
             False,
             (f"{_GLOBAL}.valid_from", f"{_GLOBAL}.valid_to"),
         ),
         Column("field", "string", "What was restated, such as weekly_hours_viewed", False, (f"{_GLOBAL}.show_title",)),
-        Column("said_before", "string", "What was said before, as text; null: not stated", sources=_FIELDS),
-        Column("said_now", "string", "What is said now, as text; null: not stated", sources=_FIELDS),
-        Column("said_before_on", "date", "The delivery that had said it before", False, (f"{_GLOBAL}.valid_from",)),
+        Column("said_before", "string", "The old value, as text; null: not stated", sources=_FIELDS),
+        Column("said_now", "string", "The new value, as text; null: not stated", sources=_FIELDS),
+        Column("said_before_on", "date", "The delivery that stated the old value", False, (f"{_GLOBAL}.valid_from",)),
     ],
 )
 def fact_top10_restatement(world: DataFrame, countries: DataFrame) -> DataFrame:
-    """What the charts have taken back: each field that a delivery states otherwise than the one before it. Of a place
-    that a delivery ends, or that comes back, that is its title: stated before and not now, or the other way round.
+    """What the charts have restated: each field that a delivery states otherwise than the one before it. For a place
+    that a delivery ends, or that comes back, this is its title: stated before and not now, or the other way round.
 
     A number that an earlier generation of the files did not have yet is an addition, not a restatement.
     """
     from pyspark.sql import functions as F
 
-    of_world = _restated(world.withColumn("scope", F.lit("global")), GLOBAL_CARRIED)
-    of_countries = _restated(countries.withColumn("scope", F.col("country_iso2")), COUNTRY_CARRIED)
+    of_world = _restated(world.withColumn("scope", F.lit("global")), GLOBAL_ATTRIBUTES)
+    of_countries = _restated(countries.withColumn("scope", F.col("country_iso2")), COUNTRY_ATTRIBUTES)
     return of_world.unionByName(of_countries)
 
 
@@ -197,8 +197,8 @@ def _current(history: DataFrame, place: Sequence[str]) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    told = history.withColumn("first_stated", F.min("valid_from").over(Window.partitionBy(*place)))
-    return told.where("is_current").withColumns(
+    dated = history.withColumn("first_stated", F.min("valid_from").over(Window.partitionBy(*place)))
+    return dated.where("is_current").withColumns(
         {
             "week_key": _key(F.col("week")),
             "kind": kind_of(F.col("category")),
@@ -208,15 +208,17 @@ def _current(history: DataFrame, place: Sequence[str]) -> DataFrame:
     )
 
 
-def _restated(history: DataFrame, carried: Sequence[str]) -> DataFrame:
+def _restated(history: DataFrame, attributes: Sequence[str]) -> DataFrame:
     """Each statement after the first, field by field, where it differs from the one before."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    fields = (*TITLE, *carried)
-    told = ("scope", "week", "category", "weekly_rank", "delivery_date", "said_before_on", "restated")
-    in_order = Window.partitionBy("scope", "week", "category", "weekly_rank").orderBy("valid_from")
-    before = F.lag(F.struct(F.col("valid_from").alias("said_on"), *fields)).over(in_order)
+    fields, place = (*TITLE, *attributes), ("scope", "week", "category", "weekly_rank")
+    columns = (*place, "delivery_date", "said_before_on", "restated")
+    ever_ended = history.where("NOT is_current").select(*place).distinct()
+    history = history.join(ever_ended, [*place], "left_semi")  # of most places the first statement stands
+    in_order = Window.partitionBy(*place).orderBy("valid_from")
+    before = F.lag(F.struct(F.col("valid_from").alias("stated_on"), *fields)).over(in_order)
     since, until = F.lag("valid_to").over(in_order), F.lead("valid_from").over(in_order)
     placed = history.withColumns({"before": before, "ended_on": since, "until": until})
     pairs = placed.where("before IS NOT NULL AND ended_on = valid_from")
@@ -233,7 +235,7 @@ def _restated(history: DataFrame, carried: Sequence[str]) -> DataFrame:
         )
         for name in fields
     ]
-    restated = pairs.withColumns({"delivery_date": F.col("valid_from"), "said_before_on": F.col("before.said_on")})
+    restated = pairs.withColumns({"delivery_date": F.col("valid_from"), "said_before_on": F.col("before.stated_on")})
     restated = restated.withColumn("restated", F.explode(F.array_compact(F.array(*compared))))
     ended = placed.where("valid_to IS NOT NULL AND (until IS NULL OR until > valid_to)").withColumns(
         {
@@ -249,7 +251,7 @@ def _restated(history: DataFrame, carried: Sequence[str]) -> DataFrame:
             "restated": _of_title(F.lit(None).cast("string"), F.col("show_title")),
         }
     )
-    every = restated.select(*told).unionByName(ended.select(*told)).unionByName(back.select(*told))
+    every = restated.select(*columns).unionByName(ended.select(*columns)).unionByName(back.select(*columns))
     return every.select("*", "restated.field", "restated.said_before", "restated.said_now").drop("restated")
 
 

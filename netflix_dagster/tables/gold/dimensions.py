@@ -46,7 +46,7 @@ _COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_wee
     ],
 )
 def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
-    """Everyone that a release names in a cast or as a director. Namesakes cannot be told apart."""
+    """Everyone that a release names in a cast or as a director. Namesakes are one person here."""
     from pyspark.sql import functions as F
 
     def credits(frame: DataFrame, directed: bool) -> DataFrame:
@@ -81,7 +81,7 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
         Column(
             "country_key",
             "string",
-            "The name of every day in lower case; of a code that ISO does not know the code",
+            "The everyday name in lower case; for a code that ISO does not know, the code",
             False,
             (*_COUNTRY_NAMES, "gold.fact_top10_country_weekly.country_iso2"),
         ),
@@ -106,13 +106,19 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
             "every country has an ISO code",
             hint="add the name to tables/reference.py",
         ),
+        holds(
+            "one_code_a_name",
+            "codes < 2",
+            "charts give a country one ISO code",
+            hint="which code is right? One that ISO gives to a country counts, else the name does",
+        ),
     ],
 )
 def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFrame) -> DataFrame:
     """Every country that a release or a chart names, with its ISO code: a conformed dimension.
 
-    Charts know a country by its code: renamed it stays one, and two that share a name stay two. Releases know it by
-    its name, which tables/reference.py leads to the same.
+    Charts identify a country by its code: renamed it stays one, and two with one name stay two. Releases give its
+    name, which tables/reference.py maps to the same key.
     """
     from pyspark.sql import functions as F
 
@@ -134,6 +140,7 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
         F.col("last_changed").alias("seen"),
         F.lit(True).alias("charted"),
     )
+    stated = charted.groupBy(F.lower("country").alias("said")).agg(F.count_distinct("code").alias("codes"))
     spellings = produced.unionByName(charted).where("country IS NOT NULL").groupBy("country_key", "country")
     named = spellings.agg(
         F.max("seen").alias("seen"),
@@ -142,7 +149,9 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
         F.max(~F.col("charted")).alias("in_catalogue"),
         F.max("charted").alias("in_charts"),
     )
+    named = named.join(F.broadcast(stated), F.lower("country") == F.col("said"), "left")
     every = named.groupBy("country_key").agg(
+        F.max("codes").alias("codes"),
         F.max_by("country", F.struct("seen", "times", "country")).alias("country"),
         F.max("code").alias("code"),
         F.max("in_catalogue").alias("in_catalogue"),
@@ -199,13 +208,13 @@ def dim_genre(releases: DataFrame, title_genres: DataFrame, titles: DataFrame) -
     reads=("silver.releases", "silver.titles"),
     columns=[
         Column("rating", "string", "The rating in full, such as TV-MA", nullable=False),
-        Column("name", "string", "What it says", sources=("silver.titles.rating",)),
+        Column("name", "string", "Its meaning", sources=("silver.titles.rating",)),
         Column("rating_family", "string", "The system it belongs to", nullable=False),
         Column("audience", "string", "Kids, Older kids, Teens, Adults or Not rated", sources=("silver.titles.rating",)),
         Column(
             "minimum_age",
             "int",
-            "Age from which it is meant, null when it says none",
+            "Age from which the title is suitable, null when the rating states none",
             sources=("silver.titles.rating",),
         ),
         Column("severity", "int", "Order of the ratings of a family, mildest first", sources=("silver.titles.rating",)),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, holds, in_set, table
 from netflix_dagster.tables.seasons import season_of, show_of
-from netflix_dagster.tables.silver.engagement import ANY, MEASURES, UNDATED
-from netflix_dagster.tables.viewing import FILM, TV, chart_title_key
+from netflix_dagster.tables.silver.engagement import MEASURES, UNDATED
+from netflix_dagster.tables.viewing import ANY, FILM, TV, chart_title_key
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,12 +27,12 @@ _KIND = (f"{_SILVER}.kind", f"{_SILVER}.title_delivered")
         Column("period", "string", "The half-year, such as 2023H1", nullable=False),
         Column("period_start", "date", "First day of the period", nullable=False),
         Column("period_end", "date", "Last day of the period", nullable=False),
-        Column("kind", "string", "film or tv, if need be as another report has it; any when none tells", False, _KIND),
+        Column("kind", "string", "film or tv, perhaps from another report; any when none shows which", False, _KIND),
         Column("title_delivered", "string", "The title as the report gives it: English // native", nullable=False),
         Column(
             "work",
             "string",
-            "Which of several works of that name: its release date, or undated, and its minutes if need be;"
+            "Which of several works of that name: its release date, or undated, and its minutes if needed;"
             " empty where no report lists several",
             False,
             (f"{_SILVER}.work",),
@@ -49,7 +49,7 @@ _KIND = (f"{_SILVER}.kind", f"{_SILVER}.title_delivered")
             (*_KIND, f"{_SILVER}.work"),
         ),
         *(Column(column.name, column.type, column.description) for column in MEASURES),
-        Column("stated_on", "date", "The delivery that says so", False, (f"{_SILVER}.delivery_date",)),
+        Column("stated_on", "date", "The delivery that states it", False, (f"{_SILVER}.delivery_date",)),
         Column("first_stated", "date", "First delivery that names it", False, (f"{_SILVER}.delivery_date",)),
         Column("source_file", "string", "File that the row came in"),
         Column("record_number", "bigint", "Record of that file"),
@@ -64,16 +64,18 @@ def fact_engagement(engagement: DataFrame) -> DataFrame:
 
     A half-year that several deliveries state is settled title by title: the newest that names the title counts, with
     all works of that name that it lists, and a title that it leaves out stays, because a shorter report is not a
-    deletion. Where a report does not tell films from shows, a title is what every other report of it says; where one
-    workbook does both, the sheet that tells counts.
+    deletion. Where a report does not separate films and shows, a title has the kind that all other reports give it;
+    where one workbook has both forms, the sheet with kinds counts.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    told = F.when(F.col("kind") != ANY, F.col("kind"))
+    stated = F.when(F.col("kind") != ANY, F.col("kind"))
     named = Window.partitionBy("title_words")
-    only = F.when(F.min(told).over(named) == F.max(told).over(named), F.min(told).over(named))
-    resolved = engagement.withColumns({"kind": F.coalesce(told, only, F.col("kind")), "as_told": told.isNotNull()})
+    only = F.when(F.min(stated).over(named) == F.max(stated).over(named), F.min(stated).over(named))
+    resolved = engagement.withColumns(
+        {"kind": F.coalesce(stated, only, F.col("kind")), "as_stated": stated.isNotNull()}
+    )
     newest = _newest(resolved)
 
     # several works of one name: in any period, so that a work has the same identity in all of them
@@ -114,14 +116,14 @@ def _newest(resolved: DataFrame) -> DataFrame:
     ranked = resolved.select(
         "*",
         F.max(day).over(of_kind).alias("last_of_kind"),
-        F.max(F.when(F.col("as_told"), day)).over(of_kind).alias("last_told"),
+        F.max(F.when(F.col("as_stated"), day)).over(of_kind).alias("last_stated"),
         F.max(F.when(unsettled, day)).over(title).alias("last_unsettled"),
         F.max(F.when(~unsettled, day)).over(title).alias("last_settled"),
         F.least(F.min(day).over(of_kind), F.min(F.when(unsettled, day)).over(title)).alias("first_stated"),
     )
     return ranked.where(
         "delivery_date = last_of_kind"
-        " AND (as_told OR last_told IS NULL OR last_told < delivery_date)"
+        " AND (as_stated OR last_stated IS NULL OR last_stated < delivery_date)"
         " AND (last_unsettled IS NULL OR last_settled IS NULL"
         f" OR (kind = '{ANY}') = (last_unsettled > last_settled))"
     )

@@ -27,8 +27,8 @@ NAMED_IN = (
     ("gold.fact_engagement", "first_stated"),
 )
 MADE_BEFORE, MADE_AFTER = 2, 1
-"""Of several works of one name that a report tells apart by their release dates, each means a title that the catalogue
-dates so many years before, or after, that date: a film is shown at festivals first, a show goes on."""
+"""Where a report lists several works of one name by release date, each means a title whose year in the catalogue is at
+most so many years before, or after, that date: a film is shown at festivals first, a show goes on."""
 _HISTORY = "silver.title_history"
 _WORDS = (*(f"{name}.show_title" for name, _ in NAMED_IN), f"{_HISTORY}.title")
 
@@ -46,7 +46,7 @@ _WORDS = (*(f"{name}.show_title" for name, _ in NAMED_IN), f"{_HISTORY}.title")
             "The title as charts name it: film|title, tv|title or any|title; |work after",
             False,
         ),
-        Column("kind", "string", "film, tv, or any where the report does not say", False),
+        Column("kind", "string", "film, tv, or any where the chart or report does not say", False),
         Column("show_title", "string", "The title as written, in its newest spelling", False),
         Column(
             "title_key",
@@ -94,8 +94,8 @@ def bridge_title_chart(history: DataFrame, *tables: DataFrame) -> DataFrame:
     """Every title that a chart or report names, and the title of the catalogue that it most likely means.
 
     Of several candidates the one that is in the catalogue still, and the newest that was out by then, is taken. A
-    title that the catalogue lacks is an inferred member of ``dim_title`` until a release brings it. Of several works of
-    one name that a report tells apart, each is a title that was made when it was released.
+    title that the catalogue lacks is an inferred member of ``dim_title`` until a release brings it. Where a report
+    lists several works of one name, each is matched with a title of about the year in which it was released.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -130,8 +130,8 @@ def bridge_title_chart(history: DataFrame, *tables: DataFrame) -> DataFrame:
 
 
 def _named(tables: tuple[DataFrame, ...]) -> DataFrame:
-    """The titles as charts and reports name them: once each, in the newest spelling. ``released`` is the year of a
-    work that is told apart by it, 0 of one that is told apart by having none."""
+    """The titles as charts and reports name them: once each, in the newest spelling. ``released`` is the year
+    of a work that is identified by it, 0 of one that is identified by having none."""
     from pyspark.sql import functions as F
 
     rows = [
@@ -164,10 +164,10 @@ def _known(history: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     newest = history.groupBy("title_key").agg(
-        F.max_by(F.struct("type", "title", "release_year", "is_current"), "valid_from").alias("said"),
+        F.max_by(F.struct("type", "title", "release_year", "is_current"), "valid_from").alias("newest"),
         F.min("valid_from").alias("in_catalogue_since"),
     )
-    titles = newest.select("title_key", "said.*", "in_catalogue_since")
+    titles = newest.select("title_key", "newest.*", "in_catalogue_since")
     kind = F.when(F.col("type") == "Movie", "film").when(F.col("type") == "TV Show", "tv")
     return folded(titles.withColumn("words", title_words(F.col("title"))), "title").withColumn("known_kind", kind)
 
@@ -182,7 +182,7 @@ def _candidates(named: DataFrame, known: DataFrame, method: str, by: str) -> Dat
     of_its_time = F.col("released").between(1, 9999) & F.col("release_year").between(
         F.col("released") - MADE_BEFORE, F.col("released") + MADE_AFTER
     )
-    taken = F.max(of_its_time).over(Window.partitionBy("kind", "title_key"))  # by a work that is told by its year
+    taken = F.max(of_its_time).over(Window.partitionBy("kind", "title_key"))  # by a work that is identified by its year
     of_none = (F.col("released") == 0) & ~F.coalesce("taken", F.lit(False))
     pairs = pairs.withColumns({"of_its_time": of_its_time, "taken": taken})
     meant = pairs.where(F.col("released").isNull() | F.col("of_its_time") | of_none)

@@ -1,4 +1,4 @@
-"""Silver: typed, cleaned, repaired and judged. Whole releases and split files meet here in the same tables."""
+"""Silver: typed, cleaned, repaired, evaluated. Whole releases and split files meet here in the same tables."""
 
 # isort: off
 from netflix_dagster.tables.silver import titles

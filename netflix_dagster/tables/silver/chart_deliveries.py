@@ -1,4 +1,4 @@
-"""Which deliveries of the weekly charts may speak for them: one of which many charts have lost places was cut short."""
+"""Decides from which deliveries of the weekly charts gold is built: one with many incomplete charts was cut short."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FEW_CHARTS = 3
-"""From so many charts without places that they had a delivery may be one that was cut short. Netflix has taken back a
-place of a chart in none of its 108 readable deliveries (48,440 places), so one or two are a correction, and told."""
+"""When so many charts lack places that they had, the delivery may be cut short. Netflix has taken back a place of a
+chart in none of its 108 readable deliveries (48,440 places), so one or two are a correction and only warn."""
 MOST_CUT = 0.01
-"""Share of the charts of a delivery that may have lost places. In the real deliveries it is 0; a file of which every
-chart is cut to its first places has 1."""
+"""Share of the charts of a delivery that may lack places. In the real deliveries it is 0; a file in which every chart
+is cut to its first places has 1."""
 MOST_NAMED = 10
 """How many lost places are named; the others are counted."""
 _SCHEMA = (
@@ -34,7 +34,7 @@ def _columns(read: str) -> list[Column]:
         Column("places_stated", "int", "Places that it states", False, rank),
         Column("charts_cut", "int", "Charts of which it lacks places that they had", False, rank),
         Column("lost", "int", "Places that it lacks of charts that it states", False, rank),
-        Column("lost_places", "string", "Which they are, in words; null when there is none", sources=rank),
+        Column("lost_places", "string", "These places, in words; null when there is none", sources=rank),
         Column("accepted_by", "string", "Who took the delivery in although many charts lost places", sources=rank),
         Column("accepted_because", "string", "Why they did", sources=rank),
         Column("is_accepted", "boolean", "Whether gold is built from this delivery", False, rank),
@@ -76,8 +76,8 @@ def _rules() -> list[Expectation]:
 def top10_global_deliveries(rows: DataFrame, decisions: DataFrame) -> DataFrame:
     """Every delivery of the charts of the world, and the places that it lacks of charts that it states.
 
-    Such a place ends: a delivery that states a chart states all of it. Of a file that was cut short within its charts
-    this would take away what still holds, so it is held. A chart that it omits loses nothing.
+    Such a place ends, because a delivery that states a chart states all of it. A file that was cut short within its
+    charts would end places that still hold, so it is held. A chart that it omits loses nothing.
     """
     return _judged(rows, decisions, GLOBAL_PLACE)
 
@@ -98,23 +98,29 @@ def top10_countries_deliveries(rows: DataFrame, decisions: DataFrame) -> DataFra
 
 
 def _judged(rows: DataFrame, decisions: DataFrame, place: Sequence[str]) -> DataFrame:
-    """One row a delivery. Only charts that have ever lost a place are compared in order of date: of all others every
-    statement holds what any statement before it held, whichever of them are accepted."""
+    """One row a delivery. Only charts that have ever lost a place are compared in order of date: in all others every
+    statement has the places of every earlier one, whichever of them are accepted."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     chart = list(place[:-1])
     stated = rows.groupBy("delivery_date", *chart).agg(F.sort_array(F.collect_set("weekly_rank")).alias("ranks"))
-    counted = stated.groupBy("delivery_date").agg(
-        F.count("*").cast("int").alias("charts_stated"), F.sum(F.size("ranks")).cast("int").alias("places_stated")
-    )
     before = F.lag("ranks").over(Window.partitionBy(*chart).orderBy("delivery_date"))
-    shrunk = stated.withColumn("before", before).where("size(array_except(before, ranks)) > 0")
-    compared = stated.join(shrunk.select(*chart).distinct(), chart, "left_semi")
+    lost = F.coalesce(F.size(F.array_except(before, F.col("ranks"))) > 0, F.lit(False))
+    compared = F.max("lost").over(Window.partitionBy(*chart))
     named = F.concat_ws(" ", *(F.col(name).cast("string") for name in chart))
-    told = compared.groupBy("delivery_date").agg(F.collect_list(F.struct(named.alias("chart"), "ranks")).alias("told"))
-    every = counted.join(told, "delivery_date", "left").join(F.broadcast(decisions), "delivery_date", "left")
-    return every.coalesce(1).mapInArrow(_compared, _SCHEMA)
+    listed = F.when(F.col("compared"), F.struct(named.alias("chart"), "ranks"))
+    every = (
+        stated.withColumn("lost", lost)
+        .withColumn("compared", compared)
+        .groupBy("delivery_date")
+        .agg(
+            F.count("*").cast("int").alias("charts_stated"),
+            F.sum(F.size("ranks")).cast("int").alias("places_stated"),
+            F.array_compact(F.collect_list(listed)).alias("charts"),
+        )
+    )
+    return every.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1).mapInArrow(_compared, _SCHEMA)
 
 
 def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -131,14 +137,14 @@ def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             ("held_because", text),
         ]
     )
-    yield pa.RecordBatch.from_pylist(list(_verdicts(found)), schema=schema)
+    yield pa.RecordBatch.from_pylist(list(_decided(found)), schema=schema)
 
 
-def _verdicts(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each delivery against what stands of the accepted ones before it, in order of date."""
+def _decided(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each delivery, compared with the places of the accepted ones before it, in order of date."""
     standing: dict[str, set[int]] = {}
     for row in found:
-        now = {chart["chart"]: set(chart["ranks"]) for chart in row["told"] or ()}
+        now = {chart["chart"]: set(chart["ranks"]) for chart in row["charts"] or ()}
         gone = {chart: sorted(standing.get(chart, set()) - ranks) for chart, ranks in sorted(now.items())}
         lost = [f"{chart} place {rank}" for chart, ranks in gone.items() for rank in ranks]
         cut, stated = sum(map(bool, gone.values())), row["charts_stated"]
@@ -151,7 +157,7 @@ def _verdicts(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "places_stated": row["places_stated"],
             "charts_cut": cut,
             "lost": len(lost),
-            "lost_places": f"{_told(len(lost))} not listed any more: {named}" if lost else None,
+            "lost_places": f"{_places_are(len(lost))} not listed any more: {named}" if lost else None,
             "accepted_by": row["decided_by"] if too_many else None,
             "accepted_because": row["decided_because"] if too_many else None,
             "is_accepted": not held,
@@ -163,5 +169,5 @@ def _verdicts(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             standing |= now
 
 
-def _told(places: int) -> str:
+def _places_are(places: int) -> str:
     return "1 place is" if places == 1 else f"{places} places are"

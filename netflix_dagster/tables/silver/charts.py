@@ -1,5 +1,5 @@
-"""The charts of what people watch, typed: the weekly Top 10 of the world and of countries, and the most popular
-titles of all time. Every delivery as it was said; what it changed of earlier ones is in the histories.
+"""The charts, typed: the weekly Top 10 of the world and of countries, and the most popular titles of all time. Every
+delivery as it is; the histories tell what it changes of earlier ones.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MOST_OF_ALL = 5e10
 LONGEST = 1_000
 """Hours that nothing lasts, all episodes together. The longest that was ever stated is 20."""
 MOST_WEEKS = 2_000
-"""Weeks that no title is in a chart: more than there have been since films were lent by post."""
+"""Weeks that no title is in a chart: more than Netflix has existed."""
 _NOT_STATED = "N/A"
 _WHOLE = r"^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}( [0-9]{3})+)(\.0*)?$"
 """A whole number; thousands may be set apart, by commas or by spaces. ``12,34`` is none: it may be 12.34 or 1234."""
@@ -45,7 +45,7 @@ _CLOCK = r"^([0-9]+):([0-5][0-9])$"
 _LENGTH = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 _NO_LENGTH = r"^0+(\.0*)?$|^0+:00$"
 
-_DELIVERY = Column("delivery_date", "date", "Date of the delivery that says so")
+_DELIVERY = Column("delivery_date", "date", "Date of the delivery that states it")
 _ORIGIN = [
     Column("source_file", "string", "File that the row came in"),
     Column("record_number", "bigint", "Record of that file"),
@@ -67,7 +67,8 @@ def _named(source: str) -> list[Column]:
         Column(
             "chart_title_key",
             "string",
-            "The title as charts name it: film|title or tv|title in lower case; seasons share it",
+            "The title as charts name it: film|title or tv|title in lower case, any|title where the category is not"
+            " known; seasons share it",
             sources=(f"{source}.show_title", f"{source}.category"),
         ),
         Column("show_title", "string", "Title of the film or show"),
@@ -82,7 +83,7 @@ def _named(source: str) -> list[Column]:
 
 
 def _readable(column: str, what: str) -> Expectation:
-    """A number that is stated can be read. Else the row is refused: what it says is not known, and null is not it."""
+    """A stated number can be read. Otherwise the row is refused: its value is not known, and it is not null."""
     return holds(
         f"{column}_readable",
         f"{column}_text IS NULL OR {column} IS NOT NULL",
@@ -98,9 +99,9 @@ _WEEKS = Column("cumulative_weeks_in_top_10", "int", "Weeks in this Top 10 so fa
 _RULES = [
     not_null("week", hint="write the Sunday on which the week ends as 2021-11-14"),
     not_null("weekly_rank", hint="a place is a number from 1"),
-    not_null("show_title", hint="a place without a title says nothing"),
+    not_null("show_title", hint="a place needs a title"),
     not_null("category", hint="a place belongs to a category"),
-    in_set("category", CATEGORIES, hint="a new or renamed category: say what it stands for in tables/viewing.py"),
+    in_set("category", CATEGORIES, hint="a new or renamed category: add its meaning to tables/viewing.py"),
     between("weekly_rank", 1, 10),
     holds(
         "week_plausible",
@@ -160,7 +161,7 @@ _RULES = [
     ],
 )
 def top10_global(rows: DataFrame) -> DataFrame:
-    """The weekly Top 10 of the world as each delivery states it. Deliveries are cumulative: each says every week."""
+    """The weekly Top 10 of the world as each delivery states it. Deliveries are cumulative: each states every week."""
     from pyspark.sql import functions as F
 
     kept = _titled(_stated(tidy(rows)), "top10_global")
@@ -261,9 +262,9 @@ def top10_countries(rows: DataFrame) -> DataFrame:
     delivery_rules=[row_count_change(), null_share("hours_viewed", 0.05), stable("category", tuple(CATEGORIES))],
     expectations=[
         not_null("rank", hint="a place is a number from 1"),
-        not_null("show_title", hint="a place without a title says nothing"),
+        not_null("show_title", hint="a place needs a title"),
         not_null("category", hint="a place belongs to a category"),
-        in_set("category", CATEGORIES, hint="a new or renamed category: say what it stands for in tables/viewing.py"),
+        in_set("category", CATEGORIES, hint="a new or renamed category: add its meaning to tables/viewing.py"),
         between("rank", 1, 10),
         _readable("hours_viewed", _A_WHOLE),
         _readable("runtime", _A_LENGTH),
@@ -284,14 +285,14 @@ def most_popular(rows: DataFrame) -> DataFrame:
 
     kept = _titled(_stated(tidy(rows)), "most_popular")
     over_91 = F.expr(_any_stated(91)) | (F.col("over_91") & ~F.expr(_any_stated(28)))
-    said = {
+    of_window = {
         "window_days": F.when(over_91, 91).otherwise(28).cast("int"),
         "hours_viewed": F.when(over_91, F.col("hours_viewed_first_91_days")).otherwise(
             F.col("hours_viewed_first_28_days")
         ),
         "views": F.when(over_91, F.col("views_first_91_days")).otherwise(F.col("views_first_28_days")),
     }
-    kept = kept.withColumns(said)
+    kept = kept.withColumns(of_window)
     return kept.select(
         *_common(kept, rank="rank"), "window_days", *_whole("hours_viewed"), *_hours("runtime"), *_whole("views")
     )
@@ -302,7 +303,7 @@ def _any_stated(days: int) -> str:
 
 
 def _stated(rows: DataFrame) -> DataFrame:
-    """The rows with null where the file says that it says nothing."""
+    """The rows with null where the file says ``N/A``."""
     from pyspark.sql import functions as F
 
     texts = [f.name for f in rows.schema.fields if f.dataType.simpleString() == "string"]
@@ -313,9 +314,9 @@ def _titled(rows: DataFrame, source: str) -> DataFrame:
     from pyspark.sql import functions as F
 
     fields = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema.fields)
-    told = rows.mapInArrow(_with_columns(source), f"{fields}, season_stated boolean, over_91 boolean")
+    flagged = rows.mapInArrow(_with_columns(source), f"{fields}, season_stated boolean, over_91 boolean")
     category = current_category(F.col("category"), source)
-    return told.withColumns(
+    return flagged.withColumns(
         {
             "category_delivered": F.col("category"),
             "category": category,
@@ -325,12 +326,12 @@ def _titled(rows: DataFrame, source: str) -> DataFrame:
 
 
 def _with_columns(source: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Every row with what the columns of its file are: whether one is the season, whether one is of 91 days. By the
-    names that the source gives to columns: ``is_seasonal`` is none of them."""
+    """Adds to every row whether its file has a column for the season, and one for 91 days. The names of the source
+    decide, aliases included: a header ``is_seasonal`` is neither."""
     known = TABLES[f"bronze.{source}"].source
     assert known is not None
 
-    def told(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def flagged(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         @lru_cache(maxsize=64)
@@ -344,7 +345,7 @@ def _with_columns(source: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[
             names = [*batch.schema.names, "season_stated", "over_91"]
             yield pa.RecordBatch.from_arrays([*batch.columns, *found], names=names)
 
-    return told
+    return flagged
 
 
 def _columns_of(header: str, source: Source) -> set[str | None]:
@@ -361,7 +362,7 @@ def _common(rows: DataFrame, rank: str = "weekly_rank") -> list[str | Expression
 
 
 def _whole(name: str, kind: str = "bigint") -> list[Expression]:
-    """A whole number, with or without separators of thousands or a fraction of nothing; and the text that it was."""
+    """A whole number, with or without separators of thousands or a fraction of zeros; and its text."""
     from pyspark.sql import functions as F
 
     text = F.col(name)
@@ -370,7 +371,7 @@ def _whole(name: str, kind: str = "bigint") -> list[Expression]:
 
 
 def _hours(name: str) -> list[Expression]:
-    """A length in hours, from 1.9667 or 1:58; and the text that it was. A length of 0 is none, and none is stated."""
+    """A length in hours, from 1.9667 or 1:58; and its text. A length of 0 counts as not stated."""
     from pyspark.sql import functions as F
 
     text = F.col(name)

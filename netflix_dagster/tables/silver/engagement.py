@@ -13,17 +13,15 @@ from netflix_dagster.contracts.contract import Column, Takes, between, holds, no
 from netflix_dagster.files.kinds import MONTH_NAME, MONTHS
 from netflix_dagster.tables.seasons import names_a_season, season_of, show_of
 from netflix_dagster.tables.text import day, tidy, title_words
-from netflix_dagster.tables.viewing import FILM, TV, chart_title_key
+from netflix_dagster.tables.viewing import ANY, FILM, TV, chart_title_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
-ANY = "any"
-"""The kind of a title of which a report does not say whether it is a film or a show."""
 UNSTATED = "*"
-"""What a report has in place of a length that it does not state."""
+"""How a report writes a length that it does not state."""
 UNDATED = "undated"
 """In place of the release date of a work that has none."""
 MOST = 50_000_000_000
@@ -76,7 +74,7 @@ MEASURES = (
         Column("period", "string", "The half-year, such as 2023H1; another span as 2023-01..2023-12", True, _PERIOD),
         Column("period_start", "date", "First day of the period", True, _PERIOD),
         Column("period_end", "date", "Last day of the period", True, _PERIOD),
-        Column("kind", "string", "film or tv; any when neither the sheet nor a season tells", True, _TITLE),
+        Column("kind", "string", "film or tv; any when neither the sheet nor a season shows which", True, _TITLE),
         Column("title_delivered", "string", "The title as the report gives it: English // native", True, _TITLE),
         Column("title_words", "string", "The title as compared: in lower case", True, _TITLE),
         Column(
@@ -98,21 +96,21 @@ MEASURES = (
     expectations=[
         not_null(
             "period",
-            hint="say the half-year above the header (Views from July to December 2023) or in the file name (2023H2)",
+            hint="write the half-year above the header (Views from July to December 2023) or in the file name (2023H2)",
         ),
         holds(
             "one_period",
             "periods_named < 2",
             "a report is about one period",
             "drop",
-            hint="what stands above the header (or the file's name) names two periods; leave one, and land it again",
+            hint="the text above the header (or the file's name) names two periods; leave one, and land it again",
         ),
         holds(
             "sheet_visible",
             "sheet_state IS NULL",
-            "a hidden sheet says nothing where a sheet that can be seen has the same columns",
+            "a hidden sheet does not count where a visible sheet has the same columns",
             "drop",
-            hint="show the sheet, or delete it, if the report is to be another",
+            hint="show the sheet if it counts, or delete it",
         ),
         not_null("title_delivered", hint="a record without a title: a note below the table?"),
         not_null("hours_viewed", hint="hours are a whole number; a note below the table, or a second header?"),
@@ -122,7 +120,7 @@ MEASURES = (
         holds(
             "release_date_readable",
             "release_date_text IS NULL OR release_date IS NOT NULL",
-            "every stated day could be read: it tells works of one name apart",
+            "every stated day could be read: it identifies works of one name",
             "drop",
             hint="write days as 2023-08-31, August 31, 2023 or 8/31/2023",
         ),
@@ -130,12 +128,12 @@ MEASURES = (
             "available_globally_readable",
             "available_text IS NULL OR available_globally IS NOT NULL",
             "available globally is Yes or No",
-            hint="write Yes or No, or teach silver.engagement the new word",
+            hint="write Yes or No, or add the new word to silver.engagement",
         ),
         holds(
             "runtime_readable",
             f"runtime_text IS NULL OR runtime_text = '{UNSTATED}' OR runtime_minutes IS NOT NULL",
-            "every stated length could be read: it tells works of one name apart",
+            "every stated length could be read: it identifies works of one name",
             "drop",
             hint="write lengths as hours:minutes, such as 7:34; an asterisk where there is none",
         ),
@@ -160,20 +158,20 @@ MEASURES = (
             "no title was watched before its release",
             hint="known of a few titles; nothing is changed",
         ),
-        holds("known_kind", f"kind <> '{ANY}'", "the report tells films from shows", hint="told apart since 2023H2"),
+        holds("known_kind", f"kind <> '{ANY}'", "the report separates films and shows", hint="reports do since 2023H2"),
     ],
 )
 def engagement(reports: DataFrame) -> DataFrame:
     """Every title of every engagement report, typed: hours and views of a half-year, as that delivery states them.
 
-    Two works may have one name in one half-year. Their release dates and lengths tell them apart.
+    Two works may have one name in one half-year. Their release dates and lengths identify them.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    said = tidy(reports.withColumn("title_delivered", F.col("title")).drop("title"))
-    schema = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in said.schema.fields)
-    dated = said.mapInArrow(
+    tidied = tidy(reports.withColumn("title_delivered", F.col("title")).drop("title"))
+    schema = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in tidied.schema.fields)
+    dated = tidied.mapInArrow(
         _with_period, f"{schema}, period string, period_start date, period_end date, periods_named int"
     )
     parted = dated.select(
@@ -228,7 +226,7 @@ def _part(number: int) -> SparkColumn:
 
 
 def _kind(sheet: SparkColumn, title: SparkColumn) -> SparkColumn:
-    """From the name of the sheet; where it says neither, a title that names a season is a show."""
+    """``film`` or ``tv`` from the name of the sheet; otherwise a title that names a season is a show."""
     from pyspark.sql import functions as F
 
     return (
@@ -240,9 +238,11 @@ def _kind(sheet: SparkColumn, title: SparkColumn) -> SparkColumn:
 
 
 def _with_period(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Every row with the period that its preamble names, else its file; and how many periods that names. In Python: as
-    one expression of an engine it would be repeated in every rule that looks at a period, and planning would take
-    longer than the work."""
+    """Adds to every row the period that its preamble names, or else its file; and how many periods that text names.
+
+    It is written in Python: an expression of the engine would be repeated in every rule about a period, and planning
+    would take longer than the work.
+    """
     import pyarrow as pa
 
     for batch in batches:
@@ -264,7 +264,7 @@ _Period = tuple[str | None, date | None, date | None]
 
 @lru_cache(maxsize=64)
 def _period(*texts: str) -> tuple[str | None, date | None, date | None, int]:
-    """Name, first and last day of the span of months that the first text to name one names; and how many it names."""
+    """Name, first and last day of the first period in the first text that names one; and how many that text names."""
     for text in texts:
         named = list(dict.fromkeys(_periods_in(text)))
         if named:
@@ -274,12 +274,12 @@ def _period(*texts: str) -> tuple[str | None, date | None, date | None, int]:
 
 def _periods_in(text: str) -> Iterator[_Period]:
     for pattern, (month, year, to_month, to_year) in _SPANS:
-        for said in re.finditer(pattern, text):
-            yield _span(said[year] or said[to_year], said[month], said[to_year], said[to_month])
+        for found in re.finditer(pattern, text):
+            yield _span(found[year] or found[to_year], found[month], found[to_year], found[to_month])
     for pattern, (half, of_year) in _HALVES:
-        for said in re.finditer(pattern, text):
-            second = said[half].lower() in ("2", "second")
-            yield _span(said[of_year], "jul" if second else "jan", said[of_year], "dec" if second else "jun")
+        for found in re.finditer(pattern, text):
+            second = found[half].lower() in ("2", "second")
+            yield _span(found[of_year], "jul" if second else "jan", found[of_year], "dec" if second else "jun")
 
 
 def _span(year: str, month: str, to_year: str, to_month: str) -> _Period:
@@ -294,8 +294,8 @@ def _span(year: str, month: str, to_year: str, to_month: str) -> _Period:
 def _yes_or_no(text: SparkColumn) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    said = F.lower(text)
-    return F.when(said.isin("yes", "y", "true", "1"), True).when(said.isin("no", "n", "false", "0"), False)
+    lower = F.lower(text)
+    return F.when(lower.isin("yes", "y", "true", "1"), True).when(lower.isin("no", "n", "false", "0"), False)
 
 
 def _number(text: SparkColumn) -> SparkColumn:

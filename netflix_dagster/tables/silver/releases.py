@@ -1,5 +1,5 @@
-"""Which releases of the catalogue may speak for it: one that has lost too many titles, or too much of what they list
-and state, was cut short."""
+"""Decides from which releases of the catalogue gold is built: one that lacks too many titles, or too many of their
+values, was cut short."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 MOST_LOST = 0.2
 """Share of the titles of the release before that a release may lack. The real releases lacked 0 to 5 %."""
 FEW = 10
-"""So few lost titles, or values, say nothing, whatever their share."""
+"""Fewer lost titles, or values, are no reason to hold a release, whatever their share."""
 MOST_VALUES_LOST = 0.1
-"""Share of the values that the release before states of a list or column which may be gone, counted over the titles
-that both releases have. In the real releases 0 to 0.9 % were gone."""
+"""Share of the values of a list or column that may be gone since the release before, counted over the titles that
+both releases have. In the real releases 0 to 0.9 % were gone."""
 COLUMNS = {
     # name -> whether a title states it
     "date_added": "date_added IS NOT NULL",
@@ -75,21 +75,21 @@ _VALUES = ("silver.titles.title_key", *_LISTED)
 def releases(titles: DataFrame, *listed_and_decisions: DataFrame) -> DataFrame:
     """Every release, compared with the accepted one before it in order of date, and whether gold is built from it.
 
-    A release that was cut short would look like the removal of all that it lacks: titles, or what they list and
-    state. A list of which a release says nothing at all was not delivered, and stands as it was said before.
-    Which releases are accepted does not depend on the order in which they arrive.
+    A release that was cut short would look like the removal of the titles, or values, that it lacks. A list that a
+    release does not state at all was not delivered, and stays as the release before stated it. Which releases are
+    accepted does not depend on the order in which they arrive.
     """
     from pyspark.sql import functions as F
 
     *listed, decisions = listed_and_decisions
     stated = [F.when(F.expr(states), 1).otherwise(0).alias(name) for name, states in COLUMNS.items()]
-    said = titles.select("delivery_date", "title_key", "natural_key", *stated)
+    by_title = titles.select("delivery_date", "title_key", "natural_key", *stated)
     for name, frame in zip(LISTS, listed, strict=True):
         members = frame.groupBy("delivery_date", "title_key").agg(F.count("*").cast("int").alias(name))
-        said = said.join(members, ["delivery_date", "title_key"], "left")
-        said = said.withColumn(name, F.coalesce(name, F.lit(0)))
-    told = said.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1)
-    return told.mapInArrow(_compared, _SCHEMA)
+        by_title = by_title.join(members, ["delivery_date", "title_key"], "left")
+        by_title = by_title.withColumn(name, F.coalesce(name, F.lit(0)))
+    decided = by_title.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1)
+    return decided.mapInArrow(_compared, _SCHEMA)
 
 
 def accepted(frame: DataFrame, releases: DataFrame) -> DataFrame:
@@ -118,18 +118,18 @@ def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         ]
     )
     found = list(batches)
-    rows = list(_judged(pa.Table.from_batches(found))) if found else []
+    rows = list(_evaluated(pa.Table.from_batches(found))) if found else []
     yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _judged(said: pa.Table) -> Iterator[dict[str, object]]:
-    """The verdict on each release, from one row a title: how often it states each list and column."""
+def _evaluated(titles: pa.Table) -> Iterator[dict[str, object]]:
+    """Each release with whether it is accepted. ``titles``: a row a title, how often it states each list and column."""
     import pyarrow.compute as pc
 
     before, when = None, None
     last: dict[str, tuple[object, pa.Table]] = {}  # of each list and column: the release that last states it
-    for day in sorted(pc.unique(said.column("delivery_date")).to_pylist()):
-        now = said.filter(pc.equal(said.column("delivery_date"), day)).combine_chunks()
+    for day in sorted(pc.unique(titles.column("delivery_date")).to_pylist()):
+        now = titles.filter(pc.equal(titles.column("delivery_date"), day)).combine_chunks()
         keys = pc.unique(now.column("natural_key"))
         of = len(before or ())
         lost = of - (pc.sum(pc.is_in(before, value_set=keys)).as_py() if before else 0)
@@ -160,7 +160,7 @@ def _judged(said: pa.Table) -> Iterator[dict[str, object]]:
 
 
 def _lacks(name: str, when: object, before: pa.Table, now: pa.Table) -> str | None:
-    """What is gone of a list or column, if it is too much. Only titles that both releases have are compared."""
+    """How much of a list or column is gone, if it is too much. Only titles that both releases have are compared."""
     import pyarrow.compute as pc
 
     place = pc.index_in(before.column("title_key"), value_set=now.column("title_key"))

@@ -1,4 +1,4 @@
-"""Records of the split titles that a lost line break has broken in two, put together again."""
+"""Joins records of the split titles that a line break has broken in two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPAIR = "joined_broken_record"
 
 
 def join_broken_records(records: DataFrame, source: Source) -> DataFrame:
-    """``records`` of bronze, the two halves of a broken one replaced by the whole; a column ``repairs`` says so.
+    """``records`` of bronze, the two halves of a broken record replaced by the whole one, with a column ``repairs``.
 
     A head lacks its last fields and is followed by a tail that begins in the middle of a value and lacks its key
     as well; of several keyless records in a row the first and second belong together, then the third and fourth.
@@ -89,7 +89,7 @@ def _join(pair: dict[str, object], names: list[str], source: Source) -> dict[str
     header = next(csv.reader([str(pair["source_header"])]))
     order = [name for name in map(source.canonical, header) if name]
     if len(order) < len(header):
-        return None  # where an unknown column stood, the fields of the halves cannot be told apart
+        return None  # with an unknown column nobody can tell which fields of the halves belong to which column
     fields = joined_fields([_text(pair[name]) for name in order], [_text(pair[f"next_{name}"]) for name in order])
     if fields is None:
         return None

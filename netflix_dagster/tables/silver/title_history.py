@@ -30,8 +30,8 @@ ATTRIBUTES = (
     "duration_seasons",
     "description",
 )
-"""What of a title makes a new version when it changes. ``show_id`` does not: it is renumbered at will. So does a change
-of the members of a list, or of their order as a whole release states it."""
+"""A change of one of these makes a new version of a title, as does a change of the members of a list, or of their order
+in whole releases. A change of ``show_id`` does not: releases renumber it at will."""
 
 
 @table(
@@ -80,17 +80,19 @@ of the members of a list, or of their order as a whole release states it."""
         Column(
             "changed_columns",
             "array<string>",
-            "What differs from the version that ended when this one began; null when there is none",
+            "Columns that differ from the version that ended when this one began; null when there is none",
             sources=tuple(f"silver.titles.{name}" for name in ATTRIBUTES),
         ),
         Column("valid_from", "date", "First release of this version", False, ("silver.titles.delivery_date",)),
         Column(
             "valid_to",
             "date",
-            "First release that no longer says so (exclusive); null while it is so",
+            "First release in which it is no longer so (exclusive); null while it is so",
             sources=("silver.titles.delivery_date",),
         ),
-        Column("is_current", "boolean", "Whether the newest release says so", False, ("silver.titles.delivery_date",)),
+        Column(
+            "is_current", "boolean", "Whether it is so in the newest release", False, ("silver.titles.delivery_date",)
+        ),
     ],
     expectations=[
         holds(
@@ -100,8 +102,8 @@ of the members of a list, or of their order as a whole release states it."""
     ],
 )
 def title_history(releases: DataFrame, titles: DataFrame, *listed: DataFrame) -> DataFrame:
-    """Every title that any accepted release has named, one row a version, from the release that first said so to
-    the one that no longer does. A title that leaves and comes back has a gap.
+    """Every title that any accepted release names, one row a version, from the first release that states it to the one
+    that no longer does. A title that leaves and comes back has a gap.
 
     "The catalogue as of D": ``valid_from <= D AND (valid_to IS NULL OR valid_to > D)``.
     """
@@ -109,11 +111,11 @@ def title_history(releases: DataFrame, titles: DataFrame, *listed: DataFrame) ->
 
     titles = accepted(titles, releases)
     listed = tuple(accepted(frame, releases) for frame in listed)
-    said = titles.select("title_key", "delivery_date", *_comparable())
-    said = said.join(F.broadcast(_releases(titles, listed)), "delivery_date")
+    compared = titles.select("title_key", "delivery_date", *_comparable())
+    compared = compared.join(F.broadcast(_releases(titles, listed)), "delivery_date")
     for (name, (_, item, order)), frame in zip(LISTS.items(), listed, strict=True):
-        said = _with_list(said, _list_marks(frame, item, order), name)
-    versions = _versions(_compared(said))
+        compared = _with_list(compared, _list_marks(frame, item, order), name)
+    versions = _versions(_compared(compared))
     stated = titles.select("title_key", F.col("delivery_date").alias("valid_from"), "natural_key", *ATTRIBUTES)
     numbered = titles.select("title_key", F.col("delivery_date").alias("show_id_release"), "show_id")
     return (
@@ -125,7 +127,7 @@ def title_history(releases: DataFrame, titles: DataFrame, *listed: DataFrame) ->
 
 
 def _comparable() -> list[Expression]:
-    """The attributes as compared: long text as its hash, a title that Excel mangled one way or the other as one."""
+    """The attributes for comparison: long text as its hash, a title that a spreadsheet mangled in one form."""
     from pyspark.sql import functions as F
 
     as_compared = {
@@ -140,7 +142,7 @@ def _releases(titles: DataFrame, listed: Sequence[DataFrame]) -> DataFrame:
     """The releases numbered in the order of their dates, with the date of the next, and for every list the last
     release that states its members, and the last that states their order (only whole releases do).
 
-    A split delivery without its cast file does not say that no title has a cast: what was said before stands.
+    A split delivery without its cast file does not mean that no title has a cast: the earlier cast stays.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -169,36 +171,40 @@ def _releases(titles: DataFrame, listed: Sequence[DataFrame]) -> DataFrame:
 
 
 def _list_marks(frame: DataFrame, item: str, order: str) -> DataFrame:
-    """Per title and release a mark of the list's members and one of their order: equal marks, equal lists."""
+    """Per title and release a hash of the list's members and one of their order: equal hashes, equal lists.
+
+    The order is that of the members, not their numbers: a repeated member leaves a gap in the numbers.
+    """
     from pyspark.sql import functions as F
 
+    ordered = F.transform(F.sort_array(F.collect_list(F.struct(order, item))), lambda listed: listed[item])
     return frame.groupBy("title_key", "delivery_date").agg(
-        F.bit_xor(F.xxhash64(item)).alias("members"), F.bit_xor(F.xxhash64(item, order)).alias("in_order")
+        F.bit_xor(F.xxhash64(item)).alias("members"), F.xxhash64(F.concat_ws(",", ordered)).alias("in_order")
     )
 
 
-def _with_list(said: DataFrame, marks: DataFrame, name: str) -> DataFrame:
-    """Add the marks of one list as they stood at each release; an order of other members is no order of these."""
+def _with_list(stated: DataFrame, marks: DataFrame, name: str) -> DataFrame:
+    """Add the hashes of one list as of each release; an order of other members is no order of these."""
     from pyspark.sql import functions as F
 
     members = marks.select("title_key", F.col("delivery_date").alias(f"{name}_release"), F.col("members").alias(name))
     ordered = marks.select(
         "title_key", F.col("delivery_date").alias(f"{name}_ordered"), F.col("members").alias("of_members"), "in_order"
     )
-    said = said.join(members, ["title_key", f"{name}_release"], "left")
-    said = said.join(ordered, ["title_key", f"{name}_ordered"], "left")
+    stated = stated.join(members, ["title_key", f"{name}_release"], "left")
+    stated = stated.join(ordered, ["title_key", f"{name}_ordered"], "left")
     known = F.col("of_members") == F.col(name)
-    return said.withColumn(f"{name}_order", F.when(known, F.col("in_order"))).drop("of_members", "in_order")
+    return stated.withColumn(f"{name}_order", F.when(known, F.col("in_order"))).drop("of_members", "in_order")
 
 
-def _compared(said: DataFrame) -> DataFrame:
+def _compared(stated: DataFrame) -> DataFrame:
     """Each title of each release with what has changed since the release before, null if it was not there."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     compared = [*ATTRIBUTES, *LISTS, *(f"{name}_order" for name in LISTS)]
     history = Window.partitionBy("title_key").orderBy("release")
-    said = said.withColumn("before", F.lag(F.struct("release", *compared)).over(history))
+    stated = stated.withColumn("before", F.lag(F.struct("release", *compared)).over(history))
     differs = [~F.col(name).eqNullSafe(F.col(f"before.{name}")) for name in ATTRIBUTES]
     for name in LISTS:
         reordered = F.col(f"{name}_order") != F.col(f"before.{name}_order")
@@ -206,7 +212,7 @@ def _compared(said: DataFrame) -> DataFrame:
     changed = F.array_compact(
         F.array(*(F.when(d, F.lit(name)) for d, name in zip(differs, [*ATTRIBUTES, *LISTS], strict=True)))
     )
-    return said.select(
+    return stated.select(
         "title_key",
         "release",
         "delivery_date",

@@ -1,7 +1,7 @@
-"""What a title lists, one row each: cast, directors, countries, genres. Four tables alike but for the column.
+"""The lists of titles, one row an item: cast, directors, countries, genres. The four tables differ in their column.
 
-A list is that of the title which its own record states. The split form lists by ``show_id``, which means the title
-of the split form that has this number.
+A list belongs to the title that its own record states. The split form lists by ``show_id``: that is the title of the
+split form with this number.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, Takes, holds, not_null, table
 from netflix_dagster.tables.reference import country_keys
-from netflix_dagster.tables.silver.titles import said_in
+from netflix_dagster.tables.silver.titles import stated_in
 from netflix_dagster.tables.text import LISTED_ITEM, items, tidy
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LISTS = {
     "countries": ("silver.title_countries", "country", "country_order"),
     "genres": ("silver.title_genres", "genre", "genre_order"),
 }
-"""What a title lists."""
+"""The lists of a title."""
 
 
 def _declare(
@@ -39,8 +39,8 @@ def _declare(
     keys: Callable[[], Mapping[str, str]] = dict,
     key_means: str = "",
 ) -> None:
-    """Declare ``silver.<name>``: the ``item``s of every title of every release. ``keys``: what an item is compared
-    by, where that is not its name in lower case."""
+    """Declare ``silver.<name>``: the ``item``s of every title of every release. ``keys``: the key of an item by its
+    name in lower case, where the two differ."""
     whole = f"bronze.netflix_catalogue.{whole_column}"
     split = f"bronze.{split_source}.{whole_column}"
     key_means = key_means or f"The {item} as compared: lower case"
@@ -110,35 +110,35 @@ def _listed(
             F.lit(form).alias("form"),
             "source_file",
             "record_number",
-            said_in(*place).alias("said_in"),
+            stated_in(*place).alias("stated_in"),
         )
 
     found = exploded(catalogue, "whole").unionByName(exploded(rows, "split"))
-    found = _with_key(found, item, keys).join(_known(titles), ["delivery_date", "said_in"], "left")
-    within = Window.partitionBy("delivery_date", "said_in").orderBy("source_file", "record_number", "position")
+    found = _with_key(found, item, keys).join(_known(titles), ["delivery_date", "stated_in"], "left")
+    within = Window.partitionBy("delivery_date", "stated_in").orderBy("source_file", "record_number", "position")
     same = Window.partitionBy("delivery_date", "title_key", f"{item}_key")
-    own_says_it = F.max(F.col("title_key").isNotNull() & ~F.col("of_copy")).over(same)
-    repeats = F.col("of_copy") & ((F.col("form") == "split") | own_says_it)
-    told = found.select(
+    own_states_it = F.max(F.col("title_key").isNotNull() & ~F.col("of_copy")).over(same)
+    repeats = F.col("of_copy") & ((F.col("form") == "split") | own_states_it)
+    placed = found.select(
         "*", F.row_number().over(within).alias(order), F.coalesce(repeats, F.lit(False)).alias("is_duplicate")
     )
     lists_more = F.col("of_copy") & ~F.col("is_duplicate")
-    return told.withColumn("title_key", F.when(~F.coalesce(lists_more, F.lit(False)), F.col("title_key")))
+    return placed.withColumn("title_key", F.when(~F.coalesce(lists_more, F.lit(False)), F.col("title_key")))
 
 
 def _known(titles: DataFrame) -> DataFrame:
-    """Where each title of a delivery is said, and whether that is a copy of it.
+    """Where a delivery states each title, and whether that statement is a copy.
 
-    What the split form lists of a title that a whole file brings is a copy: the whole file counts. A record that says
-    a title again and lists more than the first is no copy there; what it has more is refused.
+    The lists of the split form are copies where a whole file brings the title: the whole file counts. A record that
+    states a title again and lists more items than the first is no copy in these items; they are refused.
     """
     from pyspark.sql import functions as F
 
-    own = said_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
-    first = titles.select("delivery_date", own.alias("said_in"), "title_key", F.lit(False).alias("of_copy"))
+    own = stated_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
+    first = titles.select("delivery_date", own.alias("stated_in"), "title_key", F.lit(False).alias("of_copy"))
     again = titles.where(F.size("copies") > 0)
     return first.unionByName(
-        again.select("delivery_date", F.explode("copies").alias("said_in"), "title_key", F.lit(True).alias("of_copy"))
+        again.select("delivery_date", F.explode("copies").alias("stated_in"), "title_key", F.lit(True).alias("of_copy"))
     )
 
 
@@ -178,7 +178,7 @@ _declare(
     split_source="netflix_countries",
     what="The countries of production",
     keys=country_keys,
-    key_means="The country as compared: its name of every day in lower case, whatever it is called",
+    key_means="The country as compared: its everyday name in lower case, whatever the file calls it",
     order="country_order",
     order_means="Order as delivered, from 1; the first is the main producer in whole releases",
 )

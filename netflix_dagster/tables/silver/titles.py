@@ -1,4 +1,4 @@
-"""Titles of every release, from both forms of delivery, and which title each of them is."""
+"""Titles of every release, from both forms of delivery, with their identity."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 TYPES = ("Movie", "TV Show")
 FIRST_DAY = "1997-01-01"
-"""No title was added before there was a Netflix."""
+"""No title was added before Netflix existed."""
 DAYS_AHEAD = 366
-"""So many days after its release a title may be announced for."""
+"""A release may announce a title up to so many days ahead."""
 SWAP = "rating_duration_swap"
 _LENGTH = r"^\d+ (min|Seasons?)$"
 _BOTH = ("bronze.netflix_catalogue", "bronze.netflix_titles")
@@ -27,8 +27,8 @@ _NUMBERS = ("bronze.netflix_catalogue.show_id", "bronze.netflix_titles.show_id")
 _DURATION = ("bronze.netflix_catalogue.duration", "bronze.netflix_catalogue.rating")
 
 
-def said_in(form: Expression, source_file: Expression, record_number: Expression, show_id: Expression) -> Expression:
-    """Where a delivery speaks of a title: in a record of a whole file, under a number of the split form."""
+def stated_in(form: Expression, source_file: Expression, record_number: Expression, show_id: Expression) -> Expression:
+    """Where a delivery states a title: in a record of a whole file, or under a number of the split form."""
     from pyspark.sql import functions as F
 
     record = F.concat(F.lit("whole:"), source_file, F.lit("#"), record_number.cast("string"))
@@ -36,30 +36,30 @@ def said_in(form: Expression, source_file: Expression, record_number: Expression
 
 
 def identified(rows: DataFrame) -> DataFrame:
-    """The titles of each delivery, told apart, and what else says the same of them.
+    """The titles of each delivery with their keys, and where else the delivery states each of them.
 
-    A title of the split form is a copy when a whole file of the same delivery has its type, title and year. Of the
-    others those that share all three are numbered.
+    A title of the split form is a copy when a whole file of the same delivery has its type, title and year. Other
+    titles that share all three are numbered.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    own = said_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
+    own = stated_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
     alike = Window.partitionBy("delivery_date", "natural_key")
     numbered_so = Window.partitionBy("delivery_date", "form", "show_id")
     in_whole = F.max((F.col("form") == "whole") & ~F.col("_copy")).over(alike)
-    said = rows.withColumn("_said_in", own).withColumn(
+    stated = rows.withColumn("_stated_in", own).withColumn(
         "is_duplicate", ~F.col("_copy") & (F.col("form") == "split") & in_whole
     )
     namesakes = Window.partitionBy("delivery_date", "natural_key", F.col("_copy") | F.col("is_duplicate")).orderBy(
         "description", "duration_minutes", "duration_seasons", "show_id"
     )
-    again = F.collect_list(F.when(F.expr("_copy AND form = 'whole'"), F.col("_said_in"))).over(numbered_so)
-    in_split = F.collect_list(F.when(F.col("is_duplicate"), F.col("_said_in"))).over(alike)
-    said = said.withColumns({"_nth": F.row_number().over(namesakes), "_again": again, "_in_split": in_split})
+    again = F.collect_list(F.when(F.expr("_copy AND form = 'whole'"), F.col("_stated_in"))).over(numbered_so)
+    in_split = F.collect_list(F.when(F.col("is_duplicate"), F.col("_stated_in"))).over(alike)
+    stated = stated.withColumns({"_nth": F.row_number().over(namesakes), "_again": again, "_in_split": in_split})
     none = F.array().cast("array<string>")
     first = F.when(F.col("_nth") == 1, F.col("_in_split"))  # Sail keeps the nulls of a list that a window collects
-    return said.withColumns(
+    return stated.withColumns(
         {
             "title_key": F.concat_ws("|", "natural_key", F.when(F.col("_nth") > 1, F.col("_nth").cast("string"))),
             "copies": F.array_sort(F.array_compact(F.concat(F.coalesce("_again", none), F.coalesce(first, none)))),
@@ -128,7 +128,7 @@ def identified(rows: DataFrame) -> DataFrame:
         Column(
             "copies",
             "array<string>",
-            "Where else the delivery says this title: whole:file#record, split:show_id",
+            "Where else the delivery states this title: whole:file#record, split:show_id",
             sources=_NUMBERS,
         ),
     ],
@@ -141,7 +141,7 @@ def identified(rows: DataFrame) -> DataFrame:
     expectations=[
         not_null("show_id", hint="a record without its number cannot be placed; was a line broken in two?"),
         not_null("title", hint="a title without a name cannot be identified"),
-        not_null("type", hint="say Movie or TV Show"),
+        not_null("type", hint="write Movie or TV Show"),
         not_null("release_year", hint="the year is part of the title's identity; write it as four digits"),
         in_set("type", TYPES, hint="map the new kind in silver.titles or mend the file"),
         in_set("rating", tuple(r[0] for r in RATINGS), hint="add the rating to tables/reference.py"),
@@ -178,7 +178,7 @@ def identified(rows: DataFrame) -> DataFrame:
     ],
 )
 def titles(catalogue: DataFrame, netflix_titles: DataFrame) -> DataFrame:
-    """Every title of every release, typed and repaired: what was said of it on that day.
+    """Every title of every release, typed and repaired, as that release states it.
 
     Whole releases and split files of one date meet here; where both bring a title, the whole release counts.
     """
@@ -199,7 +199,7 @@ def titles(catalogue: DataFrame, netflix_titles: DataFrame) -> DataFrame:
 
 
 def _spelled(types: Sequence[str]) -> Expression:
-    """A type as it is known, however it is spelled in capitals; an unknown one as it is."""
+    """A known type in its usual spelling, whatever its upper and lower case; an unknown one as it is."""
     from pyspark.sql import functions as F
 
     spelled = F.col("type")

@@ -1,0 +1,129 @@
+"""The catalogue as facts: every title of every release, and everything that its lists name."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from netflix_dagster.contracts.contract import Column, in_set, table
+from netflix_dagster.tables.silver.releases import accepted
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_TITLES = "silver.titles"
+CAST, DIRECTOR, COUNTRY, GENRE, PAIR = "cast", "director", "country", "genre", "country pair"
+_LISTS = ("silver.title_cast", "silver.title_directors", "silver.title_countries", "silver.title_genres")
+_NAMES = ("gold.dim_person.name", "silver.title_countries.country", "silver.title_genres.genre")
+_KEYS = ("silver.title_cast.person_key", "silver.title_countries.country_key", "silver.title_genres.genre_key")
+
+
+@table(
+    "gold.fact_release_title",
+    feed="catalogue",
+    grain="one title of one release",
+    key=("release_date", "title_key"),
+    reads=("silver.releases", _TITLES),
+    columns=[
+        Column("release_date", "date", "The release", False, (f"{_TITLES}.delivery_date",)),
+        Column("title_key", "string", "The title", nullable=False),
+        Column("type", "string", "Movie or TV Show"),
+        Column("title", "string", "The title as this release writes it"),
+        Column("release_year", "int", "Year of first release"),
+        Column("date_added", "date", "Day the title was added to Netflix"),
+        Column("rating", "string", "Maturity rating, such as TV-MA"),
+        Column("rating_family", "string", "The system that the rating belongs to"),
+        Column("duration_minutes", "int", "Length of a movie"),
+        Column("duration_seasons", "int", "Seasons of a show"),
+    ],
+)
+def fact_release_title(releases: DataFrame, titles: DataFrame) -> DataFrame:
+    """What the catalogue held: a snapshot of every accepted release. Do not add releases up: a title is in as many of
+    them as it stayed.
+    """
+    from pyspark.sql import functions as F
+
+    return accepted(titles, releases).withColumn("release_date", F.col("delivery_date"))
+
+
+@table(
+    "gold.fact_release_listing",
+    feed="catalogue",
+    grain="one member of one list of one title of one release",
+    key=("release_date", "list", "title_key", "member_key"),
+    reads=("silver.releases", *_LISTS, "gold.dim_person"),
+    columns=[
+        Column("release_date", "date", "The release", False, tuple(f"{name}.delivery_date" for name in _LISTS)),
+        Column("title_key", "string", "The title", nullable=False),
+        Column("list", "string", "cast, director, country, genre, or country pair", False, _NAMES),
+        Column("member_key", "string", "The member in lower case; of a pair its name", False, _KEYS),
+        Column("member", "string", "Its name in the spelling used most; of a pair: Canada & France", False, _NAMES),
+        Column("position", "int", "Which member of the list it is, in alphabetical order: 1 once a list", False, _KEYS),
+        Column("members", "bigint", "How many members the list has", False, _KEYS),
+    ],
+    expectations=[in_set("list", (CAST, DIRECTOR, COUNTRY, GENRE, PAIR), "fail")],
+)
+def fact_release_listing(
+    releases: DataFrame,
+    title_cast: DataFrame,
+    title_directors: DataFrame,
+    title_countries: DataFrame,
+    title_genres: DataFrame,
+    dim_person: DataFrame,
+) -> DataFrame:
+    """Who and what the titles of each accepted release list: cast, directors, countries, genres, and which two
+    countries produced a title together. It has no measure: count its rows, of one list at a time.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    people = dim_person.select("person_key", F.col("name").alias("member"))
+    listed = {
+        CAST: title_cast.join(people, "person_key"),
+        DIRECTOR: title_directors.join(people, "person_key"),
+        COUNTRY: _spelled(accepted(title_countries, releases), "country"),
+        GENRE: _spelled(accepted(title_genres, releases), "genre"),
+    }
+    keys = {CAST: "person_key", DIRECTOR: "person_key", COUNTRY: "country_key", GENRE: "genre_key"}
+    rows = [
+        frame.select(
+            F.col("delivery_date").alias("release_date"),
+            "title_key",
+            F.lit(name).alias("list"),
+            F.col(keys[name]).alias("member_key"),
+            "member",
+        )
+        for name, frame in listed.items()
+    ]
+    of_title = Window.partitionBy("release_date", "list", "title_key")
+    every = reduce(lambda one, other: one.unionByName(other), rows).withColumn("delivery_date", F.col("release_date"))
+    counted = accepted(every, releases).withColumns(
+        {
+            "position": F.row_number().over(of_title.orderBy("member_key")),
+            "members": F.count("*").over(of_title),
+        }
+    )
+    together = F.collect_list(F.when(F.col("list") == COUNTRY, F.col("member"))).over(of_title)
+    produced = counted.where(F.col("list") == COUNTRY).withColumn("together", together).where("members > 1")
+    pairs = (
+        produced.withColumn("other", F.explode("together"))
+        .where("member < other")
+        .withColumn("member", F.concat_ws(" & ", "member", "other"))
+        .withColumns({"list": F.lit(PAIR), "member_key": F.col("member")})
+        .withColumns(
+            {
+                "position": F.row_number().over(of_title.orderBy("member_key")),
+                "members": F.expr("members * (members - 1) DIV 2"),
+            }
+        )
+    )
+    return counted.unionByName(pairs.select(*counted.columns))
+
+
+def _spelled(listed: DataFrame, item: str) -> DataFrame:
+    """The rows with every item in the spelling that is used most: "france" is no other country than "France"."""
+    from pyspark.sql import functions as F
+
+    used = listed.groupBy(f"{item}_key", item).agg(F.count("*").alias("times"))
+    names = used.groupBy(f"{item}_key").agg(F.max_by(item, F.struct("times", item)).alias("member"))
+    return listed.join(F.broadcast(names), f"{item}_key")

@@ -1,0 +1,1 @@
+"""The whole platform a second time, in plain Python and the simple way, and histories of deliveries to try it with."""

@@ -1,0 +1,66 @@
+"""Whole histories of deliveries, every kind of dirt mixed: the lakehouse is row by row what the model says.
+
+A history that fails tells its seed: ``NETFLIX_SEED=123 pytest netflix_dagster_tests/model`` tries that one again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from netflix_dagster_tests.examples import examples
+from netflix_dagster_tests.model.compare import Both
+from netflix_dagster_tests.model.histories import Author
+
+pytestmark = pytest.mark.usefixtures("spark")
+FEW, MANY = 3, int(os.environ.get("NETFLIX_SOAK") or 300)
+
+
+def seeds(count: int) -> list[int]:
+    """The histories to try: others each time, so that nights add up; one alone where its seed is given."""
+    if given := os.environ.get("NETFLIX_SEED"):
+        return [int(given)]
+    return [random.SystemRandom().randrange(10**6) for _ in range(count)]
+
+
+def lived(seed: int, rounds: int, folder: Path) -> Counter[str]:
+    """Live through one history, and compare after every build. Returns the dirt that it had."""
+    both, author = Both(folder), Author(seed, rounds)
+    for step in author.steps(both.model):
+        both.apply(step)
+        if step.what == "build" and (differ := both.differences()):
+            raise AssertionError("\n".join([f"history {seed} of {rounds} rounds:", *differ]))
+    return author.dirt
+
+
+def test_short_histories_are_what_the_model_says(tmp_path: Path) -> None:
+    for nth, seed in enumerate(seeds(examples(FEW))):
+        lived(seed, 1, tmp_path / str(nth))
+
+
+@pytest.mark.soak
+def test_long_histories_are_what_the_model_says(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dirt: Counter[str] = Counter()
+    differ = []
+    tried = seeds(MANY)
+    for seed in tried:
+        folder = tmp_path_factory.mktemp("history")
+        try:
+            dirt += lived(seed, 3, folder)
+        except Exception as error:
+            differ.append(f"history {seed}: {error}")
+        with capsys.disabled():
+            said = "differs" if differ and str(seed) in differ[-1] else "as the model says"
+            sys.stdout.write(f"history {seed}: {said}\n")
+            sys.stdout.flush()
+    with capsys.disabled():
+        sys.stdout.write(f"\n{len(tried)} histories, {len(differ)} differ. The dirt that they had:\n")
+        sys.stdout.writelines(f"{count:7,}  {what}\n" for what, count in sorted(dirt.items()))
+    assert not differ, "\n\n".join(differ)
