@@ -69,7 +69,7 @@ def tell(found: Profile, console: Console) -> None:
 
 def write_entry(settings: Settings, name: str, entry: str) -> Path:
     """Put the entry into the file of the sources; the file. Raises ``SourcesError`` when it would not be right."""
-    from netflix_dagster.landing import sources_file
+    from netflix_dagster.cli import sources_file
 
     path = _own_file(settings)
     feeds, sources = entry.removeprefix("feeds:\n").split("sources:\n", 1)
@@ -111,9 +111,9 @@ def check(settings: Settings, name: str | None) -> list[dict[str, Any]]:
 
 def remove(settings: Settings, name: str) -> list[str]:
     """Take a source out of the file; what becomes of all that it brought, in sentences."""
+    from netflix_dagster.cli import sources_file
     from netflix_dagster.deliveries.life import Life
     from netflix_dagster.lake import store
-    from netflix_dagster.landing import sources_file
     from netflix_dagster.landing.sources import load_sources
 
     path = _own_file(settings)
