@@ -554,3 +554,5 @@ def test_the_program_that_pulumi_runs_declares_the_same(monkeypatch: pytest.Monk
     mocked(whole, lambda: runpy.run_path(str(HERE / "__main__.py"), run_name="__main__"))
     assert {r.id for r in whole.resources} == {r.id for r in made("dev", images=None).resources}
     assert set(exported) == set(made("dev").exports)
+    place = yaml.safe_load((HERE / "Pulumi.yaml").read_text())["runtime"]["options"]["virtualenv"]
+    assert (HERE / place).resolve() == ROOT.resolve() / ".venv", "where `make infra-check` installs the providers"
