@@ -8,7 +8,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netflix_dagster.landing.sources import load_sources
@@ -22,6 +22,7 @@ from netflix_dagster_tests.cli.shell import Shell
 ABOUT = {"about": {"chunks": [], "metrics": {}, "cards": [], "versions": {}}}
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
