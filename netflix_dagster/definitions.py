@@ -9,14 +9,7 @@ from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.dashboard import dashboard, gold_overview
 from netflix_dagster.defs.databricks import lake_of
 from netflix_dagster.defs.external import external_assets, external_sensors
-from netflix_dagster.defs.jobs import (
-    accept_delivery,
-    feed_job,
-    lake_maintenance,
-    list_deliveries,
-    replay_quarantine,
-    withdraw_delivery,
-)
+from netflix_dagster.defs.jobs import by_hand, feed_job, lake_maintenance
 from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.origins import origin_assets, origin_schedules
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
@@ -44,15 +37,7 @@ defs = dg.Definitions(
         dashboard,
         gold_overview,
     ],
-    jobs=[
-        *jobs,
-        refresh_serving,
-        lake_maintenance,
-        accept_delivery,
-        withdraw_delivery,
-        list_deliveries,
-        replay_quarantine,
-    ],
+    jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
     sensors=[
         *landing,
         automation_sensor(),

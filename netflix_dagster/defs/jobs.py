@@ -174,3 +174,7 @@ def replay_quarantine() -> None:
 )
 def accept_delivery() -> None:
     decide()
+
+
+by_hand = (accept_delivery, withdraw_delivery, list_deliveries, replay_quarantine)
+"""Jobs that a person starts, to look at deliveries and to decide about them."""
