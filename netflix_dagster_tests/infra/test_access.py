@@ -175,8 +175,9 @@ def test_a_right_that_makes_no_sense_is_refused(path: str, value: Any, why: str)
         Access.model_validate(said)
 
 
-def test_everything_that_rights_are_given_on_exists() -> None:
+def test_everything_that_rights_are_given_on_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     """Zones are the containers that the package opens, layers the schemas of the bundle, tables have contracts."""
+    monkeypatch.delenv("NETFLIX_LAKE", raising=False)  # make exports the lake of this machine
     lake = Settings(env="azure", account="lake", tenant="t", vault="v").lake
     assert isinstance(lake, AzureFolder)
     opened = {(lake / layer).container for layer in (*unity.LAYERS, "_staging", "_locks")} | {"landing"}

@@ -48,7 +48,7 @@ def test_a_job_has_only_the_rights_that_it_needs() -> None:
     writes = {}
     for (flow, name), job in JOBS.items():
         assert job["permissions"]["contents"] == "read", name
-        assert 0 < job["timeout-minutes"] <= 180, name
+        assert 0 < job["timeout-minutes"] <= (330 if "soak" in str(job.get("strategy")) else 180), name
         writes[flow, name] = {right for right, level in job["permissions"].items() if level == "write"}
     assert {job: rights for job, rights in writes.items() if rights} == {
         ("main", "wheel"): {"id-token", "attestations"},

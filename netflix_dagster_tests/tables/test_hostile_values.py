@@ -58,7 +58,9 @@ class Lake:
     def __init__(self, root: Path, source: str, data: bytes, on_drift: str = "rescue") -> None:
         self.source, self.settings = SOURCES[source], Settings(landing=root / "landing", lake=root / "lake")
         if on_drift != "rescue":
-            (root / "sources.yaml").write_text(PACKAGED.read_text().replace("sv\n", f"sv\n    on_drift: {on_drift}\n"))
+            (root / "sources.yaml").write_text(
+                PACKAGED.read_text().replace("    form: ", f"    on_drift: {on_drift}\n    form: ")
+            )
             self.settings = self.settings.model_copy(update={"sources": root / "sources.yaml"})
         path = self.settings.landing / source / DAY / f"file.{self.source.format}"
         path.parent.mkdir(parents=True)

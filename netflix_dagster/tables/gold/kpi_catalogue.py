@@ -54,5 +54,5 @@ def kpi_catalogue(titles: DataFrame, listings: DataFrame, changes: DataFrame) ->
     from pyspark.sql import functions as F
 
     found = figures.figures("gold.kpi_catalogue", {_TITLES: titles, _LISTINGS: listings, _CHANGES: changes})
-    ranked = Window.partitionBy("period", "kpi").orderBy(F.col("value").desc())
-    return found.withColumn("rank", F.dense_rank().over(ranked)).withColumnRenamed("period", "delivery_date")
+    rank = F.dense_rank().over(Window.partitionBy("period", "kpi").orderBy(F.col("value").desc()))
+    return found.select(F.col("period").alias("delivery_date"), "kpi", "member", "value", "unit", rank.alias("rank"))

@@ -51,5 +51,5 @@ def kpi_top10(world: DataFrame, countries: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     found = figures.figures("gold.kpi_top10", {_WORLD: world, _COUNTRIES: countries})
-    week_key = F.date_format("week", "yyyyMMdd").cast("int")
-    return found.withColumnRenamed("period", "week").withColumn("week_key", week_key)
+    week_key = F.date_format("period", "yyyyMMdd").cast("int")
+    return found.select(F.col("period").alias("week"), week_key.alias("week_key"), "kpi", "member", "value", "unit")
