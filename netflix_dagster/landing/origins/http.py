@@ -101,8 +101,9 @@ class _Retry(Exception):
         self.after = after
 
 
-def _tell_of_retry(retry: RetryDetails) -> None:
-    _log.warning("%s; attempt %d in %.1f s", redact(str(retry.caused_by)), retry.retry_num + 1, retry.wait_for)
+def _tell_of_retry(details: RetryDetails) -> None:
+    reason = redact(str(details.caused_by))
+    _log.warning("%s; attempt %d of %d in %.1f s", reason, details.retry_num + 1, ATTEMPTS, details.wait_for)
 
 
 @dataclass
