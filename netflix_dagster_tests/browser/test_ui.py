@@ -57,7 +57,9 @@ def test_lineage_shows_all_tables_of_all_layers(page: Page, lakehouse: DagsterDe
     boxes = Counter(name for names in groups.values() for name in names)  # a source and its origin have one name
     assert {name for name, of in boxes.items() if sum(_is_label_of(name, label) for label in labels) < of} == set()
     for name in ("netflix_catalogue", "titles", "dim_title", "kpi_catalogue", "warehouse"):
-        for box in _graph(page).get_by_text(name, exact=True).all():
+        shown = _graph(page).get_by_text(name, exact=True)
+        expect(shown).to_have_count(boxes[name])
+        for box in shown.all():
             expect(box).to_be_in_viewport(ratio=1)
     shoot("lineage")
 
