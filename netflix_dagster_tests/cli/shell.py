@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -104,7 +105,7 @@ class Shell:
         return Said(done.exit_code, done.stdout, done.stderr)
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it."""
+        """Start a command and do not wait for it. It hears SIGINT, as one that a person started in a terminal does."""
         return subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             cwd=self.cwd,
@@ -113,6 +114,8 @@ class Shell:
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
+            # What a shell starts in the background ignores interrupts, and so does what that starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def terminal(self, columns: int, *arguments: object) -> list[str]:

@@ -28,6 +28,9 @@ from netflix_dagster.landing.origins.model import shown
 
 if TYPE_CHECKING:
     import httpx
+    from stamina.instrumentation import RetryDetails
+
+_log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 MOST_REDIRECTS = 5
@@ -98,6 +101,11 @@ class _Retry(Exception):
         self.after = after
 
 
+def _tell_of_retry(details: RetryDetails) -> None:
+    reason = redact(str(details.caused_by))
+    _log.warning("%s; attempt %d of %d in %.1f s", reason, details.retry_num + 1, ATTEMPTS, details.wait_for)
+
+
 @dataclass
 class Download:
     """One file to be had. ``secrets`` are headers that go to the host of ``url`` and to no other."""
@@ -118,7 +126,9 @@ class Download:
     def run(self) -> Answer | None:
         """Download the file; None when the server says that it has not changed. Raises ``FetchError``."""
         import stamina
+        from stamina.instrumentation import set_on_retry_hooks
 
+        set_on_retry_hooks([_tell_of_retry])  # its own would write to stdout, which is for --json
         reason = ""
         with self._client() as client:
             try:

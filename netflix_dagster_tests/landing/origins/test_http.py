@@ -178,7 +178,9 @@ def test_busy_servers_are_asked_again_and_others_are_not(server: Server, house: 
     assert len(server.asked) == 4
 
 
-def test_a_server_is_left_alone_for_as_long_as_it_asks(server: Server, house: House) -> None:
+def test_a_server_is_left_alone_for_as_long_as_it_asks(
+    server: Server, house: House, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     times: list[float] = []
 
@@ -193,6 +195,8 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(server: Server, house: Ho
     with stamina.set_testing(False):
         house.fetch({"url": server.url(CAST)})
     assert times[1] - times[0] >= 1 and len(times) == 3
+    assert caplog.messages[0].endswith("to be left alone for 1 seconds; attempt 2 of 6 in 1.0 s")
+    assert capfd.readouterr().out == "", "stdout is for --json"
 
 
 def endless(asked: Asked) -> None:
