@@ -48,6 +48,12 @@ class Group:
     gates: tuple[str, ...]
     reached_by: Mapping[str, tuple[str, ...]]
 
+    def part_id(self, table: str, combination: Combination) -> str:
+        """The identity of the part of a combination that a table is made from: where only others change, the table is
+        not built again, and what it refused stays what it was."""
+        sources = self.sources_of(table)
+        return combination_id({source: attempt for source, attempt in combination.items() if source in sources})
+
     def sources_of(self, table: str) -> tuple[str, ...]:
         """The sources whose rows reach a table of the group; asked for every table and date, so worked out once."""
         return self.reached_by[table]
@@ -338,7 +344,7 @@ class Trial:
         refused = refused_rows(judged, table, outcomes, self.settings.lake, self.sources, given)
         for key, found in tried.items():
             outcome = found.outcomes[table.name] = outcomes[key]
-            attempt = combination_id(found.combination)
+            attempt = self.group.part_id(table.name, found.combination)
             found.refused += [replace(row, attempt=attempt) for row in refused if row.delivery_date == key]
             if outcome.held_back:
                 found.held = Held(found.combination, table.name, outcome.rule or "", outcome.held_back)

@@ -25,7 +25,7 @@ from netflix_dagster import storage
 from netflix_dagster.azure import access, outage
 from netflix_dagster.build import conservation, judgement, table, telemetry
 from netflix_dagster.build.door import Door
-from netflix_dagster.build.gates import Group, Held, Trial, groups
+from netflix_dagster.build.gates import Group, Held, Trial, Tried, groups
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order, downstream_of, left_out
 from netflix_dagster.contracts.report import Outcome, Report
@@ -293,12 +293,13 @@ class Session:
 
     def _keep_refused_rows(self, trial: Trial, name: str) -> None:
         """Of every combination that was tried, and of the one that stands, the refused rows stay in the quarantine."""
-        left = {
-            place: found for place, found in trial.tried.items() if name in found.outcomes and name not in found.reused
-        }
+        part = partial(trial.group.part_id, name)
+        left: dict[tuple[str, str], Tried] = {}
         keep: dict[str, set[str]] = {}
-        for key, combination in trial.tried:
-            keep.setdefault(key, {life.combination_id(trial.chosen(key))}).add(combination)
+        for (key, _), found in trial.tried.items():
+            keep.setdefault(key, {part(trial.chosen(key))}).add(part(found.combination))
+            if name in found.outcomes and name not in found.reused:
+                left[key, part(found.combination)] = found
         while left:
             now = {key: (combination, found) for (key, combination), found in reversed(left.items())}
             rows = [row for _, found in now.values() for row in found.refused if row.table_name == name]

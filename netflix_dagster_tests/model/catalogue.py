@@ -444,6 +444,8 @@ def gold(releases: Sequence[Release], versions: list[Row]) -> dict[str, list[Row
         "gold.dim_genre": _genres(releases),
         "gold.dim_rating": _ratings(releases),
         "gold.dim_date": _dates(releases),
+        "gold.fact_release_title": _snapshots(releases),
+        "gold.fact_release_listing": _listings(releases),
         "gold.kpi_catalogue": _kpis(releases, changes),
     }
     for name, bridge in (("cast", "cast"), ("directors", "director"), ("countries", "country"), ("genres", "genre")):
@@ -555,6 +557,46 @@ def _dates(releases: Sequence[Release]) -> list[Row]:
         )
         at += timedelta(days=1)
     return found
+
+
+_TOLD_OF_TITLE = (
+    *("title_key", "type", "title", "release_year", "date_added", "rating", "rating_family"),
+    *("duration_minutes", "duration_seasons"),
+)
+
+
+def _snapshots(releases: Sequence[Release]) -> list[Row]:
+    """Every title of every release, as this release has it."""
+    return [
+        {"release_date": release.on} | {name: row[name] for name in _TOLD_OF_TITLE}
+        for release in releases
+        for row in release.titles.rows
+    ]
+
+
+def _listings(releases: Sequence[Release]) -> list[Row]:
+    """Everything that a list of a title names, once, by what it is compared by; and the pairs of its countries."""
+    people = {row["person_key"]: row["name"] for row in _people(releases)}
+    rows: list[Row] = []
+    for name, kind in (("cast", "cast"), ("directors", "director"), ("countries", "country"), ("genres", "genre")):
+        item = LISTS[name][2]
+        spelled = people if item == "person" else _used_most(releases, name)
+        for release in releases:
+            listed: dict[str, set[str]] = defaultdict(set)
+            for row in release.lists[name].rows:
+                listed[row["title_key"]].add(row[f"{item}_key"])
+            for key, members in listed.items():
+                rows += _numbered(release.on, key, kind, [(member, spelled[member]) for member in members])
+                if kind == "country":
+                    pairs = [" & ".join(pair) for pair in combinations(sorted(spelled[one] for one in members), 2)]
+                    rows += _numbered(release.on, key, "country pair", [(pair, pair) for pair in pairs])
+    return rows
+
+
+def _numbered(on: date, key: str, kind: str, members: list[tuple[str, str]]) -> Iterable[Row]:
+    for position, (member, name) in enumerate(sorted(members), 1):
+        of = {"release_date": on, "title_key": key, "list": kind}
+        yield of | {"member_key": member, "member": name, "position": position, "members": len(members)}
 
 
 def _kpis(releases: Sequence[Release], changes: list[Row]) -> list[Row]:

@@ -53,8 +53,7 @@ def kept(name: str, *reads: DataFrame) -> list[Row]:
     table = TABLES[name]
     annotated = expectations.annotate(table.function(*reads), table)
     aside = annotated.sparkSession.createDataFrame(annotated.toArrow())  # as a build puts it aside
-    judged, _ = expectations.judge(aside, table)
-    return expectations.kept(judged, table).select(*table.column_names).toArrow().to_pylist()
+    return expectations.kept(expectations.settle(aside, table), table).select(*table.column_names).toArrow().to_pylist()
 
 
 def compare(name: str, found: list[Row], wanted: list[Row], seed: int) -> None:
