@@ -213,5 +213,5 @@ def test_a_lake_that_databricks_cannot_see_is_refused(cloud: Cloud, tmp_path: Pa
     cloud.defs.resources["lake"] = LakeOnDatabricks(landing=str(cloud.landing), lake=str(tmp_path))  # type: ignore[index]
     result = cloud.run(DAY, only=[FIRST])
     assert not result.success
-    assert f"cannot see {tmp_path}" in reason(result)
+    assert f"{tmp_path} is no lake for Databricks" in reason(result)
     assert not cloud.workspace.asked[1:]  # the first was the upload of the wheel
