@@ -204,7 +204,7 @@ class Life:
         date = self.date(event.feed, event.key)
         at = event.at or datetime.now(UTC)
         if event.status is Status.BEGUN:
-            date.builds += 1
+            date.builds += (event.run_id or "") not in date.open  # after an outage a build begins again
             date.open[event.run_id or ""] = Build(event.run_id or "", at, event.tables or ())
             date.table_due.update(dict.fromkeys(event.tables or (), at))
         elif event.status is Status.ENDED:
