@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 HERE = Path(__file__).parent
 BUNDLE = HERE / "databricks"
 
-ZONES = ("landing", "bronze", "silver", "gold", "quarantine", "checkpoints", "managed", "events-dead")
+ZONES = ("landing", "bronze", "silver", "gold", "quarantine", "checkpoints", "serving", "managed", "events-dead")
 """Containers of the storage account. ``managed`` holds what Unity Catalog stores by itself, ``events-dead`` takes
 events that Event Grid could not deliver; the others are those of the lake."""
 LOCATIONS = ("landing", "bronze", "silver", "gold", "quarantine", "checkpoints")
@@ -33,7 +33,7 @@ QUEUES = ("landing-events", "landing-events-poison")
 LAYERS = ("landing", "bronze", "silver", "gold", "quality")
 """Schemas of Unity Catalog."""
 
-Zone = Literal["landing", "bronze", "silver", "gold", "quarantine", "checkpoints", "managed", "events-dead"]
+Zone = Literal["landing", "bronze", "silver", "gold", "quarantine", "checkpoints", "serving", "managed", "events-dead"]
 Queue = Literal["landing-events", "landing-events-poison"]
 Layer = Literal["landing", "bronze", "silver", "gold", "quality"]
 Volume = Literal["deliveries", "checkpoints"]

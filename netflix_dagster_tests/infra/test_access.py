@@ -180,7 +180,7 @@ def test_everything_that_rights_are_given_on_exists(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("NETFLIX_LAKE", raising=False)  # make exports the lake of this machine
     lake = Settings(env="azure", account="lake", tenant="t", vault="v").lake
     assert isinstance(lake, AzureFolder)
-    opened = {(lake / layer).container for layer in (*unity.LAYERS, "_staging", "_locks")} | {"landing"}
+    opened = {(lake / room).container for room in (*unity.LAYERS, "_staging", "_locks", "serving")} | {"landing"}
     assert opened <= set(ZONES)
     assert set(LAYERS) == {*unity.LAYERS, "landing"}
     bundle = [yaml.safe_load(path.read_text())["resources"] for path in sorted((BUNDLE / "resources").glob("*.yml"))]
