@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netflix_dagster.serving.dashboard.reading import Reader, coded
+from netflix_dagster.serving.dashboard.reading import Reader, coded, figures
 
 NEEDS = ("gold.dim_title", "gold.kpi_catalogue", "gold.fact_catalogue_change")
 _VERSIONS = "NOT is_inferred AND valid_from IN (SELECT delivery_date FROM gold.kpi_catalogue)"
@@ -47,7 +47,7 @@ def chunks(reader: Reader) -> dict[str, Any]:
         "catalogue": {
             "releases": releases,
             "versions": coded_versions,
-            "figures": _figures(reader, release),
+            "figures": figures(reader, "gold.kpi_catalogue", "delivery_date", "longest_movies", release=release),
             "changes": _changes(reader, place, release),
         },
         "people": _people(reader, place),
@@ -57,19 +57,6 @@ def chunks(reader: Reader) -> dict[str, Any]:
 def _next(releases: list[str], day: str | None) -> int | None:
     """The first release that no longer says so."""
     return None if day is None else sum(known < day for known in releases)
-
-
-def _figures(reader: Reader, release: dict[str, int]) -> dict[str, Any]:
-    found = reader.columns(
-        "SELECT CAST(delivery_date AS VARCHAR) AS release, kpi, member, value FROM gold.kpi_catalogue"
-        " WHERE kpi NOT IN ('longest_movies') ORDER BY delivery_date, kpi, member"
-    )
-    return {
-        "release": [release[day] for day in found["release"]],
-        "kpi": coded(found["kpi"]),
-        "member": coded(found["member"]),
-        "value": found["value"],
-    }
 
 
 def _changes(reader: Reader, place: dict[int, int], release: dict[str, int]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netflix_dagster.serving.dashboard.reading import Reader, coded
+from netflix_dagster.serving.dashboard.reading import Reader, coded, figures
 
 NEEDS = ("gold.fact_top10_global_weekly", "gold.kpi_top10", "gold.dim_week")
 MOST_RESTATEMENTS = 5_000
@@ -31,7 +31,7 @@ def chunks(reader: Reader) -> dict[str, Any]:
         "charts": {
             "weeks": weeks,
             "world": _places(world, week),
-            "figures": _figures(reader, week),
+            "figures": figures(reader, "gold.kpi_top10", "week", "country_reach", week=week),
             "restatements": _restatements(reader),
         }
     }
@@ -72,19 +72,6 @@ def _countries(reader: Reader) -> list[dict[str, Any]]:
         known = pycountry.countries.get(alpha_2=country["code"])
         country["shape"] = known.numeric if known else None
     return found
-
-
-def _figures(reader: Reader, week: dict[str, int]) -> dict[str, Any]:
-    found = reader.columns(
-        "SELECT CAST(week AS VARCHAR) AS week, kpi, member, value FROM gold.kpi_top10 WHERE kpi != 'country_reach'"
-        " ORDER BY gold.kpi_top10.week, kpi, member"
-    )
-    return {
-        "week": [week[day] for day in found["week"]],
-        "kpi": coded(found["kpi"]),
-        "member": coded(found["member"]),
-        "value": found["value"],
-    }
 
 
 def _restatements(reader: Reader) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -72,3 +72,19 @@ def coded(values: Sequence[Any]) -> dict[str, Any]:
     """A column of few different values: each said once, in the order of their first use, and where it stands."""
     places: dict[Any, int] = {}
     return {"codes": [places.setdefault(value, len(places)) for value in values], "values": list(places)}
+
+
+def figures(reader: Reader, table: str, period: str, but: str, **places: Mapping[str, int]) -> dict[str, Any]:
+    """The figures of a KPI table but for one of them, coded. The one keyword names the column of the period on the
+    pages, and says which place each period has there."""
+    ((name, place),) = places.items()
+    found = reader.columns(
+        f"SELECT CAST({period} AS VARCHAR) AS period, kpi, member, value FROM {table} WHERE kpi != '{but}'"
+        f" ORDER BY {table}.{period}, kpi, member"
+    )
+    return {
+        name: [place[day] for day in found["period"]],
+        "kpi": coded(found["kpi"]),
+        "member": coded(found["member"]),
+        "value": found["value"],
+    }
