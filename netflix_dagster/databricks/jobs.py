@@ -42,6 +42,7 @@ class DatabricksSettings(BaseSettings):
     wheel: str = Field("", description="where the project's wheel lies: /Volumes/..., /Workspace/..., abfss://...")
     messages: str = Field("", description="folder for messages; by default beside the lake's checkpoints")
     secrets: str | None = Field(None, description="a secret scope whose secrets the job takes as its environment")
+    catalog: str | None = Field(None, description="the catalog that shows the tables, for `verify unity`")
     engine: str = Field("spark", description="NETFLIX_ENGINE there; spark is the session that the cluster has")
     tags: dict[str, str] = Field({"project": "netflix-dagster"}, description="cost tags, as a JSON object")
     budget_policy: str | None = Field(None, description="the budget policy that serverless costs are booked on")

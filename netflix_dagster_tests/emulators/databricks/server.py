@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from netflix_dagster_tests.emulators.databricks.errors import Refused, invalid, missing
 from netflix_dagster_tests.emulators.databricks.files import Files
 from netflix_dagster_tests.emulators.databricks.jobs import Jobs
+from netflix_dagster_tests.emulators.databricks.rights import ME, Rights
 from netflix_dagster_tests.emulators.databricks.runs import Runs
 from netflix_dagster_tests.emulators.serving import Asked, Said, serving
 
@@ -41,6 +42,10 @@ class Workspace:
     token: str = field(default_factory=lambda: f"dapi{secrets.token_hex(16)}")
     url: str = ""
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    rights: Rights = field(default_factory=Rights)
+    locations: list[dict[str, str]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    """What Unity Catalog knows: external locations, and tables as its API shows them."""
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -76,6 +81,7 @@ class Workspace:
             raise Refused(401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type for this API.")
         if token != self.token:
             raise Refused(403, "PERMISSION_DENIED", "Invalid access token.")
+        self.rights.judge(method, path, said)
         if path.startswith("/api/2.0/fs/"):
             kind, _, name = path.removeprefix("/api/2.0/fs/").partition("/")
             return self.files.api(method, kind, f"/{name}", asked.body, said.get("overwrite") == "true")
@@ -100,7 +106,19 @@ class Workspace:
                     return self.jobs.list_runs(said)
                 case "GET", "jobs/runs/get-output":
                     return self.runs.output(int(said.get("run_id", 0)))
+        if name.startswith("unity-catalog/effective-permissions/"):
+            kind, _, thing = name.removeprefix("unity-catalog/effective-permissions/").partition("/")
+            return self.rights.effective(kind, thing, said.get("principal", ""))
         match method, name:
+            case "GET", "preview/scim/v2/Me":
+                groups = [{"display": group} for group in self.rights.groups]
+                return {"id": "1", "userName": ME, "displayName": "netflix-databricks", "groups": groups}
+            case "GET", "unity-catalog/current-metastore-assignment":
+                return {"metastore_id": "m-1", "workspace_id": 1, "default_catalog_name": "main"}
+            case "GET", "unity-catalog/external-locations":
+                return {"external_locations": self.locations}
+            case "GET", "unity-catalog/tables":
+                return {"tables": [table for table in self.tables if table["schema_name"] == said["schema_name"]]}
             case "GET", "clusters/get":
                 if said.get("cluster_id") not in self.runs.clusters:
                     raise invalid(f"Cluster {said.get('cluster_id')} does not exist")
