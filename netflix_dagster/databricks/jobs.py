@@ -147,6 +147,11 @@ class Job:
         return self.state.life_cycle_state is not None and self.state.life_cycle_state.value in _OVER
 
     @property
+    def running(self) -> bool:
+        """Whether its compute had started at the last ``look``, and the job was at work."""
+        return self.state.life_cycle_state is not None and self.state.life_cycle_state.value == "RUNNING"
+
+    @property
     def succeeded(self) -> bool:
         return self.state.result_state is not None and self.state.result_state.value == "SUCCESS"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -151,7 +151,7 @@ class _There:
         scratch = delivery.scratch(self.trial, "cancelled")
         day, _ = delivery.land(scratch)
         job = self._submit(scratch, day, "cancelled")
-        self._until(job, lambda: job.over or job.state.life_cycle_state is not None)
+        self._until(job, lambda: job.over or job.running)
         if not job.cancel():
             raise RuntimeError(f"run {job.run_id} was cancelled and goes on: end it at {job.seen.run_page_url}")
         ended = job.state.result_state
@@ -169,10 +169,10 @@ class _There:
         self.trial.leaves(f"run {job.run_id}", partial(_end, job))
         return job
 
-    def _until(self, job: Job, true: object) -> None:
+    def _until(self, job: Job, true: Callable[[], bool]) -> None:
         until = time.monotonic() + _LONGEST
         job.look()
-        while not true() and time.monotonic() < until:  # type: ignore[operator]
+        while not true() and time.monotonic() < until:
             time.sleep(self.settings.poll_seconds)
             job.look()
 

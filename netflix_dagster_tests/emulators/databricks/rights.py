@@ -1,8 +1,8 @@
 """What the workspace lets the one who asks do. A right that is taken away is refused as Databricks refuses it.
 
-The statuses and error codes are those of "Errors" in the REST reference; the sentences are near to the real ones. Rights
-of Unity Catalog follow "Unity Catalog privileges and securable objects": without USE CATALOG nothing below a catalog is
-seen, and a file of a volume needs READ VOLUME or WRITE VOLUME on it.
+The statuses and error codes are those of "Errors" in the REST reference; the sentences are near to the real ones.
+Rights of Unity Catalog follow "Unity Catalog privileges and securable objects": without USE CATALOG nothing below a
+catalog is seen, and a file of a volume needs READ VOLUME or WRITE VOLUME on it.
 """
 
 from __future__ import annotations
