@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES, ContractError
 from netflix_dagster.contracts.graph import left_out
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.landing.sources import load_sources
@@ -67,10 +67,14 @@ class Order:
 
 
 def carry_out(order: Order) -> Iterator[Report]:
-    """Build the tables of an order, with the settings of this process."""
+    """Build the tables of an order, with the settings of this process.
+
+    In the end it looks whether the engine has switched something on that other readers of the tables do not know.
+    """
     from netflix_dagster import tables
     from netflix_dagster.azure import access
     from netflix_dagster.build.runner import Session
+    from netflix_dagster.lake import protocol
 
     settings = get_settings()
     sources = load_sources(settings.sources)
@@ -84,6 +88,8 @@ def carry_out(order: Order) -> Iterator[Report]:
         for name in session.tables:
             if name not in left_out(session.tables, session.blocked_whole):
                 yield session.build(name)
+    if told := protocol.all_strange(settings.lake, order.tables):
+        raise ContractError("; ".join(told))
 
 
 def main() -> None:

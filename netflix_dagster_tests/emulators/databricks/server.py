@@ -20,6 +20,9 @@ from netflix_dagster_tests.emulators.databricks.rights import ME, Rights
 from netflix_dagster_tests.emulators.databricks.runs import Runs
 from netflix_dagster_tests.emulators.serving import Asked, Said, serving
 
+WORKER = Path(__file__).parent / "worker" / "python"
+"""Python as workers of an engine get it: without the driver's environment, without a network."""
+
 
 @dataclass
 class Fault:
@@ -142,7 +145,8 @@ class Workspace:
 def workspace(root: Path) -> Iterator[Workspace]:
     """A workspace until the end of the block; then whatever still runs in it is ended."""
     files = Files(root / "files")
-    here = Workspace(files, Runs(root, files, {"DATABRICKS_RUNTIME_VERSION": "17.3", "PYSPARK_PYTHON": sys.executable}))
+    runtime = {"DATABRICKS_RUNTIME_VERSION": "17.3", "PYSPARK_PYTHON": str(WORKER), "REAL_PYTHON": sys.executable}
+    here = Workspace(files, Runs(root, files, runtime))
     with serving(here.answer) as port:
         here.url = f"http://127.0.0.1:{port}"
         here.runs.environment |= here.environment
