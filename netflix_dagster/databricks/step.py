@@ -98,7 +98,8 @@ def main() -> None:
     if asked.secrets:
         from netflix_dagster.databricks.jobs import secrets_of
 
-        os.environ.update(secrets_of(asked.secrets))
+        scope, _, names = asked.secrets.partition("/")
+        os.environ.update(secrets_of(scope, _names(names)))
     if asked.dagster_pipes_context:
         from netflix_dagster.azure import access
         from netflix_dagster.databricks.pipes import serve
@@ -136,7 +137,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--deliveries", help="dates, YYYY-MM-DD, separated by commas", type=_names, default=[])
     parser.add_argument("--run-id", default="", help="what the book-keeping calls this run")
     parser.add_argument("--order", help="a file of the lake's storage with all of it, as JSON, and settings")
-    parser.add_argument("--secrets", help="a secret scope of Databricks whose secrets become environment variables")
+    parser.add_argument("--secrets", help="scope/name,name: secrets of Databricks that become environment variables")
     for name in ("context", "messages"):
         parser.add_argument(f"--dagster-pipes-{name}", help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -104,8 +104,9 @@ class _There:
         )
 
     def scope(self) -> str:
-        found = [item.key for item in self.client.secrets.list_secrets(str(self.settings.secrets))]
-        return f"{len(found)} secrets in {self.settings.secrets}: {', '.join(sorted(filter(None, found)))}"
+        found = {item.key for item in self.client.secrets.list_secrets(str(self.settings.secrets))}
+        taken = [name for name in self.settings.secret_names if name in found]
+        return f"{len(found)} secrets in {self.settings.secrets}; a job takes {', '.join(taken) or 'none of them'}"
 
     def may_read_scope(self) -> Grant:
         scope = self.settings.secrets

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import netflix_dagster.tables  # noqa: F401  declares them
 from netflix_dagster.cli.doctor import diagnose
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import TABLES, ContractError

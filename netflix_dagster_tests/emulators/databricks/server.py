@@ -51,6 +51,7 @@ class Workspace:
     """What Unity Catalog knows: external locations, and tables as its API shows them."""
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    secrets_read: list[str] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -132,6 +133,7 @@ class Workspace:
                 scope, key = self._scope(said), said.get("key", "")
                 if key not in scope:
                     raise missing(f"Secret does not exist with scope: {said.get('scope')} and key: {key}")
+                self.secrets_read.append(key)
                 return {"key": key, "value": base64.b64encode(scope[key].encode()).decode()}
         raise Refused(404, "ENDPOINT_NOT_FOUND", f"No API found for '{method} {path}'")
 
