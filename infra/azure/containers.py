@@ -105,8 +105,8 @@ def dagster(
         services.images.code,
         services.builder,
         ["dagster", "code-server", "start", "-h", "0.0.0.0", "-p", str(CODE_PORT), "-m", "netflix_dagster.definitions"],
-        cpu=2.0,
-        memory="4Gi",
+        cpu=1.0,  # it loads definitions and looks at landing; what builds is a run, in a container of its own
+        memory="2Gi",
         ingress=app.IngressArgs(
             external=False, transport="tcp", target_port=CODE_PORT, exposed_port=CODE_PORT, allow_insecure=False
         ),

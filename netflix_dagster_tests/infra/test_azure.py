@@ -335,10 +335,10 @@ _KINDS = {
 
 
 def test_a_run_is_an_execution_of_a_job_that_every_process_can_name(stack: Made) -> None:
-    """The launcher is configured by the environment; the container of a run is that of the code location."""
+    """The launcher is configured by the environment; the image of a run is that of the code location."""
     job, code = stack.one("app:Job", "run"), stack.one("app:ContainerApp", "code")
     (container,), (beside,) = job.get("template.containers"), code.get("template.containers")
-    assert container["image"] == beside["image"] and container["resources"] == beside["resources"]
+    assert container["image"] == beside["image"] and container["resources"] == {"cpu": 2.0, "memory": "4Gi"}
     assert job.get("configuration.replicaRetryLimit") == 0, "Dagster tries again, and says so"
     for name in ("code", "daemon", "webserver", "viewer"):
         (own,) = stack.one("app:ContainerApp", name).get("template.containers")
@@ -577,3 +577,14 @@ def test_the_program_that_pulumi_runs_declares_the_same(monkeypatch: pytest.Monk
     assert set(exported) == set(made("dev").exports)
     place = yaml.safe_load((HERE / "Pulumi.yaml").read_text())["runtime"]["options"]["virtualenv"]
     assert (HERE / place).resolve() == ROOT.resolve() / ".venv", "where `make infra-check` installs the providers"
+
+
+def test_what_a_stack_costs_is_in_the_docs() -> None:
+    """The table of ``docs/deploy.md`` is what prices and declared resources give; a stack stays within its budget."""
+    from infra.costs import costs, table
+
+    sums = {name: costs((one.kind, one.inputs) for one in made(name).resources) for name in STACKS}
+    assert table(sums) in (ROOT / "docs" / "deploy.md").read_text(), "\n" + table(sums)
+    for name in STACKS:
+        assert 0 < sum(sums[name].values()) <= made(name).config.budget
+    assert sums["prod"]["PostgreSQL"] > 2 * sums["dev"]["PostgreSQL"] and sums["dev"]["private endpoints"] == 0
