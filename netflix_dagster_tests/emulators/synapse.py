@@ -19,8 +19,9 @@ from netflix_dagster_tests.emulators.tds import Answer, TsqlError
 from netflix_dagster_tests.figures import READ_BACK
 
 NOTHING: Answer = ((), (), ())
-_NAME = r"\[?([\w#$ -]+?)\]?"
+_NAME = r"\[?([\w@. -]+?)\]?"
 _CATALOG = """
+CREATE SCHEMA dbo;
 CREATE SCHEMA sys;
 CREATE SEQUENCE sys.ids START 100;
 CREATE TABLE sys.databases (name VARCHAR, collation_name VARCHAR);
@@ -56,6 +57,10 @@ class Pool:
         for database in self.databases.values():
             database.sql.execute("DELETE FROM sys.databases WHERE name = ?", [name])
             database.sql.execute("INSERT INTO sys.databases VALUES (?, ?)", [name, collation])
+
+    def close(self) -> None:
+        for database in self.databases.values():
+            database.sql.close()
 
     def enter(self, database: str) -> None:
         if database not in self.databases:
@@ -161,7 +166,9 @@ class Database:
     def drop_credential(self, name: str) -> None:
         of = self._id("credential", name)
         if self._one("SELECT count(*) FROM sys.external_data_sources WHERE credential_id = ?", of):
-            raise TsqlError(33127, f"Cannot drop the credential '{name}' because it is used by an external data source.")
+            raise TsqlError(
+                33127, f"Cannot drop the credential '{name}' because it is used by an external data source."
+            )
         self.sql.execute("DELETE FROM sys.database_scoped_credentials WHERE name = ?", [name])
 
     def create_schema(self, name: str) -> None:
@@ -198,7 +205,9 @@ class Database:
                 raise TsqlError(13807, f"Content of directory on path '{folder}' cannot be listed.")
             files = table.replace(".", "_")
             self.sql.register(f"raw_{files}", dataset)
-            said = [re.fullmatch(r"\s*\[(\w+)\] (\w+)(?:\((\d+)\) COLLATE (\w+))?", one) for one in columns.split(",\n")]
+            said = [
+                re.fullmatch(r"\s*\[(\w+)\] (\w+)(?:\((\d+)\) COLLATE (\w+))?", one) for one in columns.split(",\n")
+            ]
             typed = ", ".join(_typed(*one.groups()) for one in said if one)
             self.sql.execute(f"CREATE OR REPLACE VIEW files_{files} AS SELECT {typed} FROM raw_{files}")
             return f"FROM files_{files} AS files"
@@ -218,10 +227,14 @@ class Database:
         self.sql.execute("DELETE FROM sys.database_permissions WHERE class = 1 AND major_id = ?", [of])
 
     def create_role(self, name: str) -> None:
-        self.sql.execute("INSERT INTO sys.database_principals (name, type, is_fixed_role) VALUES (?, 'R', false)", [name])
+        self.sql.execute(
+            "INSERT INTO sys.database_principals (name, type, is_fixed_role) VALUES (?, 'R', false)", [name]
+        )
 
     def create_user(self, name: str) -> None:
-        self.sql.execute("INSERT INTO sys.database_principals (name, type, is_fixed_role) VALUES (?, 'X', false)", [name])
+        self.sql.execute(
+            "INSERT INTO sys.database_principals (name, type, is_fixed_role) VALUES (?, 'X', false)", [name]
+        )
 
     def drop_principal(self, name: str) -> None:
         of = self._id("principal", name)
@@ -248,6 +261,92 @@ class Database:
             self.sql.execute("INSERT INTO sys.database_permissions VALUES (?, ?, ?, ?)", given)
 
 
+class Dedicated:
+    """A dedicated pool: tables of its own, loaded by COPY from files of ``folder``, which has the URL ``url``."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+        self.sql = duckdb.connect()
+        self.sql.execute(_CATALOG)
+        self.sql.execute("CREATE TABLE sys.tables (name VARCHAR, schema_id INTEGER)")
+        self.lost = 0
+        """Rows that the next COPY leaves out."""
+
+    def enter(self, database: str) -> None:
+        """Everybody who has a token may."""
+
+    def close(self) -> None:
+        self.sql.close()
+
+    def answer(self, _: str, sql: str) -> Answer:
+        if "CREATE OR ALTER" in sql or "VARCHAR(MAX)" in sql or "COLLATE" in sql:
+            raise TsqlError(103010, "Parse error at line: 1, column: 8: Incorrect syntax.")
+        if sql.startswith("SELECT"):
+            answer = self.sql.execute(read(sql.replace("COUNT_BIG(*)", "CAST(COUNT(*) AS BIGINT) AS rows")))
+            described = [(column[0], str(column[1])) for column in answer.description or ()]
+            return [name for name, _ in described], [kind for _, kind in described], answer.fetchall()
+        for pattern, run in _OF_DEDICATED:
+            if found := re.fullmatch(pattern, sql, re.DOTALL):
+                run(self, *found.groups())
+                return NOTHING
+        raise TsqlError(103010, f"Parse error: Incorrect syntax near '{sql[:40]}'.")
+
+    def create_schema(self, name: str) -> None:
+        if not self.sql.execute("SELECT 1 FROM sys.schemas WHERE name = ?", [name]).fetchall():
+            self.sql.execute("INSERT INTO sys.schemas (name) VALUES (?)", [name])
+            self.sql.execute(f"CREATE SCHEMA {name}")
+
+    def create_table(self, schema: str, name: str, columns: str, layout: str) -> None:
+        if not re.fullmatch(_LAYOUT, layout):
+            raise TsqlError(103010, f"Parse error: {layout}")
+        said = re.sub(r"NVARCHAR\(\d+\)", "VARCHAR", columns.replace("[", '"').replace("]", '"'))
+        said = re.sub(r"\bFLOAT\b", "DOUBLE", said)
+        self.sql.execute(f'CREATE TABLE {schema}."{name}" ({said})')
+        of = "(SELECT schema_id FROM sys.schemas WHERE name = ?)"
+        self.sql.execute(f"INSERT INTO sys.tables VALUES (?, {of})", [name, schema])
+
+    def drop_table(self, schema: str, name: str) -> None:
+        self.sql.execute(f'DROP TABLE IF EXISTS {schema}."{name}"')
+        self.sql.execute("DELETE FROM sys.tables WHERE name = ?", [name])
+
+    def copy(self, schema: str, name: str, url: str) -> None:
+        files = [str(path) for path in self.folder.glob(url.removeprefix(f"{self.url}/"))]
+        if not url.startswith(self.url) or not files:
+            raise TsqlError(105215, f"COPY statement failed: no files at {url}")
+        try:
+            self.sql.execute(f'INSERT INTO {schema}."{name}" SELECT * FROM read_parquet({files}) OFFSET {self.lost}')
+        except duckdb.Error as error:
+            raise TsqlError(110802, str(error)) from error
+
+    def view(self, do: str, schema: str, name: str, select: str) -> None:
+        there = self.sql.execute("SELECT object_id FROM sys.objects WHERE name = ?", [name]).fetchall()
+        if bool(there) is not (do == "ALTER"):
+            raise TsqlError(2714, f"There is already an object named '{name}', or none.")
+        self.sql.execute(f"CREATE OR REPLACE VIEW {schema}.{name} AS {read(select)}")
+        if not there:
+            of = "(SELECT schema_id FROM sys.schemas WHERE name = ?)"
+            self.sql.execute(f"INSERT INTO sys.objects (name, schema_id, type) VALUES (?, {of}, 'V')", [name, schema])
+            there = self.sql.execute("SELECT object_id FROM sys.objects WHERE name = ?", [name]).fetchall()
+        self.sql.execute("DELETE FROM sys.sql_modules WHERE object_id = ?", [there[0][0]])
+        definition = f"CREATE VIEW {schema}.{name} AS {select}"
+        self.sql.execute("INSERT INTO sys.sql_modules VALUES (?, ?)", [there[0][0], definition])
+
+
+_LAYOUT = (
+    r"DISTRIBUTION = (REPLICATE|ROUND_ROBIN|HASH\(\[\w+\]\)),"
+    r" (HEAP|CLUSTERED COLUMNSTORE INDEX|CLUSTERED INDEX \(\[\w+\](, \[\w+\])*\))"
+)
+_OF_DEDICATED = [
+    (r"IF SCHEMA_ID\('\w+'\) IS NULL\s+EXEC\('CREATE SCHEMA (\w+)'\)", Dedicated.create_schema),
+    (r"CREATE TABLE (\w+)\.\[(\w+)\] \(\n(.*)\n\)\nWITH \((.*)\)", Dedicated.create_table),
+    (r"(?:IF OBJECT_ID\('[\w.]+'\) IS NOT NULL\s+)?DROP TABLE (\w+)\.\[(\w+)\]", Dedicated.drop_table),
+    (
+        r"COPY INTO (\w+)\.\[(\w+)\] FROM '([^']+)'"
+        r" WITH \(FILE_TYPE = 'PARQUET', CREDENTIAL = \(IDENTITY = 'Managed Identity'\)\)",
+        Dedicated.copy,
+    ),
+    (r"(CREATE|ALTER) VIEW (\w+)\.(\w+) AS (SELECT .*)", Dedicated.view),
+]
 _IDS = {
     "schema": ("schemas", "schema_id"),
     "credential": ("database_scoped_credentials", "credential_id"),
@@ -291,7 +390,10 @@ def _typed(name: str, kind: str, length: str | None, collation: str | None) -> s
     if kind != "VARCHAR":
         return f'CAST("{name}" AS {_TYPES[kind]}) AS "{name}"'
     if collation != COLLATION:
-        raise TsqlError(15883, f"Potential conversion error while reading VARCHAR column '{name}' from UTF8 encoded text")
-    said = f"CASE WHEN typeof(\"{name}\") LIKE '%[]' THEN CAST(to_json(\"{name}\") AS VARCHAR) ELSE CAST(\"{name}\" AS VARCHAR) END"
+        raise TsqlError(
+            15883, f"Potential conversion error while reading VARCHAR column '{name}' from UTF8 encoded text"
+        )
+    as_json = f'THEN CAST(to_json("{name}") AS VARCHAR) ELSE CAST("{name}" AS VARCHAR) END'
+    said = f"CASE WHEN typeof(\"{name}\") LIKE '%[]' {as_json}"
     fault = f"error('String or binary data would be truncated while reading column ''{name}''.')"
     return f'CASE WHEN octet_length(encode({said})) > {length} THEN {fault} ELSE {said} END AS "{name}"'

@@ -251,11 +251,18 @@ def _done(status: int, rows: int = 0) -> bytes:
 
 def _error(error: TsqlError) -> bytes:
     said = str(error)
-    body = struct.pack("<IBB", error.number, 1, 16) + _us_text(said[:2000]) + _b_text("pool") + _b_text("") + b"\1\0\0\0"
+    body = (
+        struct.pack("<IBB", error.number, 1, 16) + _us_text(said[:2000]) + _b_text("pool") + _b_text("") + b"\1\0\0\0"
+    )
     return _token(0xAA, body) + _done(2)
 
 
-_NUMBERS = {"BIGINT": (0x26, "<q", 8), "INTEGER": (0x26, "<i", 4), "DOUBLE": (0x6D, "<d", 8), "BOOLEAN": (0x68, "<B", 1)}
+_NUMBERS = {
+    "BIGINT": (0x26, "<q", 8),
+    "INTEGER": (0x26, "<i", 4),
+    "DOUBLE": (0x6D, "<d", 8),
+    "BOOLEAN": (0x68, "<B", 1),
+}
 
 
 def _rows(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:

@@ -116,7 +116,7 @@ def plan(settings: Settings, pool: Open | None = None) -> Plan:
     pool = pool or of(settings)
     objects = wanted(settings)
     with pool("master") as master:
-        known = {name: collation for name, collation in master.rows(DATABASES)}
+        known = dict(master.rows(DATABASES))
     there: dict[Kind, dict[str, str]] = {"database": known}
     if settings.synapse_database in known:
         with pool(settings.synapse_database) as server:
@@ -124,8 +124,9 @@ def plan(settings: Settings, pool: Open | None = None) -> Plan:
     steps = list(_to_make(objects, there))
     if wrong := [step for step in steps if step.do == "change" and step.what.kind == "database"]:
         raise SynapseError(
-            f"the database {wrong[0].what.name} has the collation {known[wrong[0].what.name]}, not {wrong[0].what.mark},"
-            " which only holds for a new one. Nothing was changed. Name another with NETFLIX_SYNAPSE_DATABASE, or drop it"
+            f"the database {wrong[0].what.name} has the collation {known[wrong[0].what.name]}, not"
+            f" {wrong[0].what.mark}, and keeps it. Nothing was changed. Name another with NETFLIX_SYNAPSE_DATABASE, or"
+            " drop this one"
         )
     return Plan((*steps, *_to_drop(objects, there)), len(objects) - len(steps))
 

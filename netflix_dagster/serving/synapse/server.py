@@ -61,8 +61,8 @@ def connected(endpoint: str, database: str, tenant: str | None = None) -> Iterat
         )
     except mssql_python.Error as error:
         raise SynapseError(
-            f"{endpoint} lets nobody in to {database}: {error}. Nothing was changed. See that the endpoint is right, that"
-            " its firewall knows this address and that the identity is known to it (docs/synapse.md); then run again"
+            f"{endpoint} lets nobody in to {database}: {error}. Nothing was changed. See that the endpoint is right,"
+            " that its firewall knows this address and that it knows the identity (docs/synapse.md); then run again"
         ) from error
     with closing(connection):
         yield Server(connection)

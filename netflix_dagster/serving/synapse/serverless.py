@@ -82,7 +82,9 @@ def database() -> Iterator[Object]:
 def files(readers: Sequence[Reader]) -> Iterator[Object]:
     """How the files of gold are opened: as the workspace's managed identity, whose rights are those of a reader."""
     yield Object(
-        "master key", KEY, f"IF NOT EXISTS (SELECT 1 FROM sys.symmetric_keys WHERE name = '{KEY}')\n    CREATE MASTER KEY"
+        "master key",
+        KEY,
+        f"IF NOT EXISTS (SELECT 1 FROM sys.symmetric_keys WHERE name = '{KEY}')\n    CREATE MASTER KEY",
     )
     alone = _alone(readers)
     for credential in (GOLD, *alone):

@@ -13,12 +13,12 @@ import pytest
 
 from netflix_dagster.azure import identity
 from netflix_dagster.settings import Settings
-from netflix_dagster_tests.cli.conftest import built, first_run, lake
+from netflix_dagster_tests.cli.conftest import built, first_run, lake, shell
 from netflix_dagster_tests.emulators import tds
 from netflix_dagster_tests.emulators.synapse import Pool
 from netflix_dagster_tests.emulators.tls import Authority
 
-__all__ = ["built", "first_run", "lake"]
+__all__ = ["built", "first_run", "lake", "shell"]
 TOKEN = "aaaa.bbbb.cccc"
 
 
@@ -51,6 +51,7 @@ def serve(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> It
 
         def start(lake: Path, **said: Any) -> Served:
             pool = Pool(lake)
+            stack.callback(pool.close)
             server = stack.enter_context(tds.serving(pool, *certificate, TOKEN))
             return Served(pool, server, Settings(lake=lake, synapse=f"localhost:{server.port}", **said))
 

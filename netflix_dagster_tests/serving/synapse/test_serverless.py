@@ -42,7 +42,9 @@ def test_a_script_is_read_as_it_was_written() -> None:
     assert kinds[:2] == ["database", "master key"] and kinds.count("view") == len(GOLD) + len(METRICS) + 3
 
 
-@pytest.mark.parametrize("script", ["01", "02", "03", "04", "06", "07", "08", pytest.param("05", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "script", ["01", "02", "03", "04", "06", "07", "08", pytest.param("05", marks=pytest.mark.soak)]
+)
 def test_every_batch_is_t_sql(script: str) -> None:
     batches = [found.make for name, found in scripts.read() if name.startswith(script)]
     batches = [make for make in batches if not UNKNOWN.fullmatch(make) and not make.startswith(LONG)]
@@ -89,7 +91,9 @@ def test_who_asks_over_the_wire_gets_the_rows_and_what_they_mean(built: Shell, s
     apply(served.settings)
     with connected(str(served.settings.synapse), "netflix") as pool:
         columns = pool.rows("SELECT table_name, column_name, data_type, description FROM information.columns")
-        assert {row[:2]: row[3] for row in columns} == {(t.name, c.name): c.description for t in GOLD for c in t.columns}
+        assert {row[:2]: row[3] for row in columns} == {
+            (t.name, c.name): c.description for t in GOLD for c in t.columns
+        }
         assert {row[2] for row in columns} == {"INT", "BIGINT", "FLOAT", "BIT", "DATE"} | {
             f"VARCHAR({length})" for length in {c.length for t in GOLD for c in t.columns if c.type == "string"}
         }
@@ -109,7 +113,9 @@ def test_one_changed_column_changes_view_and_words_together(monkeypatch: pytest.
     before, words = everything(), render(load_sources())
     fact = TABLES["gold.fact_engagement"]
     columns = [
-        replace(column, type="double", description="Hours, with their parts") if column.name == "hours_viewed" else column
+        replace(column, type="double", description="Hours, with their parts")
+        if column.name == "hours_viewed"
+        else column
         for column in fact.columns
     ]
     monkeypatch.setitem(TABLES, fact.name, replace(fact, columns=tuple(columns)))
