@@ -300,7 +300,7 @@ class Dedicated:
         if not re.fullmatch(_LAYOUT, layout):
             raise TsqlError(103010, f"Parse error: {layout}")
         said = re.sub(r"NVARCHAR\(\d+\)", "VARCHAR", columns.replace("[", '"').replace("]", '"'))
-        said = re.sub(r"\bFLOAT\b", "DOUBLE", said)
+        said = re.sub(r"\bBIT\b", "BOOLEAN", re.sub(r"\bFLOAT\b", "DOUBLE", said))
         self.sql.execute(f'CREATE TABLE {schema}."{name}" ({said})')
         of = "(SELECT schema_id FROM sys.schemas WHERE name = ?)"
         self.sql.execute(f"INSERT INTO sys.tables VALUES (?, {of})", [name, schema])

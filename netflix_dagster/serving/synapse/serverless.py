@@ -208,7 +208,7 @@ def _rows(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> O
 
 def with_values(wanted: Object, values: dict[str, str]) -> Object:
     """The object, its variables replaced."""
-    said = {"name": wanted.name, "make": wanted.make, "mark": wanted.mark}
+    name, make, mark = wanted.name, wanted.make, wanted.mark
     for variable, value in values.items():
-        said = {field: old.replace(f"$({variable})", value) for field, old in said.items()}
-    return replace(wanted, **said)
+        name, make, mark = (said.replace(f"$({variable})", value) for said in (name, make, mark))
+    return replace(wanted, name=name, make=make, mark=mark)
