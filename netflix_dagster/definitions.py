@@ -17,6 +17,7 @@ from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
 from netflix_dagster.defs.serving import refresh_serving, warehouse
 from netflix_dagster.defs.silence import freshness_sensor
+from netflix_dagster.defs.synapse import synapse_assets
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 
@@ -36,6 +37,7 @@ defs = dg.Definitions(
         warehouse,
         dashboard,
         gold_overview,
+        *synapse_assets(get_settings()),
     ],
     jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
     sensors=[

@@ -618,6 +618,56 @@ def replay(
     raise typer.Exit(found["exit_code"])
 
 
+synapse = typer.Typer(no_args_is_help=True, help="Gold and metrics in Synapse, from the scripts of infra/synapse.")
+app.add_typer(synapse, name="synapse")
+
+
+@synapse.command("plan")
+def plan_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """What `synapse apply` would do; it only reads."""
+    _synapse(lake, as_json, do=False)
+
+
+@synapse.command("apply")
+def apply_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Bring the database of the serverless pool up to the scripts."""
+    _synapse(lake, as_json, do=True)
+
+
+def _synapse(lake: str | None, as_json: bool, do: bool) -> None:
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.synapse import as_document, asked, print_plan
+        from netflix_dagster.serving.synapse.applying import apply, plan
+
+        with asked():
+            found = apply(settings) if do else plan(settings)
+    if as_json:
+        print_json(as_document(found))
+    else:
+        print_plan(found, Console(highlight=False))
+
+
+@synapse.command("load")
+def load_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Load what has changed of gold into the dedicated pool, if the settings name one."""
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from dataclasses import asdict
+
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.synapse import asked, print_loaded
+        from netflix_dagster.serving.synapse.pool import load
+
+        with asked():
+            loaded = list(load(settings))
+    if as_json:
+        print_json({"loaded": [asdict(table) for table in loaded]})
+    else:
+        print_loaded(loaded, Console(highlight=False))
+
+
 @app.command()
 def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """What is configured, what is missing, and how to mend it."""

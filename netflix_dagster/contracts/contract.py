@@ -44,13 +44,18 @@ class ContractError(Exception):
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. ``type`` is written as in Spark SQL; ``sources`` are the columns it is made from, unless it has the
-    name of a column that the table reads."""
+    name of a column that the table reads.
+
+    ``length`` is for readers that must know how wide a text is: the bytes of UTF-8 that it takes at most, an array as
+    JSON. Delta has no such limit; a check tells when a text is longer.
+    """
 
     name: str
     type: str
     description: str
     nullable: bool = True
     sources: tuple[str, ...] = ()
+    length: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ def evolve(lake: Place, table: Table) -> bool:
             f"{table.name} is partitioned by {', '.join(by)}, the contract says {', '.join(table.delivery_columns)}."
             f" Nothing was written. Move {location(lake, table.name)} away and build all its deliveries again"
         )
-    have = {field.name: _spark_type(field.type) for field in kept.schema().fields}
+    have = {field.name: spark_type(field.type) for field in kept.schema().fields}
     promised = {column.name: column.type for column in table.columns}
     wrong = [
         f"{name} is {kind} in the table and {promised.get(name, 'not there')} in the contract"
@@ -288,11 +288,12 @@ def _delta_type(spark_type: str) -> Any:
     return PrimitiveType(_PRIMITIVES.get(spark_type, spark_type))
 
 
-def _spark_type(delta_type: Any) -> str:
+def spark_type(delta_type: Any) -> str:
+    """A type of Delta as contracts write it."""
     from deltalake.schema import ArrayType
 
     if isinstance(delta_type, ArrayType):
-        return f"array<{_spark_type(delta_type.element_type)}>"
+        return f"array<{spark_type(delta_type.element_type)}>"
     found = str(delta_type.type)
     return next((spark for spark, name in _PRIMITIVES.items() if name == found), found)
 

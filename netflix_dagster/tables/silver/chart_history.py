@@ -8,6 +8,7 @@ of a chart that it omits: a shorter window is not a deletion. A place that comes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,8 @@ def _columns(read: str, place: Sequence[str], attributes: Sequence[str]) -> list
     delivered = {column.name: column for column in TABLES[read].columns}
     when = (f"{read}.delivery_date",)
     return [
-        *(Column(name, delivered[name].type, delivered[name].description, nullable=False) for name in place),
-        *(
-            Column(name, delivered[name].type, delivered[name].description)
-            for name in ("chart_title_key", *TITLE, *attributes)
-        ),
+        *(replace(delivered[name], nullable=False, sources=()) for name in place),
+        *(replace(delivered[name], nullable=True, sources=()) for name in ("chart_title_key", *TITLE, *attributes)),
         Column("valid_from", "date", "First delivery that states it", False, when),
         Column(
             "valid_to",
