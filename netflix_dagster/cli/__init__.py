@@ -446,6 +446,39 @@ def views(dialect: Annotated[Dialect, typer.Option(help="tsql is Synapse's.")] =
         typer.echo("".join(f"{statement}{end}" for statement in said), nl=False)
 
 
+class PowerBISource(StrEnum):
+    """Where a model of Power BI loads its tables from."""
+
+    synapse = "synapse"
+    databricks = "databricks"
+    warehouse = "warehouse"
+
+
+@contracts.command()
+def powerbi(
+    to: Annotated[Path, typer.Option(help="The folder for Netflix.pbip, the model and the report.")],
+    source: Annotated[PowerBISource, typer.Option(help="What the tables are loaded from.")] = PowerBISource.synapse,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter of the source, as Server=name.sql...; repeatable.")
+    ] = None,
+) -> None:
+    """The semantic model and the report of Power BI, as a project of files that are the same at every call."""
+    with told(err):
+        _declared(_settings(None, None))
+        try:
+            from netflix_dagster.serving.powerbi import project
+
+            with writing("the project", to):
+                written = project.export(to, source.value, dict(said.partition("=")[::2] for said in given or []))
+        except ModuleNotFoundError as error:
+            raise Failed(f"{error.name} is not installed: pip install 'netflix-dagster[powerbi]'") from error
+        except LookupError as error:
+            raise WrongCall(str(error.args[0])) from error
+    from netflix_dagster.cli.output import plural
+
+    err.print(f"{plural(len(written), 'file')} in {to}", markup=False, soft_wrap=True)
+
+
 @contracts.command()
 def unity(
     catalog: Annotated[str, typer.Option(help="The catalog of Unity Catalog; its schemas are the layers.")],
