@@ -11,7 +11,7 @@ has them, and DAX would compute them at every refresh of every table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import netflix_dagster.tables  # noqa: F401  declares tables and metrics
 from netflix_dagster.contracts import metrics
@@ -32,9 +32,6 @@ from netflix_dagster.contracts.metrics import (
     Sum,
 )
 from netflix_dagster.serving.powerbi import source
-
-if TYPE_CHECKING:
-    from sqlglot import exp
 
 _COMPARED = {"EQ": ("=", "<>"), "NEQ": ("<>", "="), "GT": (">", "<="), "GTE": (">=", "<"), "LT": ("<", ">=")} | {
     "LTE": ("<=", ">")
@@ -180,7 +177,7 @@ class Words:
         """When a condition is false, which is not whenever it is not true."""
         return self._truth(self._parsed(sql), False)
 
-    def _parsed(self, sql: str) -> exp.Expression:
+    def _parsed(self, sql: str) -> Any:
         import sqlglot
 
         return sqlglot.parse_one(sql, read="databricks")

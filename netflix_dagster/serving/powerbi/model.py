@@ -40,7 +40,7 @@ SORTED_BY = {
     ("dim_date", "day_name"): "day_of_week",
     ("dim_rating", "rating"): "severity",
 }
-HIERARCHIES = {
+HIERARCHIES: dict[str, dict[str, tuple[str, ...]]] = {
     "dim_date": {"Calendar": ("year", "quarter", "month_name", "date")},
     "dim_week": {"Weeks": ("year", "quarter", "month", "week")},
     "dim_rating": {"Ratings": ("rating_family", "rating")},
