@@ -58,7 +58,7 @@ dashboard: $(READY) ## open the dashboard, made anew from the lake
 
 docs: $(DEV_READY) ## write the data dictionary and the project of Power BI anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
-	@$(BIN)/netflix-dagster contracts powerbi --to infra/powerbi
+	@$(BIN)/netflix-dagster contracts powerbi --to infra/powerbi --picture docs/images/powerbi.svg
 
 check: $(DEV_READY) lint-files ## lint, format, types, lock file, definitions, workflows, scripts, Dockerfile
 	@$(BIN)/ruff check .

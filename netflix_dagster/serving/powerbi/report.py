@@ -110,8 +110,8 @@ class Placed:
 
 def files() -> dict[str, str]:
     """The files of the report by their place in its folder."""
-    theme = _theme()
-    theme_file = f"{theme.name}.json"
+    colours = theme()
+    theme_file = f"{colours.name}.json"
     package = pbir.ResourcePackage(items=(pbir.ResourceItem(name=theme_file, path=theme_file),))
     said = {
         "definition.pbir": pbir.ReportDefinition(
@@ -123,7 +123,7 @@ def files() -> dict[str, str]:
             resources=(package,),
         ),
         "definition/pages/pages.json": pbir.Pages(page_order=PAGES, active_page_name=PAGES[0]),
-        f"StaticResources/RegisteredResources/{theme_file}": theme,
+        f"StaticResources/RegisteredResources/{theme_file}": colours,
     }
     for page in PAGES:
         folder, placed = f"definition/pages/{page}", pages()[page]
@@ -289,7 +289,7 @@ def _cuts(metric: str) -> set[tuple[str, str]]:
     return found
 
 
-def _theme() -> pbir.Theme:
+def theme() -> pbir.Theme:
     """The colours of the dashboard, from its own style sheet."""
     said = (Path(dashboard.__file__).parent / "static" / "style.css").read_text(encoding="utf-8")
     colours = dict(reversed(re.findall(r"--([a-z]+\d?): (#[0-9a-f]{6});", said)))  # the first of each: by day

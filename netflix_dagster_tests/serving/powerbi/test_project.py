@@ -18,7 +18,7 @@ from netflix_dagster.contracts.metrics import METRICS
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import dictionary
 from netflix_dagster.serving.dashboard.cards import CARDS
-from netflix_dagster.serving.powerbi import dax, model, pbir, project, report, source, tmdl
+from netflix_dagster.serving.powerbi import dax, model, pbir, picture, project, report, source, tmdl
 from netflix_dagster_tests.figures import with_facts
 from netflix_dagster_tests.serving.powerbi import judge
 
@@ -34,6 +34,12 @@ def test_the_committed_project_is_what_contracts_and_metrics_give() -> None:
     said = project.files()
     assert FILES.keys() - {"README.md"} == said.keys()
     assert [path for path, text in said.items() if FILES[path].read_text(encoding="utf-8") != text] == []
+
+
+def test_the_picture_is_that_of_the_report() -> None:
+    drawn = (judge.PROJECT.parents[1] / "docs/images/powerbi.svg").read_text(encoding="utf-8")
+    assert drawn == picture.svg()
+    assert drawn.count('class="visual"') == sum(path.endswith("visual.json") for path in FILES)
 
 
 def test_a_changed_column_changes_model_and_dictionary_together(monkeypatch: pytest.MonkeyPatch) -> None:
