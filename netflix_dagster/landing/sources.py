@@ -203,6 +203,8 @@ class Source(_Strict):
 
     @model_validator(mode="after")
     def _what_is_fetched_is_taken(self) -> Source:
+        if self.format != "parquet" and any(origin.database for origin in self.origin):
+            raise _MisplacedError("a database is delivered as Parquet: say `format: parquet`", "format")
         for number, origin in enumerate(self.origin):
             if not fnmatch(origin.lands_as, self.files):
                 reason = (
