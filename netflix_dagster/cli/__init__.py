@@ -136,12 +136,16 @@ def fetch(
         list[str] | None, typer.Argument(help="Sources with an origin in sources.yaml; all of them without names.")
     ] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Every commit of a file in git as the delivery of its day.")
+        bool,
+        typer.Option(
+            "--history",
+            help="Every commit of a file in git, or the rows of each day of a table with a cursor, as deliveries.",
+        ),
     ] = False,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Get what is new at the origins of sources, by HTTP, from GitHub or another storage, into the landing folder."""
+    """Get what is new at the origins of sources (HTTP, GitHub, a database, another storage) into the landing folder."""
     with told(err, as_json):
         settings = _settings(landing, None)
         from netflix_dagster.cli.fetch import fetch as fetch_all

@@ -66,7 +66,7 @@ def fetch(settings: Settings, names: Sequence[str], history: bool, console: Cons
     if lacking := [source.name for source in chosen if not source.origin]:
         raise WrongCall(f"{', '.join(lacking)}: no origin is said in sources.yaml, so there is nothing to fetch")
     if history and not names:
-        chosen = [s for s in chosen if any(origin.of_git and not origin.date for origin in s.origin)]
+        chosen = [s for s in chosen if any(origin.has_history for origin in s.origin)]
     fetched: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     shown = Shown(console)

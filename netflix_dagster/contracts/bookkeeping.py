@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.contracts.contract import Column, Contract, ContractError
+from netflix_dagster.landing.silver import digits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -151,7 +152,8 @@ COLUMNS = _declare(
         Column(
             "kind",
             "string",
-            "The kind of its values: integer, decimal, boolean, text, nothing, or a date's form",
+            "The kind of its values: integer, decimal, boolean, text, nothing, a date's form; or the type that the file"
+            " declares, such as type int64",
             False,
         ),
         Column("records", "bigint", "The records of the delivery", nullable=False),
@@ -171,7 +173,7 @@ def arrow_schema(contract: Contract) -> pa.Schema:
     """
     import pyarrow as pa
 
-    types: Mapping[str, Any] = {
+    types: dict[str, Any] = {
         "string": pa.string(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", "UTC"),
@@ -181,6 +183,8 @@ def arrow_schema(contract: Contract) -> pa.Schema:
         "boolean": pa.bool_(),
         "array<string>": pa.list_(pa.string()),
     }
+    numbers = {column.type for column in contract.columns if column.type.startswith("decimal(")}
+    types.update({kind: pa.decimal128(*digits(kind)) for kind in numbers})
     if unknown := [f"{column.name} {column.type}" for column in contract.columns if column.type not in types]:
         raise ContractError(f"{contract.name}: no Arrow type is known for {', '.join(unknown)}")
     return pa.schema([(column.name, types[column.type]) for column in contract.columns])
