@@ -790,6 +790,25 @@ def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: Json
 
 
 @app.command()
+def verify(
+    target: Annotated[str, typer.Argument(help="storage, events, vault, telemetry, databricks, unity; platform: all.")],
+    to: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("data/verify"),
+    wait: Annotated[float, typer.Option(min=1, help="Seconds that an event or a trace may take to arrive.")] = 300,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before anything is tried.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Try the platform on the real thing, step by step: what works, what is missing, and the command that grants it."""
+    with told(err, as_json):
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.verify import verify
+
+        said = verify(_settings(None, None), target, to, wait, yes, err)
+    if as_json:
+        print_json(said)
+    raise typer.Exit(0 if said["ok"] else 1)
+
+
+@app.command()
 def home(lake: LakeOption = None) -> None:
     """Make Dagster's home for the lake, if it is not there yet, and print its path (DAGSTER_HOME)."""
     from netflix_dagster.cli.alone import clear_up

@@ -31,6 +31,7 @@ def diagnose(settings: Settings) -> list[dict[str, Any]]:
         ("sources", _sources),
         ("landing", _landing),
         ("lake", _lake),
+        ("tables", _tables),
         ("dagster home", _home),
         ("engine", _engine),
         ("deliveries", _deliveries),
@@ -116,6 +117,14 @@ def _lake(settings: Settings) -> tuple[bool, str, str]:
     tables = sum(len(store.tables(settings.lake, layer)) for layer in store.LAYERS)
     found = plural(tables, "table") if tables else "no tables yet (netflix-dagster run makes them)"
     return True, f"{settings.lake}: {found}", ""
+
+
+def _tables(settings: Settings) -> tuple[bool, str, str]:
+    from netflix_dagster.lake import protocol, store
+
+    names = [f"{layer}.{name}" for layer in store.LAYERS for name in store.tables(settings.lake, layer)]
+    told = protocol.all_strange(settings.lake, names)
+    return not told, "\n".join(told) or "readable by every reader of Delta", "go the way back that is said above"
 
 
 def _unfit(lake: Path) -> tuple[bool, str, str] | None:
