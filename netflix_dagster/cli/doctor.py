@@ -149,7 +149,7 @@ def _deliveries(settings: Settings) -> tuple[bool, str, str]:
     there = {(delivery.source, delivery.date) for delivery in _listing(settings).deliveries}
     held = [delivery.newest for delivery in life.held(there)]
     taken_up = sum(place in life.deliveries for place in there)
-    due = {place: names for place in life.dates if (names := life.due(*place))}
+    due = {place: names for place in life.dates if (names := life.to_build(*place))}
     found = [f"{len(there)} landed, {taken_up} taken up, {len(held)} held back"]
     found += [f"{attempt.status} {attempt.source} {attempt.key}: {attempt.why}" for attempt in held[:MOST_HELD]]
     found += [
