@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from netflix_dagster.cli.alone import alone, clear_lost_runs, started_by
+from netflix_dagster.cli.hints import remedies
 from netflix_dagster.cli.home import ensure_home
 from netflix_dagster.cli.progress import Progress, listening
 from netflix_dagster.cli.trouble import WrongCall
@@ -269,6 +270,7 @@ def _summary(
             "built": len(built),
             "held_back": [{"source": e.source, "date": e.key, "status": e.status.value, "reason": e.why} for e in held],
         },
+        "remedies": remedies(settings, held, now),
         "runs": runs,
         "tables": {
             name: {"rows": rows, "version": version}

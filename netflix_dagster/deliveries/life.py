@@ -305,7 +305,7 @@ class Life:
             return set()
         chain = self._chain(date)
         built = {name: (date.code if TABLES[name].per_delivery else self.code).get(name) for name in chain}
-        return chain.intersection(
+        return set(chain).intersection(
             downstream_of(
                 name
                 for name, version in built.items()
@@ -451,12 +451,13 @@ def record(lake: Place, told: Sequence[Event]) -> list[Event]:
 
 def _event(row: Mapping[str, Any]) -> Event:
     said = {name: row.get(name) for name in _AS_IS}
+    lists: Mapping[str, Any] = {name: tuple(row[name]) for name in _LISTS if row.get(name) is not None}
     return Event(
         status=Status(row["status"]),
         key=joined(row["delivery_date"], row.get("delivery_hour")),
         decision=Decision(row["decision"]) if row.get("decision") else None,
-        **{name: tuple(row[name]) if row.get(name) is not None else None for name in _LISTS},
         at=row["recorded_at"],
+        **lists,
         **said,  # type: ignore[arg-type]
     )
 
