@@ -106,13 +106,18 @@ def land(
             help="Delivery date, YYYY-MM-DD, or YYYY-MM-DDTHH of a feed by the hour; now, in UTC, by default."
         ),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove the other files of that delivery: this one takes their place.")
+    ] = False,
     landing: LandingOption = None,
+    lake: LakeOption = None,
 ) -> None:
-    """Put a file into the landing folder as a delivery of a source."""
+    """Put a file into the landing folder as a delivery of a source, and say whether the door will take it."""
     with told(err):
-        settings = _settings(landing, None)
+        settings = _settings(landing, lake)
+        from netflix_dagster.cli.land import land as land_file
+        from netflix_dagster.cli.land import print_landed
         from netflix_dagster.landing import keys
-        from netflix_dagster.landing.deliveries import land as land_file
         from netflix_dagster.landing.sources import load_sources
 
         known = load_sources(settings.sources).sources
@@ -121,13 +126,10 @@ def land(
         if not file.is_file():
             raise WrongCall(f"{file} is not a file" if file.exists() else f"there is no file {file}")
         day = date or keys.at(datetime.now(UTC), known[source].every)
-        try:
-            with writing("the landing folder", settings.landing):
-                landed = land_file(settings.landing, file, known[source], day)
-        except ValueError as error:
-            raise WrongCall(str(error)) from error
-    err.print(f"landed {landed}", markup=False, soft_wrap=True)
-    err.print("next   netflix-dagster run   # or let the sensor of `make dev` take it up")
+        _declared(settings)
+        landed = land_file(settings, file, known[source], day, replace)
+    print_landed(landed, settings, err)
+    raise typer.Exit(3 if landed.refused else 0)
 
 
 @app.command()
@@ -213,7 +215,9 @@ def jars() -> None:
         except JarsError as error:
             raise Failed(str(error)) from error
     err.print(f"{len(fetched)} jars in {folder}", markup=False, soft_wrap=True)
-    err.print("next   netflix-dagster run --engine spark")
+    from netflix_dagster.cli import hints
+
+    err.print(f"next   {hints.me()} run --engine spark")
 
 
 @app.command()
@@ -326,8 +330,10 @@ def add_source(
     err.print(
         f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
     )
+    from netflix_dagster.cli import hints
+
     land_it = f"land {file} --source {name}" if file else f"fetch {name}"
-    err.print(f"next   netflix-dagster {land_it} && netflix-dagster run", markup=False, soft_wrap=True)
+    err.print(f"next   {hints.me()} {land_it} && {hints.command(settings, 'run')}", markup=False, soft_wrap=True)
 
 
 @source_app.command("check")
