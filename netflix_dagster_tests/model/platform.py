@@ -219,7 +219,7 @@ class Platform:
                 verdict = gate.verdict(told, self._decision(key, combination)) if gate else None
                 if verdict and not verdict["is_accepted"]:
                     now.newest_held |= place == 0
-                    now.verdict = verdict if place == 0 else now.verdict
+                    now.verdict = now.verdict or verdict
                     continue
                 now.stands, now.told, now.verdict = combination, told, verdict
                 break
