@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from netflix_dagster_tests.examples import examples
+from netflix_dagster_tests.model import histories
 from netflix_dagster_tests.model.compare import Both
 from netflix_dagster_tests.model.histories import Author
 
@@ -30,11 +31,13 @@ def seeds(count: int) -> list[int]:
 
 def lived(seed: int, rounds: int, folder: Path) -> Counter[str]:
     """Live through one history, and compare after every build. Returns the dirt that it had."""
-    both, author = Both(folder), Author(seed, rounds)
-    for step in author.steps(both.model):
-        both.apply(step)
-        if step.what == "build" and (differ := both.differences()):
-            raise AssertionError("\n".join([f"history {seed} of {rounds} rounds:", *differ]))
+    policies = histories.policies(seed)
+    author = Author(seed, rounds, policies=policies)
+    with Both(folder, policies) as both:
+        for step in author.steps(both.model):
+            both.apply(step)
+            if step.what == "build" and (differ := both.differences()):
+                raise AssertionError("\n".join([f"history {seed} of {rounds} rounds:", *differ]))
     return author.dirt
 
 
