@@ -22,7 +22,7 @@ from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order, sources_of
 from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import attempts, decisions, drift, quarantine, results
-from netflix_dagster.deliveries.life import Combination, Life, Status, combination_id
+from netflix_dagster.deliveries.life import Attempt, Combination, Life, Status, combination_id
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
 from netflix_dagster.lake.staging import Staged
@@ -249,19 +249,13 @@ class Trial:
 
     def _held_later(self, since: str) -> list[str]:
         """Later dates of which an attempt is held: a gate may have another verdict on it, or on one before it."""
-        feed = self.group.feed
-        return [
-            key
-            for of, key in self.life.dates
-            if of == feed
-            and key > since
-            and any(
-                attempt.status is Status.HELD and not attempt.withdrawn
-                for delivery in self.life.of_date(feed, key)
-                if delivery.source in self.group.sources
-                for attempt in delivery.attempts.values()
-            )
-        ]
+        later = (key for of, key in self.life.dates if of == self.group.feed and key > since)
+        return [key for key in later if any(not attempt.withdrawn for attempt in self._attempts_held(key))]
+
+    def _attempts_held(self, key: str) -> Iterator[Attempt]:
+        for delivery in self.life.of_date(self.group.feed, key):
+            if delivery.source in self.group.sources:
+                yield from (attempt for attempt in delivery.attempts.values() if attempt.status is Status.HELD)
 
     def _drop_held(self) -> bool:
         """Go on to the combination before where a table holds the one that was tried."""
@@ -449,8 +443,11 @@ class Trial:
         return False
 
     def _is_news(self, key: str) -> bool:
-        """Whether a date has come to something else than what stands, or was built again."""
+        """Whether a date has come to something else than what stands, or was built again, or what a gate held of it
+        was withdrawn: its verdict goes as well."""
         first, standing = next(iter(self.play[key]), {}), self.standing(key)
+        if not first and any(attempt.withdrawn for attempt in self._attempts_held(key)):
+            return True
         return first != standing or (bool(first) and _trying(key, first) in self.tried)
 
     def _verdicts(self, table: Table) -> dict[str, Outcome]:

@@ -201,3 +201,13 @@ def test_of_a_date_of_which_nothing_stands_the_verdict_on_the_last_that_was_judg
     decisions.withdraw(house.tables, WHOLE, D1, "sent by mistake")
     house.build(D1, only=JUDGED)
     assert titles(house, D2) == 10, "what was held for what is gone stands again"
+
+
+def test_the_verdict_on_what_is_withdrawn_goes_with_it(house: Lakehouse) -> None:
+    house.release(D1, *FORTY)
+    house.release(D2, *TEN)
+    house.build(D1, D2, only=JUDGED)
+    assert house.days("silver.releases") == {D1, D2}
+    decisions.withdraw(house.tables, WHOLE, D2, "sent by mistake")
+    house.build(D2, only=JUDGED)
+    assert house.days("silver.releases") == {D1}
