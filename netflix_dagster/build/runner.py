@@ -415,16 +415,16 @@ class Session:
         if now != was and published:
             events += [self._about(Status.STANDING, feed, key, s, a) for s, a in now.items() if was.get(s) != a]
             events += [self._about(Status.SUPERSEDED, feed, key, s, a) for s, a in was.items() if s not in now]
-        held = trial.held.get(key)
-        if held is not None:
-            events += [
-                self._about(Status.HELD, feed, key, source, attempt, held)
-                for source, attempt in held.combination.items()
-                if now.get(source) != attempt
-                and (published or was.get(source) != attempt)
-                and self._is_news(source, key, attempt, held)
-            ]
-        return events
+        held: dict[tuple[str, str], Held] = {}
+        for found in filter(None, (trial.held_by_gate.get(key), trial.held.get(key))):
+            held.update(dict.fromkeys(found.combination.items(), found))
+        return events + [
+            self._about(Status.HELD, feed, key, source, attempt, why)
+            for (source, attempt), why in held.items()
+            if now.get(source) != attempt
+            and (published or was.get(source) != attempt)
+            and self._is_news(source, key, attempt, why)
+        ]
 
     def _is_news(self, source: str, key: str, attempt: str, held: Held) -> bool:
         known = self.life.attempt(source, key, attempt)
