@@ -46,8 +46,8 @@ from netflix_dagster_tests.lakehouse import Lakehouse, everything, title
 ENTRY = "netflix-dagster-build-pending"
 OF_THE_RUNTIME = {"pyspark", "delta-spark", "pyarrow", "pandas", "numpy", "requests", "databricks-sdk"}
 """What Databricks Runtime brings itself; a cluster's own must not be replaced."""
-NOT_THERE = {"pysail", "duckdb"}
-"""What the package can use and the job on Databricks does not: another engine, and queries by hand."""
+NOT_THERE = {"pysail", "duckdb", "sqlalchemy"}
+"""What the package can use and the job on Databricks does not: another engine, queries by hand, origins in databases."""
 NOT_OF_THE_JOB = ("serving", "pipelines", "sample", "verify")
 """Rooms that none of the wheel's entry points opens, but for what registers tables."""
 MANY = ("azure", "opentelemetry")
