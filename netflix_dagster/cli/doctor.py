@@ -33,7 +33,7 @@ def diagnose(settings: Settings) -> list[dict[str, Any]]:
         ("tables", _tables),
         ("landing", _landing),
         ("lake", _lake),
-        ("tables", _tables),
+        ("protocol", _protocol),
         ("dagster home", _home),
         ("engine", _engine),
         ("deliveries", _deliveries),
@@ -137,7 +137,7 @@ def _lake(settings: Settings) -> tuple[bool, str, str]:
     return True, f"{settings.lake}: {found}", ""
 
 
-def _tables(settings: Settings) -> tuple[bool, str, str]:
+def _protocol(settings: Settings) -> tuple[bool, str, str]:
     from netflix_dagster.lake import protocol, store
 
     names = [f"{layer}.{name}" for layer in store.LAYERS for name in store.tables(settings.lake, layer)]
