@@ -9,10 +9,13 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from netflix_dagster.contracts import metrics
-from netflix_dagster.contracts.contract import ContractError
-from netflix_dagster.contracts.metrics import METRICS, Count, Metric
+from netflix_dagster.contracts.contract import TABLES, ContractError
+from netflix_dagster.contracts.metrics import ALL, FACTS, FIGURES, METRICS, Count, Metric
+from netflix_dagster.lake import query
 from netflix_dagster.serving import metric_sql
 from netflix_dagster.serving.powerbi import dax
+from netflix_dagster.storage import at
+from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.examples import examples
 from netflix_dagster_tests.figures import with_facts
 from netflix_dagster_tests.serving.powerbi import judge
@@ -20,13 +23,13 @@ from netflix_dagster_tests.tables.test_kpi_top10 import charts
 from netflix_dagster_tests.tables.test_metrics import Facts, catalogues
 
 
-@settings(max_examples=examples(3), deadline=None, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=examples(2), deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(catalogues())
 def test_figures_of_catalogues(facts: Facts) -> None:
     assert_measures_are_metrics(facts)
 
 
-@settings(max_examples=examples(3), deadline=None, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=examples(2), deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(charts())
 def test_figures_of_charts(told: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> None:
     world, countries = told
@@ -41,6 +44,25 @@ def test_figures_of_reports() -> None:
         {**row, "period": "2023H2", "hours_viewed": None, "views": 4, "kind": "tv", "chart_title_key": "tv|b"},
     ]
     assert_measures_are_metrics({"gold.fact_engagement": rows})
+
+
+def test_measures_are_the_figures_of_gold(built: Shell) -> None:
+    """The sample lake: of every figure of the KPI tables the first members of the newest period."""
+    kpis = sorted({figure.table for figure in FIGURES})
+    database = query.connect(at(built.lake), only=[*FACTS, *kpis])
+    tables, compared = judge.load(database, list(FACTS)), set()
+    for figure in FIGURES:
+        metric, period = METRICS[figure.metric], TABLES[figure.table].key[0]
+        rows = database.execute(
+            f"SELECT {period}, member, value FROM {figure.table} WHERE kpi = ? AND (member = ?) = ? AND value IS NOT NULL"
+            f" QUALIFY DENSE_RANK() OVER (ORDER BY {period} DESC) = 1 ORDER BY member LIMIT 2",
+            [figure.kpi, ALL, figure.by is None],
+        ).fetchall()
+        for when, member, value in rows:
+            members = {metric.of.period: when, **({figure.by: member} if figure.by else {})}
+            assert judge.value(metric, tables, members) == pytest.approx(value, rel=1e-12), (figure.kpi, members)
+            compared.add(figure.kpi)
+    assert compared == {figure.kpi for figure in FIGURES}
 
 
 def assert_measures_are_metrics(facts: Facts) -> None:
