@@ -13,6 +13,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import execute_run
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG
 
 from netflix_dagster.azure import identity
 from netflix_dagster.defs import data_factory as module
@@ -70,11 +71,11 @@ class Dagster:
         resources = {"data_factory": DataFactory()}
         defs = dg.Definitions(data_factory_assets(house.sources), jobs=[_EVERYTHING], resources=resources)
         self.job = defs.resolve_job_def("everything")
-        self.first: str | None = None
 
     def run(self, repeats: str | None = None) -> dg.DagsterRun:
         """A run to its end; ``repeats`` names the run of which it is a retry."""
-        run = self.instance.create_run_for_job(self.job, root_run_id=repeats, parent_run_id=repeats)
+        tags = {ROOT_RUN_ID_TAG: repeats, PARENT_RUN_ID_TAG: repeats} if repeats else {}  # as Dagster's retries have
+        run = self.instance.create_run_for_job(self.job, root_run_id=repeats, parent_run_id=repeats, tags=tags)
         execute_run(InMemoryJob(self.job), run, self.instance, raise_on_error=False)
         found = self.instance.get_run_by_id(run.run_id)
         assert found
