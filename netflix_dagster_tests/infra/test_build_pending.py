@@ -47,7 +47,7 @@ ENTRY = "netflix-dagster-build-pending"
 OF_THE_RUNTIME = {"pyspark", "delta-spark", "pyarrow", "pandas", "numpy", "requests", "databricks-sdk"}
 """What Databricks Runtime brings itself; a cluster's own must not be replaced."""
 NOT_THERE = {"pysail", "duckdb", "sqlalchemy"}
-"""What the package can use and the job on Databricks does not: another engine, queries by hand, origins in databases."""
+"""What the package can use and the job there does not: another engine, queries by hand, databases as origins."""
 NOT_OF_THE_JOB = ("serving", "pipelines", "sample", "verify")
 """Rooms that none of the wheel's entry points opens, but for what registers tables."""
 MANY = ("azure", "opentelemetry")
