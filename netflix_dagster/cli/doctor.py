@@ -138,6 +138,7 @@ def _lake(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _protocol(settings: Settings) -> tuple[bool, str, str]:
+    """What somebody has switched on in a table of any layer."""
     from netflix_dagster.lake import protocol, store
 
     names = [f"{layer}.{name}" for layer in store.LAYERS for name in store.tables(settings.lake, layer)]

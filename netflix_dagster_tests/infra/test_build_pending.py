@@ -9,6 +9,8 @@ import ast
 import logging
 import os
 import re
+import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from infra import pins
 from netflix_dagster import storage
 from netflix_dagster.build import pending_work
 from netflix_dagster.build.pending_work import FAILED, HELD_BACK, OK, Done, build_pending
@@ -43,8 +46,8 @@ from netflix_dagster_tests.lakehouse import Lakehouse, everything, title
 ENTRY = "netflix-dagster-build-pending"
 OF_THE_RUNTIME = {"pyspark", "delta-spark", "pyarrow", "pandas", "numpy", "requests", "databricks-sdk"}
 """What Databricks Runtime brings itself; a cluster's own must not be replaced."""
-NOT_THERE = {"pysail", "duckdb"}
-"""What the package can use and the job on Databricks does not: another engine, and queries by hand."""
+NOT_THERE = {"pysail", "duckdb", "sqlalchemy"}
+"""What the package can use and the job there does not: another engine, queries by hand, databases as origins."""
 NOT_OF_THE_JOB = ("serving", "pipelines", "sample", "verify")
 """Rooms that none of the wheel's entry points opens, but for what registers tables."""
 MANY = ("azure", "opentelemetry")
@@ -305,9 +308,33 @@ def test_the_wheel_is_of_the_same_project() -> None:
         tomllib.loads((folder / "pyproject.toml").read_text())["project"]
         for folder in (FOLDER / "wheel", PACKAGE.parent)
     )
-    assert (ours["name"], ours["version"]) == (whole["name"], whole["version"])
-    said = {re.sub(r"\[.*?\]", "", text) for text in whole["dependencies"]}
-    said |= set(whole["optional-dependencies"]["azure"])
-    said |= {text.replace("dagster==", "dagster-pipes==") for text in said if text.startswith("dagster==")}
-    assert set(ours["dependencies"]) <= said
-    assert set(whole["optional-dependencies"]["azure"]) <= set(ours["dependencies"])
+    assert ours["name"] == whole["name"]
+    said = {*whole["dependencies"], *whole["optional-dependencies"]["azure"]}
+    wanted = {canonicalize_name(Requirement(text).name): Requirement(text).specifier for text in said}
+    wanted["dagster-pipes"] = wanted["dagster"]
+    asked = {canonicalize_name(Requirement(text).name): Requirement(text).specifier for text in ours["dependencies"]}
+    for name, specifier in asked.items():
+        ((version,),) = [[pin.version] for pin in specifier]
+        assert wanted[name].contains(version), f"{name}: the wheel asks for {version}, the project for {wanted[name]}"
+    assert {canonicalize_name(Requirement(t).name) for t in whole["optional-dependencies"]["azure"]} <= set(asked)
+
+
+def test_a_cluster_installs_the_versions_that_the_tests_ran_with() -> None:
+    lock = (PACKAGE.parent / "uv.lock").read_text()
+    assert pins.WHEEL.read_text() == pins.pinned(pins.WHEEL.read_text(), lock), "run python -m infra.pins"
+    asked = tomllib.loads(pins.WHEEL.read_text())["project"]["dependencies"]
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+", text) for text in asked), asked
+
+
+def test_another_content_is_another_version(wheel: Wheel, tmp_path: Path) -> None:
+    """A cluster does not install a version again that it has."""
+    whole = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]["version"]
+    assert re.fullmatch(re.escape(whole) + r"\+[0-9a-f]{12}", wheel.version)
+    for folder in ("infra/databricks/wheel", "netflix_dagster"):
+        shutil.copytree(
+            PACKAGE.parent / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "dist")
+        )
+    version = tmp_path / "infra" / "databricks" / "wheel" / "version.py"
+    assert runpy.run_path(str(version))["__version__"] == wheel.version
+    (tmp_path / "netflix_dagster" / "sources.yaml").write_text("feeds: {}\n")
+    assert runpy.run_path(str(version))["__version__"] != wheel.version

@@ -50,16 +50,16 @@ def test_a_table_is_made_with_the_pinned_protocol_whatever_the_default_of_others
     assert protocol.all_strange(lake, [NAME]) == []
 
 
-def tables(lake: Path) -> tuple[bool, str]:
+def told(lake: Path) -> tuple[bool, str]:
     settings = Settings(lake=lake, landing=lake.parent / "landing")
-    (finding,) = [one for one in diagnose(settings) if one["what"] == "tables"]
+    (finding,) = [one for one in diagnose(settings) if one["what"] == "protocol"]
     return finding["ok"], finding["found"]
 
 
 def test_the_doctor_tells_what_is_switched_on_and_the_way_back(lake: Path, spark: SparkSession) -> None:
-    assert tables(lake) == (True, "readable by every reader of Delta")
+    assert told(lake) == (True, "readable by every reader of Delta")
     switch_on(lake, NAME, "rowTracking", "domainMetadata", readers=["deletionVectors"])
-    ok, said = tables(lake)
+    ok, said = told(lake)
     assert not ok
     assert f"{NAME} uses deletionVectors and domainMetadata and rowTracking of Delta" in said
     where = f"delta.`{store.location(lake, NAME)}`"
@@ -76,7 +76,7 @@ def test_a_table_that_a_catalog_manages_is_refused_by_every_way_in(
         store.read_arrow(lake, NAME)
     with pytest.raises(ContractError, match="managed by a catalog"):
         store.version(lake, NAME)
-    assert "managed by a catalog" in tables(lake)[1]
+    assert "managed by a catalog" in told(lake)[1]
 
 
 def test_a_build_elsewhere_ends_with_the_sentence(

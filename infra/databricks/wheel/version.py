@@ -1,0 +1,16 @@
+"""The version of the wheel: that of the project, and a mark of what is in it.
+
+A cluster that has a version does not install the same one again: with another content there is another version.
+"""
+
+import hashlib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+_files = sorted((HERE.parents[2] / "netflix_dagster").rglob("*"))
+_digest = hashlib.sha256((HERE / "pyproject.toml").read_bytes())
+for _file in _files:
+    if _file.is_file() and "__pycache__" not in _file.parts:
+        _digest.update(f"{_file.relative_to(HERE.parents[2])}\0".encode() + _file.read_bytes())
+
+__version__ = f"0.1.0+{_digest.hexdigest()[:12]}"
