@@ -153,6 +153,18 @@ def test_inserts_updates_and_late_rows_between_two_looks_are_delivered(shop: Sho
     assert shop.look(days=2, cursor=None, lag=0)[0].outcome == "delivered"
 
 
+def test_without_a_lag_rows_of_the_same_moment_are_not_lost_and_another_cursor_begins_anew(shop: Shop) -> None:
+    shop.put(1, "first", 0)
+    assert [shop.look(days=days, lag=0)[0].outcome for days in (0, 1)] == ["delivered", "unchanged"]
+    shop.put(2, "of the same moment", 0)
+    assert [shop.look(days=1, lag=0)[0].outcome for _ in range(2)] == ["delivered", "unchanged"]
+    assert set(shop.rows("2024-05-07")) == {1, 2}
+    shop.put(3, "before all", -60)
+    assert shop.look(days=2, lag=0)[0].outcome == "unchanged"
+    assert shop.look(days=3, lag=0, cursor="id")[0].outcome == "delivered"
+    assert set(shop.rows("2024-05-09")) == {1, 2, 3}
+
+
 def test_a_snapshot_is_delivered_when_a_row_changed_or_went_and_only_then(shop: Shop) -> None:
     for number in range(3):
         shop.put(number, "first", number)
