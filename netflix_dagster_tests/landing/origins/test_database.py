@@ -167,7 +167,7 @@ def test_without_a_lag_rows_of_the_same_moment_are_not_lost_and_another_cursor_b
     assert shop.look(days=3, lag=0, cursor="id")[0].outcome == "delivered"
     assert set(shop.rows("2024-05-09")) == {1, 2, 3}
     shop.run("ALTER TABLE orders ALTER COLUMN id TYPE date USING '2024-05-06'::date + id::int")
-    with pytest.raises(FetchError, match="id is date32.* now, and what was fetched last ended at 3"):
+    with pytest.raises(FetchError, match=r"id is date32.* now, and what was fetched last ended at 3"):
         shop.look(days=4, lag=0, cursor="id")
 
 
