@@ -56,8 +56,9 @@ pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apach
 dashboard: $(READY) ## open the dashboard, made anew from the lake
 	@$(BIN)/netflix-dagster dashboard --open
 
-docs: $(READY) ## write the data dictionary anew from the contracts
+docs: $(DEV_READY) ## write the data dictionary and the project of Power BI anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
+	@$(BIN)/netflix-dagster contracts powerbi --to infra/powerbi --picture docs/images/powerbi.svg
 
 check: $(DEV_READY) lint-files ## lint, format, types, lock file, definitions, workflows, scripts, Dockerfile
 	@$(BIN)/ruff check .
@@ -75,6 +76,9 @@ lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint ne
 
 access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle
 	@$(BIN)/python -m infra.access bundle
+
+adf: $(READY) ## write the data factory of infra/adf from sources.yaml
+	@$(BIN)/python -m infra.adf
 
 infra-check: $(DEV_READY) ## Azure as code: types, and every stack against public rules, with Pulumi's mocks
 	@$(UV) sync --quiet --frozen --inexact --group infra
@@ -126,4 +130,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help lint-files access infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean
+.PHONY: help lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import plural
 from netflix_dagster.cli.trouble import WrongCall, writing
 from netflix_dagster.settings import Settings
@@ -86,7 +87,7 @@ def fetch(settings: Settings, names: Sequence[str], history: bool, console: Cons
         f"{plural(new, 'new delivery', 'new deliveries')}, {len(fetched) - new} unchanged, {len(failed)} failed"
     )
     if new:
-        console.print("next   netflix-dagster run   # or let the sensor of `make dev` take them up")
+        console.print(f"next   {hints.build(settings)}", markup=False, soft_wrap=True)
     return {"exit_code": 1 if failed else 0, "fetched": fetched, "failed": failed}
 
 

@@ -59,6 +59,7 @@ DELIVERIES = _declare(
         Column("bytes", "bigint", "Their size together, in bytes"),
         Column("records", "bigint", "The records that were read in them"),
         Column("tables", "array<string>", "Of ended, the tables that were built"),
+        Column("code_versions", "array<string>", "Of ended, the version of the code that built each of these tables"),
         Column("outcome", "string", "Of ended, the outcome of the build: built, held, failed"),
         Column("decided_by", "string", "Of decided, who decided"),
         Column("decided_because", "string", "Of decided, why, in the words of the person"),

@@ -549,13 +549,14 @@ class _Table:
         """Why the record in these lines does not fit; None when it does."""
         shape = self.shape
         assert shape is not None
-        self.ends_short = len(cells) < len(shape.header)
+        missing = len(shape.header) - len(cells)
+        self.ends_short = missing > 0
+        if not missing and cells[-1] == self.last_name and heads.repeats_header(cells, shape.header):
+            return _header_again(self.number, first, self.lines.between(first, last))
         if len(cells) != shape.width:
-            if not shape.more or len(cells) != len(shape.header):
+            if not shape.more or missing:
                 return _ragged(self.number, first, cells, len(shape.header), self.lines.between(first, last))
             cells += [""] * shape.more
-        if cells[-1] == self.last_name and heads.repeats_header(cells, shape.header):
-            return _header_again(self.number, first, self.lines.between(first, last))
         if self.text.odd and (odd := _odd(cells)):
             return _no_text(self.number, first, odd, self.lines.between(first, last))
         return None
