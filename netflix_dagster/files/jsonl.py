@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from netflix_dagster.files import foreign
+from netflix_dagster.files.debezium import TOMBSTONE, flat
 from netflix_dagster.files.header import place_columns, rescue
 from netflix_dagster.files.parsed import COMPLETE, EMPTY, ParsedFile, Record, Refusal
 from netflix_dagster.landing.sources import Source
@@ -44,16 +45,16 @@ def too_large(size: int) -> Refusal:
     return Refusal("size", f"the file has {size:,} bytes, the limit for JSON lines is {MAX_FILE:,}", hint)
 
 
-def records_of(text: str) -> Iterator[Line]:
-    """The lines of a text that are not blank."""
+def records_of(text: str, *, envelopes: bool = False) -> Iterator[Line]:
+    """The lines of a text that are not blank. Of ``envelopes`` those that tombstones leave are not counted."""
     number = 0
     for line, raw in enumerate(text.split("\n"), 1):
         raw = raw.rstrip("\r")
-        if not raw.strip():
+        if not raw.strip() or (envelopes and raw.strip() == TOMBSTONE):
             continue
         number += 1
         try:
-            yield Line(number, line, raw, _record(raw))
+            yield Line(number, line, raw, _record(raw, envelopes=envelopes))
         except NotJson as error:
             yield Line(number, line, raw, None, str(error))
 
@@ -74,9 +75,11 @@ def parse_json_lines(data: bytes, source: Source, empty: ParsedFile) -> ParsedFi
         place = error.object.count(b"\n", 0, error.start) + 1
         fault = Refusal(*(strange or foreign.not_utf8(error.object, error, place)), line=place)
         return replace(empty, refusals=(fault,))
-    if not text.lstrip().startswith("{") and (said := foreign.no_data(text)):
+    envelopes = source.format == "debezium"
+    begins = text.lstrip().startswith("{") or (envelopes and text.split(None, 1)[0] == TOMBSTONE)
+    if not begins and (said := foreign.no_data(text)):
         return replace(empty, refusals=(Refusal(*said),))
-    lines = list(records_of(text))
+    lines = list(records_of(text, envelopes=envelopes))
     header = columns_of(lines)
     if len(header) > MOST_COLUMNS:
         reason = f"its records have {len(header):,} different names; more than {MOST_COLUMNS:,} are no columns"
@@ -109,7 +112,7 @@ def _refusal(line: Line, *, cut: bool) -> Refusal:
     return Refusal("json", reason, _MEND, line.number, line.line, line.raw)
 
 
-def _record(raw: str) -> dict[str, str | None]:
+def _record(raw: str, *, envelopes: bool) -> dict[str, str | None]:
     try:
         said = json.loads(raw, parse_int=_Digits, parse_float=_Digits, parse_constant=_none, object_pairs_hook=_Pairs)
     except NotJson:
@@ -118,10 +121,13 @@ def _record(raw: str) -> dict[str, str | None]:
         raise NotJson(f"is no JSON: {error}") from None
     if not isinstance(said, _Pairs):
         raise NotJson("is JSON, but no object")
-    names = [name for name, _ in said]
+    pairs = flat(said) if envelopes else said
+    if pairs is None:
+        raise NotJson("is no envelope of Debezium: it has no op, before and after")
+    names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         raise NotJson(f"says {next(name for name in names if names.count(name) > 1)!r} twice")
-    return {name: _text(value) for name, value in said}
+    return {name: _text(value) for name, value in pairs}
 
 
 class _Digits(str):

@@ -58,7 +58,7 @@ _MUCH = 4 * 1024 * 1024
 _ENOUGH, _MOSTLY = 20, 0.95
 """The header is too short when this many records, or more, have more fields, and this share of them equally many."""
 """So many records, and this share of them, say that it is the header that is short."""
-_AT_A_TIME = ("xlsx", "jsonl")
+_AT_A_TIME = ("xlsx", "jsonl", "debezium")
 """Formats whose files are parsed as one."""
 _GONE = "put the file in its place, readable, again"
 

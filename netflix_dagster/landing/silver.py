@@ -57,13 +57,27 @@ _MOMENTS, _NUMBERS = ("date", "timestamp"), ("bigint", "double", "decimal")
 _RULES = ("required", "one_of", "between", "matches")
 
 
+class Changes(_Strict):
+    """For a source whose records are changes of rows.
+
+    ``op`` is the column that says what each did, ``sequence`` the one by which they are in order. ``keep`` says what a
+    further table makes of them: rows as they are now (SCD1), or every version of them (SCD2). ``about`` are columns
+    that tell of a change and are no part of the row.
+    """
+
+    op: str = "op"
+    sequence: str
+    keep: Literal["current", "history"] = "current"
+    about: tuple[str, ...] = ()
+
+
 class Silver(_Strict):
     """The silver table of a source.
 
     ``types``: of columns that are not text. ``formats``: how the days or numbers of a column are written, as `profile`
     names it, where they are not written as 2019-09-30 or 1.5. ``separators``: of lists, where it is not a comma.
     ``nulls``: words that mean nothing, in any case. ``key``: the columns by which rows of one delivery are told apart;
-    without it every record is a row.
+    without it every record is a row. With ``changes`` every record is one change of the row with this key.
     """
 
     grain: str = "one record of a delivery"
@@ -73,12 +87,16 @@ class Silver(_Strict):
     separators: dict[str, str] = {}
     nulls: tuple[str, ...] = ()
     rules: tuple[SilverRule, ...] = ()
+    changes: Changes | None = None
 
     def faults(self, columns: frozenset[str]) -> list[tuple[str, str]]:
         """What it says of columns that the source does not have, or twice: the key where it stands, and why."""
         said: list[tuple[str, Any]] = [("key", self.key), ("types", self.types), ("formats", self.formats)]
         said += [("separators", self.separators), ("rules", [rule.column for rule in self.rules])]
+        if self.changes:
+            said += [("changes", (self.changes.op, self.changes.sequence, *self.changes.about))]
         found = [(where, f"there is no column {n!r}") for where, names in said for n in names if n not in columns]
+        found += self._faults_of_changes()
         if len(set(self.key)) < len(self.key):
             found.append(("key", "a column is named twice"))
         lists = {name for name, kind in self.types.items() if kind == "array<string>"}
@@ -99,6 +117,18 @@ class Silver(_Strict):
                 found.append(("rules", f"{rule.column} is {kind}, which cannot be between these bounds"))
             if (rule.one_of or rule.matches) and kind != "string":
                 found.append(("rules", f"{rule.column} is {kind}; {rule.kind} is asked of text"))
+        return found
+
+    def _faults_of_changes(self) -> list[tuple[str, str]]:
+        if self.changes is None:
+            return []
+        found = [] if self.key else [("key", "changes are of rows that have a key: say which columns")]
+        ordered = ("bigint", "double", "decimal", "date", "timestamp")
+        if not self.types.get(self.changes.sequence, "string").startswith(ordered):
+            reason = f"{self.changes.sequence} is text, in which 10 comes before 9: say its type in `types`"
+            found.append(("changes", reason))
+        if twice := {self.changes.op, self.changes.sequence, *self.changes.about} & set(self.key):
+            found.append(("changes", f"{', '.join(sorted(twice))} is of the key and cannot tell of a change"))
         return found
 
 

@@ -108,7 +108,7 @@ class Source(_Strict):
     form: Literal["whole", "split"]
     description: str
     files: str = "*.csv"
-    format: Literal["csv", "tsv", "xlsx", "jsonl", "parquet"] = "csv"
+    format: Literal["csv", "tsv", "xlsx", "jsonl", "debezium", "parquet"] = "csv"
     separator: Literal[",", ";", "|", "\t"] | None = None
     on_drift: OnDrift = "rescue"
     malformed: Literal["refuse"] | Quarantine = "refuse"

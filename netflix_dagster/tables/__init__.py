@@ -33,7 +33,7 @@ def declare(sources: Sources) -> None:
     packaged = {name: source for name, source in load_sources().sources.items() if source.bronze in read}
     wanted = {source.bronze: source for source in {**packaged, **sources.sources}.values()}
     delivered = {name: _as_it_is(name, source) for name, source in wanted.items()}
-    plain = [generic.silver_table(source) for source in sources.sources.values() if source.silver]
+    plain = [made for source in sources.sources.values() if source.silver for made in generic.silver_tables(source)]
     if twice := [table.name for table in plain if table.name in coded]:
         raise ContractError(f"{', '.join(twice)}: code declares this table; take `silver` out of its source")
     graph.check(now := {**delivered, **coded, **{table.name: table for table in map(checked, plain)}})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from netflix_dagster.contracts.contract import Column, Expectation, Table, Takes
 from netflix_dagster.landing.silver import SilverRule
 from netflix_dagster.landing.sources import Source
+from netflix_dagster.tables import changes
 from netflix_dagster.tables.text import tidy
 from netflix_dagster.tables.typed import TEXT, converted
 
@@ -24,6 +25,12 @@ _RECORD = (
     Column("source_file", "string", "File that the row came in"),
     Column("record_number", "bigint", "Record of that file"),
 )
+
+
+def silver_tables(source: Source) -> list[Table]:
+    """The tables of a source that has a section ``silver``: its records, and what its changes come to."""
+    folded = source.silver is not None and source.silver.changes is not None
+    return [silver_table(source), *([changes.folded_table(source)] if folded else [])]
 
 
 def silver_table(source: Source) -> Table:
@@ -49,19 +56,24 @@ def silver_table(source: Source) -> Table:
     columns = [
         Column(name, silver.types.get(name, "string"), said.description) for name, said in source.columns.items()
     ]
-    key = silver.key or tuple(column.name for column in _RECORD)
+    keyed = silver.key and not silver.changes
+    key = silver.key if keyed else tuple(column.name for column in _RECORD)
     return Table(
         name=f"silver.{source.name}",
         feed=source.feed,
         description=f"{source.description}. Typed and judged as sources.yaml says.",
-        grain=silver.grain,
+        grain="one change, as delivered" if silver.changes else silver.grain,
         key=(*(column.name for column in days), *key),
         columns=(*days, *columns, *_RECORD),
         reads=(source.bronze,),
         function=typed,
         write="per_delivery",
-        expectations=(*_readable(source), *(_expectation(rule) for rule in silver.rules)),
-        provenance=tuple(column.name for column in _RECORD) if silver.key else (),
+        expectations=(
+            *_readable(source),
+            *(changes.rules(source) if silver.changes else ()),
+            *(_expectation(rule) for rule in silver.rules),
+        ),
+        provenance=tuple(column.name for column in _RECORD) if keyed else (),
         order="source_file, record_number",
         takes=(Takes(source.bronze),),
         tags=FROM_DATA,

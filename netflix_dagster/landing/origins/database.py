@@ -125,9 +125,13 @@ class Reader:
         import pyarrow as pa
 
         kind = self._cursor_type()
-        if pa.types.is_integer(kind):
-            return int(text)
-        return date.fromisoformat(text) if pa.types.is_date(kind) else datetime.fromisoformat(text)
+        try:
+            if pa.types.is_integer(kind):
+                return int(text)
+            return date.fromisoformat(text) if pa.types.is_date(kind) else datetime.fromisoformat(text)
+        except ValueError:
+            why = f"{self.origin.cursor} is {kind} now, and what was fetched last ended at {text}"
+            raise _failed(self.origin, f"{why}. Name another cursor, or none, and all rows are taken once") from None
 
     def before(self, high: Position) -> Position:
         """Where the next look begins: ``lag`` before the greatest position, for rows that came late."""

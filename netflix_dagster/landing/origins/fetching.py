@@ -201,7 +201,7 @@ class Fetch:
         """A table: all its rows, or by its cursor those since the delivery before. What came in the meantime belongs to
         the delivery of its day; that one is made anew, whole, until the day is over."""
         known, date = book.of(origin.name), self._key(self.clock())
-        said = known.cursor if known.cursor.get("by") == origin.cursor else {}
+        said = _said(known, origin)
         with self._reader(origin) as reader:
             if not said:
                 low, before = None, known.etag
@@ -214,7 +214,7 @@ class Fetch:
                 raise FetchError(f"{origin.name} has no rows: nothing was landed, and what landed before stands")
             if not found.rows or found.content == before:
                 return Fetched(self.source.name, origin.name, "unchanged", etag=known.etag)
-            return self._rows_landed(origin, reader, found, low, date, book)
+            return self._rows_landed(origin, found, low, date, book, newest=True)
 
     def _days(self, origin: Origin, book: Book) -> Iterator[Fetched]:
         """The rows of each day by the cursor; what lies in the future is of today."""
@@ -229,7 +229,9 @@ class Fetch:
                     found = reader.extract(self.staging / "whole", span)
                     if found.rows:
                         landed = True
-                        yield self._rows_landed(origin, reader, found, span.low, date, book)
+                        said = _said(book.of(origin.name), origin)
+                        newest = not said or found.high >= reader.position(said["high"])  # type: ignore[operator]
+                        yield self._rows_landed(origin, found, span.low, date, book, newest=newest)
                 if date == today:
                     break
         if not landed:
@@ -241,22 +243,22 @@ class Fetch:
     def _rows_landed(
         self,
         origin: Origin,
-        reader: database.Reader,
         found: database.Extracted,
         low: database.Position | None,
         date: str,
         book: Book,
+        *,
+        newest: bool,
     ) -> Fetched:
+        """Land what was read. Looks for what is new go on from the ``newest`` delivery."""
         file = self.staging / "whole"
         content, size, known = _sha256(file), file.stat().st_size, book.of(origin.name)
         self._land(origin, file, date, content)
-        said = known.cursor if known.cursor.get("by") == origin.cursor else {}
-        newest = not said or (found.high is not None and found.high >= reader.position(said["high"]))  # type: ignore[operator]
+        marks = {"date": date, "low": low, "high": found.high, "window": found.window}
+        said = {name: database.written(mark) for name, mark in marks.items()}
+        later = replace(known, sha256=content)
         if newest:
-            marks = {"date": date, "low": low, "high": found.high, "window": found.window}
-            said = {name: database.written(mark) for name, mark in marks.items()}
-            said = {"by": origin.cursor, **said} if origin.cursor else {}
-        later = replace(known, etag=found.content if newest else known.etag, sha256=content, cursor=said)
+            later = replace(later, etag=found.content, cursor={"by": origin.cursor, **said} if origin.cursor else {})
         book.record(origin.name, later.delivered(date, content))
         rows = f"{found.rows:,} rows" + (f" to {database.written(found.high)}" if found.high is not None else "")
         return Fetched(
@@ -395,6 +397,11 @@ def staging_of(landing: Place) -> Path:
     if storage.is_local(landing):
         return landing / FOLDER / "staging"
     return Path("data/.origins").absolute() / storage.as_name(landing)
+
+
+def _said(known: Known, origin: Origin) -> dict[str, str]:
+    """How far the looks at a table have come; nothing when that was told by another cursor."""
+    return known.cursor if known.cursor.get("by") == origin.cursor else {}
 
 
 def _url(origin: Origin) -> str:

@@ -150,7 +150,25 @@ def test_inserts_updates_and_late_rows_between_two_looks_are_delivered(shop: Sho
     shop.put(7, "at the same moment as the newest", 24 * 60)
     assert [one.date for one in shop.look(days=2)] == ["2024-05-08"]
     assert set(shop.rows("2024-05-08")) == {1, 4, 7}
-    assert shop.look(days=2, cursor=None, lag=0)[0].outcome == "delivered"
+    shop.run("DELETE FROM orders WHERE id = 7; UPDATE orders SET changed = changed - interval '1 minute' WHERE id < 5")
+    assert [shop.look(days=3)[0].outcome for _ in range(2)] == ["delivered", "unchanged"], "the newest row is gone"
+    assert set(shop.rows("2024-05-09")) == {1, 4}
+    assert shop.look(days=3, cursor=None, lag=0)[0].outcome == "delivered"
+
+
+def test_without_a_lag_rows_of_the_same_moment_are_not_lost_and_another_cursor_begins_anew(shop: Shop) -> None:
+    shop.put(1, "first", 0)
+    assert [shop.look(days=days, lag=0)[0].outcome for days in (0, 1)] == ["delivered", "unchanged"]
+    shop.put(2, "of the same moment", 0)
+    assert [shop.look(days=1, lag=0)[0].outcome for _ in range(2)] == ["delivered", "unchanged"]
+    assert set(shop.rows("2024-05-07")) == {1, 2}
+    shop.put(3, "before all", -60)
+    assert shop.look(days=2, lag=0)[0].outcome == "unchanged"
+    assert shop.look(days=3, lag=0, cursor="id")[0].outcome == "delivered"
+    assert set(shop.rows("2024-05-09")) == {1, 2, 3}
+    shop.run("ALTER TABLE orders ALTER COLUMN id TYPE date USING '2024-05-06'::date + id::int")
+    with pytest.raises(FetchError, match=r"id is date32.* now, and what was fetched last ended at 3"):
+        shop.look(days=4, lag=0, cursor="id")
 
 
 def test_a_snapshot_is_delivered_when_a_row_changed_or_went_and_only_then(shop: Shop) -> None:
