@@ -13,11 +13,13 @@ from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import by_hand, feed_job, lake_maintenance
 from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.origins import origin_assets, origin_schedules
+from netflix_dagster.defs.powerbi import powerbi_definitions
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
 from netflix_dagster.defs.serving import refresh_serving, warehouse
 from netflix_dagster.defs.silence import freshness_sensor
+from netflix_dagster.defs.synapse import synapse_assets
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 
@@ -29,25 +31,29 @@ jobs = [feed_job(feed) for feed in feeds.values()]
 by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
-defs = dg.Definitions(
-    assets=[
-        *table_assets(get_settings().compute),
-        *external_assets(sources),
-        *origin_assets(sources),
-        *data_factory_assets(sources),
-        warehouse,
-        dashboard,
-        gold_overview,
-    ],
-    jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
-    sensors=[
-        *landing,
-        automation_sensor(),
-        *alert_sensors(get_settings()),
-        freshness_sensor(feeds),
-        *external_sensors(sources),
-    ],
-    schedules=[lake_maintenance_schedule, *origin_schedules(sources)],
-    resources={"lake": lake_of(get_settings()), "vault": Vault(name=""), "data_factory": DataFactory()},
-    executor=dg.in_process_executor,
+defs = dg.Definitions.merge(
+    dg.Definitions(
+        assets=[
+            *table_assets(get_settings().compute),
+            *external_assets(sources),
+            *origin_assets(sources),
+            *data_factory_assets(sources),
+            warehouse,
+            dashboard,
+            gold_overview,
+            *synapse_assets(get_settings()),
+        ],
+        jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
+        sensors=[
+            *landing,
+            automation_sensor(),
+            *alert_sensors(get_settings()),
+            freshness_sensor(feeds),
+            *external_sensors(sources),
+        ],
+        schedules=[lake_maintenance_schedule, *origin_schedules(sources)],
+        resources={"lake": lake_of(get_settings()), "vault": Vault(name=""), "data_factory": DataFactory()},
+        executor=dg.in_process_executor,
+    ),
+    powerbi_definitions(get_settings()),
 )

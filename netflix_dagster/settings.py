@@ -49,11 +49,23 @@ class Settings(BaseSettings):
     compute: Literal["local", "databricks"] = Field(
         "local", description="where tables are built, see docs/databricks.md"
     )
+    synapse: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?$",
+        description="endpoint of Synapse's serverless pool, NAME-ondemand.sql.azuresynapse.net",
+    )
+    synapse_database: str = Field("netflix", pattern=r"^[a-z][a-z0-9_]*$", description="the database there")
+    synapse_pool: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9_]*$", description="a dedicated pool of the same workspace, of those who have one"
+    )
     alert_webhook: SecretStr | None = Field(
         None, description="who gets messages about failures: a URL, or secret://name"
     )
     alert_kind: Literal["teams", "slack", "json"] | None = Field(None, description="what the webhook takes, if unclear")
     dagster_url: str | None = Field(None, description="where people open Dagster, for links to a run")
+    powerbi_workspace: str | None = Field(
+        None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="id of the workspace of Power BI"
+    )
     sources: Path | None = Field(None, description="a sources.yaml of one's own instead of the packaged one")
 
     @model_validator(mode="after")
@@ -133,6 +145,10 @@ class Settings(BaseSettings):
             "spark_master",
             "spark_conf",
             "spark_jars",
+            "synapse",
+            "synapse_database",
+            "synapse_pool",
+            "powerbi_workspace",
         ):
             if value := getattr(self, name):
                 values[f"NETFLIX_{name.upper()}"] = str(value)
