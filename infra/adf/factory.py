@@ -34,8 +34,9 @@ _SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 def contents(sources: Sources, place: Place) -> dict[str, dict[str, Json]]:
     """Everything in a factory: by folder and name, what each thing says of itself."""
     table = control.entries(sources)
+    daily = sorted(name for name, source in sources.sources.items() if source.every == "day")
     return {
-        "pipeline": pipelines(table),
+        "pipeline": pipelines(table, daily),
         "dataset": parts.datasets(),
         "linkedService": parts.linked_services(place),
         "trigger": parts.triggers(place, control.schedules(sources), table),

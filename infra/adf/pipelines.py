@@ -29,13 +29,13 @@ _STORAGE = {"type": "MSI", "resource": "https://storage.azure.com/"}
 _RELATIVE = "if(empty({folder}), {name}, concat({folder}, '/', {name}))"
 
 
-def pipelines(table: Sequence[Json]) -> dict[str, Json]:
-    """The pipelines by name, for a control table."""
+def pipelines(table: Sequence[Json], dropped: Sequence[str]) -> dict[str, Json]:
+    """The pipelines by name, for a control table; ``dropped`` are the sources whose files others may put in."""
     return {
         PIPELINE: land_sources(table),
         "land_source": land_source(),
         "take_file": take_file(),
-        "land_dropped": land_dropped(sorted({entry["source"] for entry in table})),
+        "land_dropped": land_dropped(dropped),
     }
 
 

@@ -7,11 +7,13 @@ import pulumi_azuread as entra
 from pulumi_azure_native import authorization, managedidentity
 
 from infra import access as rights_file
-from infra.azure import containers, database, events, lakehouse, monitoring, rights, secrets, site, storage
+from infra.azure import containers, database, datafactory, events, lakehouse, monitoring, rights, secrets, site, storage
 from infra.azure.base import Base, base
 from infra.azure.config import Config
 from infra.azure.network import private_network
 from infra.azure.roles import role_id
+
+_FACTORIES = "/providers/Microsoft.DataFactory/factories/"
 
 
 def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
@@ -27,6 +29,8 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
 
     topic = events.topic(here, lake)
     connector = lakehouse.connector(here)
+    adf, lander = datafactory.factory(here, lake, vault)
+    here.diagnose("factory", pulumi.Output.concat(here.group.id, _FACTORIES, adf.name))
     builder, orchestrator = _identity(here, "builder"), _identity(here, "orchestrator")
     jobs = _service_principal(here)
     groups = rights.group_ids(access)
@@ -40,6 +44,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
             "orchestrator": orchestrator.principal_id,
             "databricks": jobs.object_id,
             "catalog": connector.identity.apply(lambda said: _principal(said.principal_id if said else None)),
+            "factory": lander,
             "events": topic.identity.apply(lambda said: _principal(said.principal_id if said else None)),
         },
     )
@@ -88,6 +93,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
         "application_insights": insights.name,
         "dagster": address,
         "dashboard": dashboard.default_hostname,
+        "data_factory": adf.name,
     }
 
 

@@ -277,6 +277,8 @@ def _source(parameters: dict[str, Any]) -> str:
 
 
 def _activity(run: ActivityRun, of: PipelineRun) -> Activity:
+    from netflix_dagster.azure.redaction import redact
+
     error = _mapping(run.error)
     return Activity(
         id=str(run.activity_run_id),
@@ -288,7 +290,7 @@ def _activity(run: ActivityRun, of: PipelineRun) -> Activity:
         parameters={name: _value(text) for name, text in (of.parameters or {}).items()},
         seconds=(run.duration_in_ms or 0) / 1000,
         output=_mapping(run.output),
-        error=str(error.get("message") or ""),
+        error=redact(str(error.get("message") or "")),
     )
 
 

@@ -24,6 +24,7 @@ from netflix_dagster.azure.data_factory import (
     landed,
     reasons,
 )
+from netflix_dagster.azure.redaction import redact
 from netflix_dagster.defs.origins import origin_key
 from netflix_dagster.landing import control
 from netflix_dagster.landing.sources import Source, Sources
@@ -124,7 +125,7 @@ def _follow(
     for one in newest.values():
         yield dg.MaterializeResult(asset_key=data_factory_key(one.source), metadata=_about(factory, run, one))
     if state.status != "Succeeded":
-        raise _failed(factory, run, str(state.status), reasons(activities) or [str(state.message)], told)
+        raise _failed(factory, run, str(state.status), reasons(activities) or [redact(str(state.message))], told)
 
 
 def _attach(context: dg.AssetExecutionContext, factory: Factory, sources: Sequence[str]) -> str:

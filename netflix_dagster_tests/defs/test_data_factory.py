@@ -146,6 +146,16 @@ def test_what_fails_is_told_in_the_words_of_the_pipeline(house: House, service: 
     assert len(service.started()) == 1, "a pipeline that failed is not started again by itself"
 
 
+def test_a_signature_in_a_message_of_the_factory_is_told_nowhere(
+    house: House, service: Service, dagster: Dagster
+) -> None:
+    table = house.factory.contents["pipeline"]["land_sources"]["parameters"]["table"]["defaultValue"]
+    table[0]["name"] += "?sig=s3cr3tValue0815"
+    run = dagster.run()
+    assert "cast.csv?sig=[hidden]" in dagster.why(run) and "404" in dagster.why(run)
+    assert "s3cr3tValue0815" not in dagster.why(run) + dagster.said(run)
+
+
 def test_what_landed_before_the_failure_is_told(house: House, service: Service, dagster: Dagster) -> None:
     table = house.factory.contents["pipeline"]["land_sources"]["parameters"]["table"]["defaultValue"]
     table.append({**table[0], "file": "other.csv", "name": "other.csv"})

@@ -117,6 +117,7 @@ def _name_key(kind: str) -> str:
         "network:PrivateEndpoint": "privateEndpointName",
         "privatedns:PrivateZone": "privateZoneName",
         "monitor:ActionGroup": "actionGroupName",
+        "resources:Deployment": "deploymentName",
     }
     return own.get(kind, r"(?!)")
 
@@ -135,6 +136,9 @@ _MADE_UP: dict[str, Any] = {
     "databricks:Workspace": lambda name: {"workspaceUrl": "adb-1.2.azuredatabricks.net"},
     "azuread.Application": lambda name: {"clientId": f"application {name}", "objectId": f"object {name}"},
     "azuread.ServicePrincipal": lambda name: {"objectId": f"principal {name}"},
+    "resources:Deployment": lambda name: {
+        "properties": {"outputs": {"principalId": {"value": f"principal of {name}"}}}
+    },
     "web:StaticSite": lambda name: {"defaultHostname": "calm.azurestaticapps.net"},
 }
 

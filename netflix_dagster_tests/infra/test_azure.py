@@ -309,6 +309,7 @@ def test_the_assignments_are_those_of_the_file(stack: Made) -> None:
         f"principal {stack.exports['builder']}": "builder",
         f"principal {stack.exports['orchestrator']}": "orchestrator",
         "principal jobs": "databricks",
+        f"principal of {stack.exports['data_factory']}": "factory",
         "identity of connector": "catalog",
         "identity of events": "events",
     }
@@ -481,6 +482,17 @@ def test_alerts_are_those_of_the_template_and_somebody_hears_them(stack: Made) -
         assert declared[rule["name"]].get("actions.actionGroups") == [group.id]
     book = stack.one("applicationinsights:Workbook")
     assert json.loads(book.get("serializedData")) == json.loads((monitoring.MONITOR / "workbook.json").read_text())
+
+
+def test_the_factory_is_that_of_the_template_with_the_names_of_the_stack(stack: Made) -> None:
+    deployed = stack.one("resources:Deployment").get("properties")
+    template = json.loads((ROOT / "infra" / "adf" / "arm" / "template.json").read_text())
+    assert deployed["mode"] == "Incremental" and deployed["template"] == template
+    given = {name: said["value"] for name, said in deployed["parameters"].items()}
+    names = stack.config.names
+    assert given["factoryName"] == names.of("adf") and set(given) <= set(template["parameters"])
+    assert (given["lakeAccount"], given["vaultName"]) == (names.account, names.vault)
+    assert set(given) >= {name for name, said in template["parameters"].items() if "defaultValue" not in said}
 
 
 def test_money_is_watched(stack: Made) -> None:

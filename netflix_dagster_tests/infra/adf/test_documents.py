@@ -15,7 +15,7 @@ import pytest
 from azure.mgmt.datafactory import models
 
 from infra.adf.factory import HERE, KINDS, TYPES, contents, files, of_stack
-from infra.adf.parts import INCOMING
+from infra.adf.parts import INCOMING, triggers
 from infra.adf.template import PARAMETERS
 from infra.azure.config import from_file
 from netflix_dagster.landing import control
@@ -329,6 +329,20 @@ def test_triggers_say_what_fetch_at_does() -> None:
 )
 def test_cron_is_read(cron: str, said: Cron) -> None:
     assert Cron.of(cron) == said
+
+
+@pytest.mark.parametrize(
+    ("cron", "frequency", "schedule"),
+    [
+        ("30 14 * * 3", "Week", {"minutes": [30], "hours": [14], "weekDays": ["Wednesday"]}),
+        ("0 6 1 * *", "Month", {"minutes": [0], "hours": [6], "monthDays": [1]}),
+    ],
+)
+def test_a_clock_is_a_schedule_that_the_sdk_knows(cron: str, frequency: str, schedule: dict[str, Any]) -> None:
+    (trigger,) = [one for name, one in triggers(of_stack(), {cron: ["a"]}, []).items() if name.startswith("look_")]
+    recurrence = trigger["typeProperties"]["recurrence"]
+    assert (recurrence["frequency"], recurrence["schedule"]) == (frequency, schedule)
+    assert read("triggers", {"properties": trigger}) == []
 
 
 @pytest.mark.parametrize("cron", ["0 6 * 1-3 *", "0 6 1 * 3"])
