@@ -75,6 +75,7 @@ lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint ne
 
 access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle
 	@$(BIN)/python -m infra.access bundle
+	@$(BIN)/python -m infra.access synapse
 
 infra-check: $(DEV_READY) ## Azure as code: types, and every stack against public rules, with Pulumi's mocks
 	@$(UV) sync --quiet --frozen --inexact --group infra

@@ -35,7 +35,7 @@ def definitions() -> Iterator[dict[str, Any]]:
 
 def read(sql: str) -> str:
     said: str = sqlglot.transpile(sql, read="databricks", write="duckdb")[0]
-    return said.replace("`netflix`.", "")
+    return said.replace('"netflix".', "")
 
 
 def test_every_metric_is_a_measure_or_a_view() -> None:
