@@ -56,8 +56,9 @@ pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apach
 dashboard: $(READY) ## open the dashboard, made anew from the lake
 	@$(BIN)/netflix-dagster dashboard --open
 
-docs: $(READY) ## write the data dictionary anew from the contracts
+docs: $(DEV_READY) ## write the data dictionary and the project of Power BI anew from the contracts
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
+	@$(BIN)/netflix-dagster contracts powerbi --to infra/powerbi --picture docs/images/powerbi.svg
 
 check: $(DEV_READY) lint-files ## lint, format, types, lock file, definitions, workflows, scripts, Dockerfile
 	@$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import by_hand, feed_job, lake_maintenance
 from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.origins import origin_assets, origin_schedules
+from netflix_dagster.defs.powerbi import powerbi_definitions
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
@@ -29,7 +30,7 @@ jobs = [feed_job(feed) for feed in feeds.values()]
 by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
-defs = dg.Definitions(
+platform = dg.Definitions(
     assets=[
         *table_assets(get_settings().compute),
         *external_assets(sources),
@@ -51,3 +52,4 @@ defs = dg.Definitions(
     resources={"lake": lake_of(get_settings()), "vault": Vault(name="")},
     executor=dg.in_process_executor,
 )
+defs = dg.Definitions.merge(platform, powerbi_definitions(get_settings()))

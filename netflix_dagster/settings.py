@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     )
     alert_kind: Literal["teams", "slack", "json"] | None = Field(None, description="what the webhook takes, if unclear")
     dagster_url: str | None = Field(None, description="where people open Dagster, for links to a run")
+    powerbi_workspace: str | None = Field(
+        None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="id of the workspace of Power BI"
+    )
     sources: Path | None = Field(None, description="a sources.yaml of one's own instead of the packaged one")
 
     @model_validator(mode="after")
@@ -145,6 +148,7 @@ class Settings(BaseSettings):
             "synapse",
             "synapse_database",
             "synapse_pool",
+            "powerbi_workspace",
         ):
             if value := getattr(self, name):
                 values[f"NETFLIX_{name.upper()}"] = str(value)

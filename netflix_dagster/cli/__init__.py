@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -104,13 +106,18 @@ def land(
             help="Delivery date, YYYY-MM-DD, or YYYY-MM-DDTHH of a feed by the hour; now, in UTC, by default."
         ),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove the other files of that delivery: this one takes their place.")
+    ] = False,
     landing: LandingOption = None,
+    lake: LakeOption = None,
 ) -> None:
-    """Put a file into the landing folder as a delivery of a source."""
+    """Put a file into the landing folder as a delivery of a source, and say whether the door will take it."""
     with told(err):
-        settings = _settings(landing, None)
+        settings = _settings(landing, lake)
+        from netflix_dagster.cli.land import land as land_file
+        from netflix_dagster.cli.land import print_landed
         from netflix_dagster.landing import keys
-        from netflix_dagster.landing.deliveries import land as land_file
         from netflix_dagster.landing.sources import load_sources
 
         known = load_sources(settings.sources).sources
@@ -119,13 +126,10 @@ def land(
         if not file.is_file():
             raise WrongCall(f"{file} is not a file" if file.exists() else f"there is no file {file}")
         day = date or keys.at(datetime.now(UTC), known[source].every)
-        try:
-            with writing("the landing folder", settings.landing):
-                landed = land_file(settings.landing, file, known[source], day)
-        except ValueError as error:
-            raise WrongCall(str(error)) from error
-    err.print(f"landed {landed}", markup=False, soft_wrap=True)
-    err.print("next   netflix-dagster run   # or let the sensor of `make dev` take it up")
+        _declared(settings)
+        landed = land_file(settings, file, known[source], day, replace)
+    print_landed(landed, settings, err)
+    raise typer.Exit(3 if landed.refused else 0)
 
 
 @app.command()
@@ -134,12 +138,16 @@ def fetch(
         list[str] | None, typer.Argument(help="Sources with an origin in sources.yaml; all of them without names.")
     ] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Every commit of a file in git as the delivery of its day.")
+        bool,
+        typer.Option(
+            "--history",
+            help="Every commit of a file in git, or the rows of each day of a table with a cursor, as deliveries.",
+        ),
     ] = False,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Get what is new at the origins of sources, by HTTP, from GitHub or another storage, into the landing folder."""
+    """Get what is new at the origins of sources (HTTP, GitHub, a database, another storage) into the landing folder."""
     with told(err, as_json):
         settings = _settings(landing, None)
         from netflix_dagster.cli.fetch import fetch as fetch_all
@@ -207,7 +215,9 @@ def jars() -> None:
         except JarsError as error:
             raise Failed(str(error)) from error
     err.print(f"{len(fetched)} jars in {folder}", markup=False, soft_wrap=True)
-    err.print("next   netflix-dagster run --engine spark")
+    from netflix_dagster.cli import hints
+
+    err.print(f"next   {hints.me()} run --engine spark")
 
 
 @app.command()
@@ -320,8 +330,10 @@ def add_source(
     err.print(
         f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
     )
+    from netflix_dagster.cli import hints
+
     land_it = f"land {file} --source {name}" if file else f"fetch {name}"
-    err.print(f"next   netflix-dagster {land_it} && netflix-dagster run", markup=False, soft_wrap=True)
+    err.print(f"next   {hints.me()} {land_it} && {hints.command(settings, 'run')}", markup=False, soft_wrap=True)
 
 
 @source_app.command("check")
@@ -446,6 +458,43 @@ def views(dialect: Annotated[Dialect, typer.Option(help="tsql is Synapse's.")] =
         typer.echo("".join(f"{statement}{end}" for statement in said), nl=False)
 
 
+class PowerBISource(StrEnum):
+    """Where a model of Power BI loads its tables from."""
+
+    synapse = "synapse"
+    databricks = "databricks"
+    warehouse = "warehouse"
+
+
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A parameter of the source, as Server=name.sql...; repeatable.")
+]
+
+
+@contracts.command("powerbi")
+def export_powerbi(
+    to: Annotated[Path, typer.Option(help="The folder for Netflix.pbip, the model and the report.")],
+    source: Annotated[PowerBISource, typer.Option(help="What the tables are loaded from.")] = PowerBISource.synapse,
+    given: SetOption = None,
+    picture: Annotated[Path | None, typer.Option(help="Also draw the pages of the report into this SVG.")] = None,
+) -> None:
+    """The semantic model and the report of Power BI, as a project of files that are the same at every call."""
+    with told(err):
+        _declared(_settings(None, None))
+        with _of_powerbi():
+            from netflix_dagster.serving.powerbi import picture as pictures
+            from netflix_dagster.serving.powerbi import project
+
+            with writing("the project", to):
+                written = project.export(to, source.value, _parameters(given))
+            if picture is not None:
+                with writing("the picture", picture):
+                    picture.write_text(pictures.svg(), encoding="utf-8", newline="\n")
+    from netflix_dagster.cli.output import plural
+
+    err.print(f"{plural(len(written), 'file')} in {to}", markup=False, soft_wrap=True)
+
+
 @contracts.command()
 def unity(
     catalog: Annotated[str, typer.Option(help="The catalog of Unity Catalog; its schemas are the layers.")],
@@ -458,6 +507,68 @@ def unity(
 
         _declared(settings)
         typer.echo("".join(f"{statement};\n\n" for statement in statements(catalog, settings.lake)), nl=False)
+
+
+powerbi = typer.Typer(no_args_is_help=True, help="Model and report of Power BI, in a workspace.")
+app.add_typer(powerbi, name="powerbi")
+
+
+@powerbi.command("deploy")
+def deploy_powerbi(
+    workspace: Annotated[str | None, typer.Option(help="Its id, instead of NETFLIX_POWERBI_WORKSPACE.")] = None,
+    source: Annotated[PowerBISource, typer.Option(help="What the tables are loaded from.")] = PowerBISource.synapse,
+    given: SetOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deployed; asks nobody.")] = False,
+) -> None:
+    """Put the model and the report into a workspace, as this machine's identity. No data is loaded by it."""
+    with told(err):
+        settings = _settings(None, None)
+        _declared(settings)
+        there = workspace or settings.powerbi_workspace
+        if there is None:
+            raise WrongCall("which workspace? Say --workspace or set NETFLIX_POWERBI_WORKSPACE; nothing was deployed")
+        with _of_powerbi():
+            from netflix_dagster.serving.powerbi import deploy
+
+            planned = deploy.plan(source.value, _parameters(given))
+            for item, files in planned.items.items():
+                typer.echo(f"{item}: {files} files")
+            for name, value in planned.parameters.items():
+                typer.echo(f"{name} = {value}")
+            if dry_run:
+                err.print(f"nothing was deployed to {there}", markup=False, soft_wrap=True)
+                return
+            from netflix_dagster.azure.identity import IdentityError, credential
+            from netflix_dagster.azure.redaction import redact
+
+            try:
+                deploy.deploy(there, planned, credential())
+            except IdentityError as error:
+                raise Failed(str(error)) from error
+            except Exception as error:
+                if type(error).__module__.split(".")[0] not in ("fabric_cicd", "azure", "requests"):
+                    raise
+                raise Failed(
+                    f"the deployment to {there} failed: {redact(str(error))}. What it says is published stays, and"
+                    " loads no data. Mend the reason, then run the same command again"
+                ) from error
+    err.print(f"deployed to {there}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _of_powerbi() -> Iterator[None]:
+    """Says in a sentence what is not installed, and which parameter is not right."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = "fabric-cicd" if error.name == "fabric_cicd" else "netflix-dagster[powerbi]"
+        raise Failed(f"{error.name} is not installed: pip install '{extra}'") from error
+    except LookupError as error:
+        raise WrongCall(str(error.args[0])) from error
+
+
+def _parameters(given: list[str] | None) -> dict[str, str]:
+    return dict(said.partition("=")[::2] for said in given or [])
 
 
 deliveries = typer.Typer(no_args_is_help=True, help="What has become of every delivery, and how one is taken away.")
@@ -682,6 +793,25 @@ def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: Json
     else:
         print_findings(findings, Console(highlight=False))
     raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
+
+
+@app.command()
+def verify(
+    target: Annotated[str, typer.Argument(help="storage, events, vault, telemetry, databricks, unity; platform: all.")],
+    to: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("data/verify"),
+    wait: Annotated[float, typer.Option(min=1, help="Seconds that an event or a trace may take to arrive.")] = 300,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before anything is tried.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Try the platform on the real thing, step by step: what works, what is missing, and the command that grants it."""
+    with told(err, as_json):
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.verify import verify
+
+        said = verify(_settings(None, None), target, to, wait, yes, err)
+    if as_json:
+        print_json(said)
+    raise typer.Exit(0 if said["ok"] else 1)
 
 
 @app.command()

@@ -20,6 +20,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
@@ -258,7 +259,7 @@ class Table(Contract):
             Expectation("required_columns", condition, "fail", described, "a fault of the code"),
         )
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         """Changes when the rows can change: with the functions and the contract, but not with words about them."""
         contract = (

@@ -18,7 +18,7 @@ is a part of nothing. Figures are computed in decimals and doubles: no sum overf
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -308,11 +308,16 @@ METRICS: dict[str, Metric] = {}
 FIGURES: list[Figure] = []
 _SAYS: dict[str, tuple[type, ...]] = {}
 """What of the algebra each renderer can say."""
+_REFUSES: dict[str, Callable[[Metric], Iterable[str]]] = {}
+"""What each renderer cannot say of a metric for its SQL."""
 
 
-def renderer(name: str, says: tuple[type, ...]) -> None:
-    """A renderer says what it can say, when its module is loaded. Raises ``ContractError`` for a metric beyond that."""
-    _SAYS[name] = says
+def renderer(name: str, says: tuple[type, ...], refuses: Callable[[Metric], Iterable[str]] = lambda metric: ()) -> None:
+    """A renderer says what it can say, when its module is loaded. Raises ``ContractError`` for a metric beyond that.
+
+    ``refuses`` tells what it cannot say in the SQL of a metric, of a fact that is declared.
+    """
+    _SAYS[name], _REFUSES[name] = says, refuses
     if faults := [fault for metric in METRICS.values() for fault in _of_renderers(metric)]:
         raise ContractError("; ".join(faults))
 
@@ -401,6 +406,8 @@ def _of_renderers(metric: Metric) -> Iterator[str]:
         for part in parts(core(metric.expression)):
             if not isinstance(part, says):
                 yield f"metric {metric.name}: {name} cannot say {type(part).__name__}"
+        if metric.fact in FACTS:
+            yield from (f"metric {metric.name}: {fault}" for fault in _REFUSES[name](metric))
 
 
 def _of_figure(figure: Figure, facts: Mapping[str, Fact], metrics: Mapping[str, Metric]) -> Iterator[str]:

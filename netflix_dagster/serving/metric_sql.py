@@ -76,6 +76,11 @@ def aggregation(metric: Metric) -> str:
     return said.value(metrics.core(metric.expression))
 
 
+def said(dialect: Dialect, sql: str) -> str:
+    """A part of a definition, such as a derived column, in the dialect."""
+    return _in(dialect, sql)
+
+
 @cache
 def _in(dialect: Dialect, sql: str) -> str:
     """A part of a definition in the dialect."""
