@@ -71,11 +71,7 @@ def figures(
     metric = METRICS[measure["name"]]
     keys = [by[f"by_{metric.of.period}"], *([by[f"by_{name}"]] if name else [])]
     sql = f"SELECT {', '.join(keys)}, {measure['expr']} AS value FROM ({source}) AS rows GROUP BY ALL"
-    return {row[:-1]: row[-1] for row in opened.execute(read(sql)).fetchall() if row[-1] is not None and known(row)}
-
-
-def known(row: tuple[Any, ...]) -> bool:
-    return bool(row[0] is not None)
+    return {row[:-1]: row[-1] for row in opened.execute(read(sql)).fetchall() if row[-1] is not None}
 
 
 def held(opened: duckdb.DuckDBPyConnection, metric: str, name: str | None) -> dict[tuple[Any, ...], float]:
