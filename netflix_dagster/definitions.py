@@ -7,6 +7,7 @@ from netflix_dagster.azure import access
 from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.dashboard import dashboard, gold_overview
+from netflix_dagster.defs.data_factory import DataFactory, data_factory_assets
 from netflix_dagster.defs.databricks import lake_of
 from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import by_hand, feed_job, lake_maintenance
@@ -30,26 +31,29 @@ jobs = [feed_job(feed) for feed in feeds.values()]
 by_events = get_settings().landing_events is not None
 landing = [landing_events_sensor(feeds, jobs)] if by_events else [landing_sensor(feed) for feed in feeds.values()]
 
-platform = dg.Definitions(
-    assets=[
-        *table_assets(get_settings().compute),
-        *external_assets(sources),
-        *origin_assets(sources),
-        warehouse,
-        dashboard,
-        gold_overview,
-        *synapse_assets(get_settings()),
-    ],
-    jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
-    sensors=[
-        *landing,
-        automation_sensor(),
-        *alert_sensors(get_settings()),
-        freshness_sensor(feeds),
-        *external_sensors(sources),
-    ],
-    schedules=[lake_maintenance_schedule, *origin_schedules(sources)],
-    resources={"lake": lake_of(get_settings()), "vault": Vault(name="")},
-    executor=dg.in_process_executor,
+defs = dg.Definitions.merge(
+    dg.Definitions(
+        assets=[
+            *table_assets(get_settings().compute),
+            *external_assets(sources),
+            *origin_assets(sources),
+            *data_factory_assets(sources),
+            warehouse,
+            dashboard,
+            gold_overview,
+            *synapse_assets(get_settings()),
+        ],
+        jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
+        sensors=[
+            *landing,
+            automation_sensor(),
+            *alert_sensors(get_settings()),
+            freshness_sensor(feeds),
+            *external_sensors(sources),
+        ],
+        schedules=[lake_maintenance_schedule, *origin_schedules(sources)],
+        resources={"lake": lake_of(get_settings()), "vault": Vault(name=""), "data_factory": DataFactory()},
+        executor=dg.in_process_executor,
+    ),
+    powerbi_definitions(get_settings()),
 )
-defs = dg.Definitions.merge(platform, powerbi_definitions(get_settings()))

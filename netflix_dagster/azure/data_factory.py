@@ -7,10 +7,10 @@ service keeps with the run: nothing has to be written down between the start of 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -37,14 +37,7 @@ _EVERYONE = frozenset({"GET", "POST"})
 
 
 class DataFactoryError(RuntimeError):
-    """The data factory did not do what was asked; the message says what is safe and what to do now.
-
-    ``passing``: to try again may help.
-    """
-
-    def __init__(self, message: str, *, passing: bool = False) -> None:
-        super().__init__(message)
-        self.passing = passing
+    """The data factory did not do what was asked; the message says what is safe and what to do now."""
 
 
 class DataFactorySettings(BaseSettings):
@@ -181,11 +174,11 @@ class Factory:
     def cancel(self, run: str) -> bool:
         """Cancel a run and all that it started, and wait until it has ended. Returns whether it has."""
         self._patiently("cancelled", lambda: self.client.pipeline_runs.cancel(*self._where, run, is_recursive=True))
-        until = time.monotonic() + _LONGEST_CANCEL
+        until = monotonic() + _LONGEST_CANCEL
         while self.look(run).status not in OVER:
-            if time.monotonic() > until:
+            if monotonic() > until:
                 return False
-            time.sleep(min(self.settings.poll_seconds, 2))
+            sleep(min(self.settings.poll_seconds, 2))
         return True
 
     def page(self, run: str) -> str:
@@ -222,7 +215,7 @@ class Factory:
         from azure.core.exceptions import ServiceRequestError as NotReached
         from azure.core.exceptions import ServiceResponseError as Unanswered
 
-        until, pause = time.monotonic() + self.settings.patience_seconds, 1.0
+        until, pause = monotonic() + self.settings.patience_seconds, 1.0
         while True:
             try:
                 return call()
@@ -234,14 +227,13 @@ class Factory:
                 if status is not None and status not in (408, 429) and status < 500:
                     raise self._refused(what, error) from error
                 wait = _asked_to_wait(response) or pause
-                if time.monotonic() + wait > until:
+                if monotonic() + wait > until:
                     raise DataFactoryError(
                         f"The data factory {self.settings.name} is busy or cannot be reached: nothing could be {what}"
                         f" within {self.settings.patience_seconds:g} seconds. What it has begun goes on there; run"
-                        f" again to go on with it. It said: {_words(error)}",
-                        passing=True,
+                        f" again to go on with it. It said: {_words(error)}"
                     ) from error
-            time.sleep(wait)
+            sleep(wait)
             pause = min(pause * 2, 30.0)
             if (answer := instead()) is not None:
                 return answer

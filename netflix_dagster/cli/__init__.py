@@ -555,6 +555,32 @@ def deploy_powerbi(
     err.print(f"deployed to {there}", markup=False, soft_wrap=True)
 
 
+@powerbi.command("verify")
+def verify_powerbi(
+    workspace: Annotated[str | None, typer.Option(help="Its id, instead of NETFLIX_POWERBI_WORKSPACE.")] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Ask the workspace for every measure and compare it with the lake. It changes nothing."""
+    with told(err):
+        settings = _settings(None, lake)
+        _declared(settings)
+        there = workspace or settings.powerbi_workspace
+        if there is None:
+            raise WrongCall("which workspace? Say --workspace or set NETFLIX_POWERBI_WORKSPACE")
+        with _of_powerbi():
+            from netflix_dagster.azure.identity import IdentityError
+            from netflix_dagster.serving.powerbi import service, verify
+
+            try:
+                found = verify.compared(service.opened(there), settings.lake)
+            except (service.PowerBIError, IdentityError) as error:
+                raise Failed(str(error)) from error
+        for one in found:
+            typer.echo(f"{'equal  ' if one.equal else 'DIFFERS'} {one.metric}: {one.there} there, {one.here} here")
+        if not all(one.equal for one in found):
+            raise Failed("figures differ: refresh the model (the job refresh_powerbi), then ask again")
+
+
 @contextmanager
 def _of_powerbi() -> Iterator[None]:
     """Says in a sentence what is not installed, and which parameter is not right."""

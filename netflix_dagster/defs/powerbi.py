@@ -32,11 +32,10 @@ class PowerBI(dg.ConfigurableResource):  # type: ignore[type-arg]
     workspace: str = Field(description="Its id")
 
     def opened(self) -> "Workspace":
-        """The client. Each request has a token that is good then: the identity renews it before it ends."""
-        from netflix_dagster.azure import identity
-        from netflix_dagster.serving.powerbi.service import SCOPE, Workspace
+        """The client."""
+        from netflix_dagster.serving.powerbi import service
 
-        return Workspace(self.workspace, token=lambda: identity.token(SCOPE).token)
+        return service.opened(self.workspace)
 
 
 def powerbi_definitions(settings: Settings) -> dg.Definitions:

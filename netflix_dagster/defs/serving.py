@@ -38,7 +38,7 @@ GOLD = [asset_key(name) for name, table in TABLES.items() if table.layer == "gol
     description="Gold, metrics and quality as one DuckDB file that anyone can open: see docs/warehouse.md. What has not"
     " changed is not written again; who has the file open goes on reading the old one.",
 )
-def warehouse(lake: Lake) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster takes no other for checks
+def warehouse(lake: Lake) -> dg.MaterializeResult:  # type: ignore[type-arg] # with a check Dagster reads no parameter
     from netflix_dagster.serving.warehouse import refresh
 
     made = refresh(lake.settings)

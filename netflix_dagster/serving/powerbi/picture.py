@@ -35,7 +35,7 @@ def svg() -> str:
         top += max(heights) + HEAD + GAP
     width = 2 * WIDTH + GAP
     style = (
-        f"text{{font:20px Segoe UI,sans-serif;fill:{theme.foreground}}} text.page{{font-size:28px}}"
+        f"text{{font:17px Segoe UI,sans-serif;fill:{theme.foreground}}} text.page{{font-size:28px}}"
         f" rect.page{{fill:#f5f6f8}} rect.visual{{fill:{theme.background};stroke:#dde1e7}}"
     )
     head = f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {top:g}"'

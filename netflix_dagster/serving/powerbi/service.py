@@ -1,4 +1,4 @@
-"""The REST API of Power BI, as far as refreshes need it.
+"""The REST API of Power BI, as far as refreshes need it, and the question whether figures are right there.
 
 https://learn.microsoft.com/power-bi/connect-data/asynchronous-refresh: a refresh is asked for and followed by the id
 of its request, never by "the newest one". A refresh is one transaction: until it is completed the model shows what it
@@ -106,6 +106,13 @@ class Workspace:
             raise NotCompleted(state, _ended(state, request_id, said))
         return Refreshed(request_id, str(said.get("startTime")), str(said.get("endTime")), waited)
 
+    def evaluate(self, model: str, query: str) -> list[dict[str, Any]]:
+        """The rows that a DAX query answers, columns as it names them."""
+        body = {"queries": [{"query": query}], "serializerSettings": {"includeNulls": True}}
+        (result,) = self._asked("POST", f"datasets/{model}/executeQueries", body).json()["results"]
+        rows: list[dict[str, Any]] = result["tables"][0]["rows"]
+        return rows
+
     def _started(self, model: str, body: Mapping[str, Any], deadline: float) -> tuple[str, tuple[str, ...]]:
         """The id of the request, and the other refreshes that were waited for."""
         waited: list[str] = []
@@ -184,8 +191,8 @@ class Workspace:
             except httpx.TransportError as error:
                 if method == "POST" or attempt == self.attempts:
                     raise PowerBIError(
-                        f"the connection to Power BI broke: {redact(str(error))}. A refresh may go on, which harms"
-                        " nothing: run again, and what then differs is loaded"
+                        f"{method} {path}: the connection to Power BI broke: {redact(str(error))}. If a refresh was"
+                        " asked for it may go on, which harms nothing: run again, and what then differs is loaded"
                     ) from None
                 self.sleep(min(2.0**attempt, 60))
                 continue
@@ -200,6 +207,13 @@ class Workspace:
             self.told(f"Power BI has no time for {seconds:.0f} s ({said.status_code})")
             self.sleep(seconds)
         raise PowerBIError(f"{method} {path}: Power BI refuses the token. {SAFE} {_HELP[401]}")
+
+
+def opened(workspace_id: str) -> Workspace:
+    """The workspace as this process's identity. Each request has a token that is good then: the identity renews it."""
+    from netflix_dagster.azure import identity
+
+    return Workspace(workspace_id, token=lambda: identity.token(SCOPE).token)
 
 
 _HELP = {

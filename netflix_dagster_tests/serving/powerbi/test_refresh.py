@@ -7,13 +7,19 @@ from datetime import date
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from netflix_dagster.serving.powerbi import model, touched
+from netflix_dagster.cli import app
+from netflix_dagster.contracts.metrics import FACTS, METRICS
+from netflix_dagster.lake import query
+from netflix_dagster.serving.powerbi import dax, model, touched
+from netflix_dagster.serving.powerbi import service as client
 from netflix_dagster.serving.powerbi.service import NotCompleted, PowerBIError, Workspace
 from netflix_dagster.storage import at
 from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.emulators.powerbi import MODEL, WORKSPACE, PowerBI
 from netflix_dagster_tests.emulators.serving import serving
+from netflix_dagster_tests.serving.powerbi import judge
 
 RANGED = {table.name: table.range is not None for table in model.tables()}
 BODY = touched.Load((("dim_title", None),), policy=False).as_json()
@@ -163,6 +169,23 @@ def test_only_what_differs_is_loaded(service: PowerBI, workspace: Workspace, bui
         ("fact_top10_global_weekly", None),
         ("fact_top10_global_weekly", year),
     ]
+
+
+def test_a_workspace_is_verified_against_the_lake(
+    service: PowerBI, workspace: Workspace, built: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with query.connect(at(built.lake), only=FACTS) as database:
+        tables = judge.load(database, list(FACTS))
+    figures = {dax.name(metric): judge.value(metric, tables, {}) for metric in METRICS.values()}
+    service.measure = figures.__getitem__
+    monkeypatch.setattr(client, "opened", lambda _: workspace)
+    call = ["powerbi", "verify", "--workspace", WORKSPACE, "--lake", str(built.lake)]
+    told = CliRunner().invoke(app, call)
+    assert told.exit_code == 0 and told.stdout.count("equal") == len(METRICS), told.stdout + told.stderr
+    figures["Titles"] = None
+    told = CliRunner().invoke(app, call)
+    assert told.exit_code == 1 and told.stdout.count("DIFFERS titles: None there") == 1
+    assert told.stdout.count("DIFFERS") == 1 and "refresh the model" in told.stderr
 
 
 def test_the_stock_client_follows_whichever_refresh_is_the_newest(
