@@ -74,8 +74,9 @@ lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint ne
 	@$(BIN)/zizmor --quiet --offline --no-progress .github
 	@if command -v go >/dev/null; then $(MAKE) -s $(ACTIONLINT) && PATH="$(BIN):$$PATH" $(ACTIONLINT); else echo "No go: actionlint is skipped."; fi
 
-access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle
+access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle, and the scripts of Synapse
 	@$(BIN)/python -m infra.access bundle
+	@$(BIN)/python -m infra.access synapse
 
 adf: $(READY) ## write the data factory of infra/adf from sources.yaml
 	@$(BIN)/python -m infra.adf

@@ -49,7 +49,8 @@ def alerts(base: Base, of: applicationinsights.Component) -> monitor.ActionGroup
         ],
         tags=base.tags,
     )
-    for rule in rules():
+    told_of = [(rule, of.id) for rule in rules()] + [(rule, base.logs.id) for rule in service_rules()]
+    for rule, scope in told_of:
         monitor.ScheduledQueryRule(
             rule["name"],
             resource_group_name=base.group.name,
@@ -60,7 +61,8 @@ def alerts(base: Base, of: applicationinsights.Component) -> monitor.ActionGroup
             description=rule["description"],
             severity=rule["severity"],
             enabled=True,
-            scopes=[of.id],
+            scopes=[scope],
+            skip_query_validation=scope is base.logs.id,  # the table of a service is there from its first log on
             evaluation_frequency=rule["every"],
             window_size=rule["window"],
             auto_mitigate=True,
@@ -109,6 +111,12 @@ def rules() -> list[dict[str, Any]]:
         if rule["threshold"].startswith("["):
             parameter = rule["threshold"].removeprefix("[parameters('").removesuffix("')]")
             rule["threshold"] = template["parameters"][parameter]["defaultValue"]
+    return found
+
+
+def service_rules() -> list[dict[str, Any]]:
+    """The rules on the logs of services: Synapse, Power BI, Data Factory, Databricks."""
+    found: list[dict[str, Any]] = json.loads((MONITOR / "services.json").read_text())
     return found
 
 

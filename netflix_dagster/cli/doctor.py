@@ -37,7 +37,6 @@ def diagnose(settings: Settings) -> list[dict[str, Any]]:
         ("dagster home", _home),
         ("engine", _engine),
         ("deliveries", _deliveries),
-        ("readers", _readers),
     ]
     from netflix_dagster.landing.sources import SourcesError
 
@@ -154,14 +153,6 @@ def _unfit(lake: Path) -> tuple[bool, str, str] | None:
     if not os.access(there, os.W_OK):
         return False, f"{lake}: {there} cannot be written to", "change its permissions"
     return None
-
-
-def _readers(settings: Settings) -> tuple[bool, str, str]:
-    from netflix_dagster.serving.readers import READERS, faults
-
-    found = "\n".join(map(str, faults(settings.lake)))
-    everyone = "; ".join(reader.name for reader in READERS)
-    return not found, found or f"every table of gold is read by {everyone}", "build these tables anew"
 
 
 def _home(settings: Settings) -> tuple[bool, str, str]:

@@ -55,8 +55,14 @@ class Fault:
 
 def faults(lake: Place, tables: Sequence[str] = GOLD) -> Iterator[Fault]:
     """What of the protocols and types somebody cannot read, from the logs alone. A table that is not there has none."""
+    from deltalake.exceptions import DeltaError
+
     for name in tables:
-        found = store.delta(lake, name)
+        try:
+            found = store.delta(lake, name)
+        except DeltaError as error:
+            yield Fault(name, READERS[0].name, f"it cannot be opened: {error}. Build it anew")
+            continue
         if found is not None:
             yield from _of_protocol(name, found)
             yield from _of_types(TABLES[name], found)

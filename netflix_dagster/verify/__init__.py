@@ -6,11 +6,11 @@ here; ``platform`` stands for all of them.
 
 from __future__ import annotations
 
-from netflix_dagster.verify import databricks, events, storage, telemetry, unity, vault
+from netflix_dagster.verify import databricks, events, storage, synapse, telemetry, unity, vault
 from netflix_dagster.verify.steps import Target
 
 TARGETS: dict[str, Target] = {
-    module.TARGET.name: module.TARGET for module in (storage, events, vault, telemetry, databricks, unity)
+    module.TARGET.name: module.TARGET for module in (storage, events, vault, telemetry, databricks, unity, synapse)
 }
 PLATFORM = "platform"
 

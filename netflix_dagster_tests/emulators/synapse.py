@@ -58,6 +58,11 @@ class Pool:
             database.sql.execute("DELETE FROM sys.databases WHERE name = ?", [name])
             database.sql.execute("INSERT INTO sys.databases VALUES (?, ?)", [name, collation])
 
+    def drop(self, name: str) -> None:
+        self.databases.pop(name).sql.close()
+        for database in self.databases.values():
+            database.sql.execute("DELETE FROM sys.databases WHERE name = ?", [name])
+
     def close(self) -> None:
         for database in self.databases.values():
             database.sql.close()
@@ -282,7 +287,7 @@ class Dedicated:
         if "CREATE OR ALTER" in sql or "VARCHAR(MAX)" in sql or "COLLATE" in sql:
             raise TsqlError(103010, "Parse error at line: 1, column: 8: Incorrect syntax.")
         if sql.startswith("SELECT"):
-            answer = self.sql.execute(read(sql.replace("COUNT_BIG(*)", "CAST(COUNT(*) AS BIGINT) AS rows")))
+            answer = self.sql.execute(read(sql))
             described = [(column[0], str(column[1])) for column in answer.description or ()]
             return [name for name, _ in described], [kind for _, kind in described], answer.fetchall()
         for pattern, run in _OF_DEDICATED:
@@ -353,6 +358,7 @@ _IDS = {
     "principal": ("database_principals", "principal_id"),
 }
 _STATEMENTS = [
+    (rf"DROP DATABASE {_NAME}", lambda database, name: database.pool.drop(name)),
     (rf"CREATE DATABASE {_NAME} COLLATE (\w+)", Database.create_database),
     (r"CREATE MASTER KEY", Database.create_key),
     (rf"CREATE DATABASE SCOPED CREDENTIAL {_NAME} WITH IDENTITY = '(Managed Identity)'", Database.create_credential),

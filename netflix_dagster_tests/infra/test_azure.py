@@ -473,10 +473,14 @@ def test_events_arrive_as_the_package_reads_them(stack: Made) -> None:
 
 def test_alerts_are_those_of_the_template_and_somebody_hears_them(stack: Made) -> None:
     declared = {rule.get("ruleName"): rule for rule in stack.all("monitor:ScheduledQueryRule")}
-    assert set(declared) == {rule["name"] for rule in monitoring.rules()}
+    every = [*monitoring.rules(), *monitoring.service_rules()]
+    assert set(declared) == {rule["name"] for rule in every}
     group = stack.one("monitor:ActionGroup")
     assert [receiver["emailAddress"] for receiver in group.get("emailReceivers")] == list(stack.config.alerts)
-    for rule in monitoring.rules():
+    of_logs = {rule["name"] for rule in monitoring.service_rules()}
+    for rule in every:
+        (scope,) = declared[rule["name"]].get("scopes")
+        assert (scope == stack.one("operationalinsights:Workspace").id) is (rule["name"] in of_logs)
         (condition,) = declared[rule["name"]].get("criteria.allOf")
         assert condition["query"] == rule["query"] and condition["threshold"] == float(rule["threshold"])
         assert declared[rule["name"]].get("actions.actionGroups") == [group.id]

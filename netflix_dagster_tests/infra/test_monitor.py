@@ -22,7 +22,9 @@ WORKBOOK = json.loads((MONITOR / "workbook.json").read_text())
 TEMPLATE = json.loads((MONITOR / "monitor.json").read_text())
 RULES: dict[str, dict[str, Any]] = {rule["name"]: rule for rule in TEMPLATE["variables"]["rules"]}
 PARTS: dict[str, str] = {
-    item["name"]: item["content"]["query"] for item in WORKBOOK["items"] if "query" in item["content"]
+    item["name"]: item["content"]["query"]
+    for item in WORKBOOK["items"]
+    if item["content"].get("resourceType") == "microsoft.insights/components" and "query" in item["content"]
 }
 QUERIES = {**PARTS, **{name: rule["query"] for name, rule in RULES.items()}}
 GOOD, BAD = "2020-01-01", "2020-02-01"
@@ -171,6 +173,7 @@ def test_the_workbook_is_one_that_azure_opens() -> None:
     assert len(names) == len(set(names))
     parameters = {p["name"] for item in WORKBOOK["items"] for p in item["content"].get("parameters", ())}
     for item in WORKBOOK["items"]:
+        assert set(re.findall(r"\{(\w+)\}", "".join(item["content"].get("crossComponentResources", ())))) <= parameters
         if item["type"] == 3:
             assert item["content"]["timeContextFromParameter"] in parameters
             assert set(re.findall(r"\{(\w+)\}", item["content"]["query"])) <= parameters

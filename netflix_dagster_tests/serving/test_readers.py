@@ -86,10 +86,31 @@ def test_what_a_reader_does_not_know_is_named(
             line["protocol"] = protocol | features
         if "metaData" in line:
             line["metaData"]["configuration"] = configuration
+            if configuration:
+                line["metaData"]["schemaString"] = named(line["metaData"]["schemaString"])
     log.write_text("\n".join(map(json.dumps, lines)))
     found = list(faults(tmp_path))
     assert len(found) == who and all(why in fault.why for fault in found), found
     assert any("Synapse" in fault.who for fault in found)
+
+
+def named(schema: str) -> str:
+    """The schema, its columns mapped to names in files."""
+    said = json.loads(schema)
+    for nth, field in enumerate(said["fields"], 1):
+        mapped = {"delta.columnMapping.id": nth, "delta.columnMapping.physicalName": field["name"]}
+        field["metadata"] = mapped
+    return json.dumps(said)
+
+
+def test_a_table_that_cannot_be_opened_is_a_fault_and_hides_no_other(built: Shell, tmp_path: Path) -> None:
+    held = store.read_arrow(built.lake, TABLE)
+    assert held is not None
+    for name in ("dim_genre", "dim_rating"):
+        write_deltalake(tmp_path / "gold" / name, held)
+    (tmp_path / "gold" / "dim_genre" / "_delta_log" / f"{0:020}.json").write_text('{"protocol": {}}')
+    found = {fault.table: fault.why for fault in faults(tmp_path)}
+    assert found.keys() == {TABLE, "gold.dim_rating"} and "cannot be opened" in found[TABLE]
 
 
 def test_a_column_of_another_type_is_found(built: Shell, tmp_path: Path) -> None:

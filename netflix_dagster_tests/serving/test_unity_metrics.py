@@ -35,7 +35,7 @@ def definitions() -> Iterator[dict[str, Any]]:
 
 def read(sql: str) -> str:
     said: str = sqlglot.transpile(sql, read="databricks", write="duckdb")[0]
-    return said.replace("`netflix`.", "")
+    return said.replace('"netflix".', "")
 
 
 def test_every_metric_is_a_measure_or_a_view() -> None:
@@ -71,11 +71,7 @@ def figures(
     metric = METRICS[measure["name"]]
     keys = [by[f"by_{metric.of.period}"], *([by[f"by_{name}"]] if name else [])]
     sql = f"SELECT {', '.join(keys)}, {measure['expr']} AS value FROM ({source}) AS rows GROUP BY ALL"
-    return {row[:-1]: row[-1] for row in opened.execute(read(sql)).fetchall() if row[-1] is not None and known(row)}
-
-
-def known(row: tuple[Any, ...]) -> bool:
-    return bool(row[0] is not None)
+    return {row[:-1]: row[-1] for row in opened.execute(read(sql)).fetchall() if row[-1] is not None}
 
 
 def held(opened: duckdb.DuckDBPyConnection, metric: str, name: str | None) -> dict[tuple[Any, ...], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,11 +15,13 @@ import pytest
 from netflix_dagster.azure import identity
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.cli.conftest import built, first_run, lake, shell
+from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.emulators import tds
 from netflix_dagster_tests.emulators.synapse import Pool
 from netflix_dagster_tests.emulators.tls import Authority
 
 __all__ = ["built", "first_run", "lake", "shell"]
+FEW = ("fact_top10_global_weekly", "kpi_top10")
 TOKEN = "aaaa.bbbb.cccc"
 
 
@@ -56,3 +59,11 @@ def serve(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> It
             return Served(pool, server, Settings(lake=lake, synapse=f"localhost:{server.port}", **said))
 
         yield start
+
+
+@pytest.fixture
+def few(built: Shell, tmp_path: Path) -> Path:
+    """A lake with two tables of gold, and so with the metrics of one fact."""
+    for name in FEW:
+        shutil.copytree(built.lake / "gold" / name, tmp_path / "lake" / "gold" / name)
+    return tmp_path / "lake"

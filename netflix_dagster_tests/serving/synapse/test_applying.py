@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,17 +22,7 @@ from netflix_dagster.settings import Settings
 from netflix_dagster.storage import at
 from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.emulators.tds import TsqlError
-from netflix_dagster_tests.serving.synapse.conftest import Served, Token
-
-FEW = ("fact_top10_global_weekly", "kpi_top10")
-
-
-@pytest.fixture
-def few(built: Shell, tmp_path: Path) -> Path:
-    """A lake with two tables of gold, and so with the metrics of one fact."""
-    for name in FEW:
-        shutil.copytree(built.lake / "gold" / name, tmp_path / "lake" / "gold" / name)
-    return tmp_path / "lake"
+from netflix_dagster_tests.serving.synapse.conftest import FEW, Served, Token
 
 
 def said(found: object) -> list[str]:
