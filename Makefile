@@ -77,6 +77,9 @@ lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint ne
 access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle
 	@$(BIN)/python -m infra.access bundle
 
+adf: $(READY) ## write the data factory of infra/adf from sources.yaml
+	@$(BIN)/python -m infra.adf
+
 infra-check: $(DEV_READY) ## Azure as code: types, and every stack against public rules, with Pulumi's mocks
 	@$(UV) sync --quiet --frozen --inexact --group infra
 	@$(BIN)/mypy --strict infra
@@ -127,4 +130,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help lint-files access infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean
+.PHONY: help lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean

@@ -2,6 +2,7 @@
 
     python -m infra.access bundle            write the grants into the Databricks bundle
     python -m infra.access sql CATALOG       print the grants on single tables, to run when the tables exist
+    python -m infra.access synapse           write the scripts of Synapse, its roles and grants among them
 
 ``infra/azure`` makes the role assignments and the grants on catalogs from the same functions.
 """
@@ -14,13 +15,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+if TYPE_CHECKING:
+    from netflix_dagster.serving.synapse.serverless import Reader
+
 HERE = Path(__file__).parent
 BUNDLE = HERE / "databricks"
+SYNAPSE = HERE / "synapse" / "serverless"
 
 ZONES = ("landing", "bronze", "silver", "gold", "quarantine", "checkpoints", "serving", "managed", "events-dead")
 """Containers of the storage account. ``managed`` holds what Unity Catalog stores by itself, ``events-dead`` takes
@@ -220,6 +225,29 @@ def table_grants(access: Access, catalog: str) -> list[str]:
     ]
 
 
+# Synapse
+
+
+def readers(access: Access) -> list[Reader]:
+    """The roles of people that read gold, all of it or single tables, as Synapse is told of them."""
+    from netflix_dagster.serving.synapse.serverless import Reader
+
+    found = []
+    for name, role in access.roles.items():
+        groups = tuple(said.group for said in access.principals.values() if said.role == name and said.group)
+        tables = tuple(table for table in role.tables if table.startswith("gold."))
+        if groups and (tables or "gold" in role.layers):
+            found.append(Reader(name, groups, None if "gold" in role.layers else tables))
+    return found
+
+
+def synapse_files(access: Access, folder: Path = SYNAPSE) -> dict[Path, str]:
+    """The scripts of Synapse."""
+    from netflix_dagster.serving.synapse import scripts
+
+    return {folder / name: text for name, text in scripts.written(readers(access)).items()}
+
+
 # The bundle
 
 
@@ -259,14 +287,17 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m infra.access", description="Tell the systems of infra/access.yaml.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("bundle", help="write the grants into the Databricks bundle")
+    commands.add_parser("synapse", help="write the scripts of Synapse")
     commands.add_parser("sql", help="print the grants on single tables").add_argument("catalog")
     return parser
 
 
 def main() -> None:
     said = _arguments().parse_args()
-    if said.command == "bundle":
-        for path, text in bundle_files(load()).items():
+    made = {"bundle": bundle_files, "synapse": synapse_files}.get(said.command)
+    if made:
+        for path, text in made(load()).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     else:
         sys.stdout.write("".join(f"{statement};\n" for statement in table_grants(load(), said.catalog)))

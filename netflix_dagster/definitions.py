@@ -7,6 +7,7 @@ from netflix_dagster.azure import access
 from netflix_dagster.defs.alerts import alert_sensors
 from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.dashboard import dashboard, gold_overview
+from netflix_dagster.defs.data_factory import DataFactory, data_factory_assets
 from netflix_dagster.defs.databricks import lake_of
 from netflix_dagster.defs.external import external_assets, external_sensors
 from netflix_dagster.defs.jobs import by_hand, feed_job, lake_maintenance
@@ -18,6 +19,7 @@ from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
 from netflix_dagster.defs.serving import refresh_serving, warehouse
 from netflix_dagster.defs.silence import freshness_sensor
+from netflix_dagster.defs.synapse import synapse_assets
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import get_settings
 
@@ -35,9 +37,11 @@ defs = dg.Definitions.merge(
             *table_assets(get_settings().compute),
             *external_assets(sources),
             *origin_assets(sources),
+            *data_factory_assets(sources),
             warehouse,
             dashboard,
             gold_overview,
+            *synapse_assets(get_settings()),
         ],
         jobs=[*jobs, refresh_serving, lake_maintenance, *by_hand],
         sensors=[
@@ -48,7 +52,7 @@ defs = dg.Definitions.merge(
             *external_sensors(sources),
         ],
         schedules=[lake_maintenance_schedule, *origin_schedules(sources)],
-        resources={"lake": lake_of(get_settings()), "vault": Vault(name="")},
+        resources={"lake": lake_of(get_settings()), "vault": Vault(name=""), "data_factory": DataFactory()},
         executor=dg.in_process_executor,
     ),
     powerbi_definitions(get_settings()),

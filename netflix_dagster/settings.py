@@ -49,6 +49,15 @@ class Settings(BaseSettings):
     compute: Literal["local", "databricks"] = Field(
         "local", description="where tables are built, see docs/databricks.md"
     )
+    synapse: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?$",
+        description="endpoint of Synapse's serverless pool, NAME-ondemand.sql.azuresynapse.net",
+    )
+    synapse_database: str = Field("netflix", pattern=r"^[a-z][a-z0-9_]*$", description="the database there")
+    synapse_pool: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9_]*$", description="a dedicated pool of the same workspace, of those who have one"
+    )
     alert_webhook: SecretStr | None = Field(
         None, description="who gets messages about failures: a URL, or secret://name"
     )
@@ -136,6 +145,9 @@ class Settings(BaseSettings):
             "spark_master",
             "spark_conf",
             "spark_jars",
+            "synapse",
+            "synapse_database",
+            "synapse_pool",
             "powerbi_workspace",
         ):
             if value := getattr(self, name):

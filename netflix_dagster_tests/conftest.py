@@ -22,6 +22,7 @@ CLOUD = tuple(
         "databricks",
         "faults",
         "storage",
+        "verify",
         "defs/test_landing_in_adls.py",
         "infra/test_build_pending.py",
         "real/test_azure_chain.py",

@@ -95,14 +95,14 @@ def by_statements(connection: duckdb.DuckDBPyConnection, table: str) -> Figures:
         metric = METRICS[figure.metric]
         by = [metric.of.period, *([figure.by] if figure.by else [])]
         said = sqlglot.transpile(metric_sql.statement(metric, by, "tsql"), read="tsql", write="duckdb")[0]
-        for left, meant in _LEFT.items():
+        for left, meant in READ_BACK.items():
             said = said.replace(left, meant)
         for row in connection.execute(said).fetchall():
             found[row[0], figure.kpi, row[1] if figure.by else ALL] = row[-1]
     return found
 
 
-_LEFT = {"TEXT(MAX)": "TEXT", "+ CHR(31) +": "|| CHR(31) ||", "AS REAL)": "AS DOUBLE)"}
+READ_BACK = {"TEXT(MAX)": "TEXT", "+ CHR(31) +": "|| CHR(31) ||", "AS REAL)": "AS DOUBLE)"}
 """What sqlglot leaves as it is, or reads otherwise: FLOAT of T-SQL is a double."""
 
 

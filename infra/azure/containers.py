@@ -1,4 +1,5 @@
-"""Dagster in Container Apps: code location, daemon and two webservers, one of which can only be looked at."""
+"""Dagster in Container Apps: code location, daemon, two webservers, one of which can only be looked at, and a job of
+which every run is an execution."""
 
 from __future__ import annotations
 
@@ -6,13 +7,14 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_azuread as entra
-from pulumi_azure_native import app, applicationinsights, containerregistry, managedidentity, storage
+from pulumi_azure_native import app, applicationinsights, authorization, containerregistry, managedidentity, storage
 from pulumi_azure_native import dbforpostgresql as postgres
 
 from infra.azure.base import Base
 from infra.azure.config import Images
 from infra.azure.database import DATABASE
 from infra.azure.network import Network
+from infra.azure.roles import role_id
 
 CODE_PORT, WEB_PORT = 4000, 3000
 LOGIN_SECRET = "override-use-mi-fic-assertion-client-id"
@@ -93,7 +95,7 @@ def dagster(
     logins: dict[str, dict[str, pulumi.Output[str]]],
     rights: list[pulumi.Resource],
 ) -> dict[str, app.ContainerApp]:
-    """The four apps and the job that migrates the database.
+    """The four apps, the job that runs are executions of, and the job that migrates the database.
 
     ``logins`` are the groups (name to object id) that may open the webserver (``launch``) and the viewer (``view``).
     """
@@ -103,8 +105,8 @@ def dagster(
         services.images.code,
         services.builder,
         ["dagster", "code-server", "start", "-h", "0.0.0.0", "-p", str(CODE_PORT), "-m", "netflix_dagster.definitions"],
-        cpu=2.0,
-        memory="4Gi",
+        cpu=1.0,  # it loads definitions and looks at landing; what builds is a run, in a container of its own
+        memory="2Gi",
         ingress=app.IngressArgs(
             external=False, transport="tcp", target_port=CODE_PORT, exposed_port=CODE_PORT, allow_insecure=False
         ),
@@ -134,6 +136,23 @@ def dagster(
         )
         house.login(name, apps[name], logins[right])
     house.migration()
+    run = house.job(
+        "run",
+        services.images.code,
+        services.builder,
+        ["dagster", "api", "--help"],  # what runs is said by whoever starts an execution: container_runs.py
+        seconds=14400,
+        cpu=2.0,
+        memory="4Gi",
+    )
+    authorization.RoleAssignment(
+        "orchestrator-run",
+        principal_id=services.orchestrator.principal_id,
+        principal_type="ServicePrincipal",
+        role_definition_id=role_id(base.subscription, "Container Apps Jobs Operator"),
+        scope=run.id,
+        description="Starts a container for each run, sees whether it is alive, and stops it",
+    )
     return apps
 
 
@@ -184,8 +203,7 @@ class _House:
                     )
                 ],
                 scale=app.ScaleArgs(min_replicas=1, max_replicas=1),
-                # A run that is going on gets this long to end when the container is replaced.
-                termination_grace_period_seconds=600 if name == "code" else 30,
+                termination_grace_period_seconds=30,
             ),
             tags=self.base.tags,
             opts=pulumi.ResourceOptions(depends_on=[*self.rights, *(after or [])]),
@@ -193,11 +211,31 @@ class _House:
 
     def migration(self) -> None:
         """Makes and migrates Dagster's tables; a deployment starts it before anything else runs the new version."""
-        identity = self.services.orchestrator
-        app.Job(
+        self.job(
             "migrate",
+            self.services.images.dagster,
+            self.services.orchestrator,
+            ["dagster", "instance", "migrate"],
+            seconds=1800,
+            retries=1,
+        )
+
+    def job(
+        self,
+        name: str,
+        image: str,
+        identity: managedidentity.UserAssignedIdentity,
+        command: list[str],
+        seconds: int,
+        retries: int = 0,
+        cpu: float = 0.5,
+        memory: str = "1Gi",
+    ) -> app.Job:
+        """What runs when it is started, once, for at most some seconds."""
+        return app.Job(
+            name,
             resource_group_name=self.base.group.name,
-            job_name=self.base.names.of("caj", "migrate"),
+            job_name=self.base.names.of("caj", name),
             location=self.base.location,
             environment_id=self.on.id,
             workload_profile_name="Consumption",
@@ -207,20 +245,18 @@ class _House:
                 manual_trigger_config=app.JobConfigurationManualTriggerConfigArgs(
                     parallelism=1, replica_completion_count=1
                 ),
-                replica_timeout=1800,
-                replica_retry_limit=1,
+                replica_timeout=seconds,
+                replica_retry_limit=retries,
                 registries=self._registries(identity),
             ),
             template=app.JobTemplateArgs(
                 containers=[
                     app.ContainerArgs(
-                        name="migrate",
-                        image=pulumi.Output.concat(
-                            self.services.registry.login_server, "/", self.services.images.dagster
-                        ),
-                        args=["dagster", "instance", "migrate"],
+                        name=name,
+                        image=pulumi.Output.concat(self.services.registry.login_server, "/", image),
+                        args=command,
                         env=self._environment(identity),
-                        resources=app.ContainerResourcesArgs(cpu=0.5, memory="1Gi"),
+                        resources=app.ContainerResourcesArgs(cpu=cpu, memory=memory),
                     )
                 ]
             ),
@@ -312,6 +348,9 @@ class _House:
             "DAGSTER_PG_DB": DATABASE,
             "DAGSTER_PG_USER": identity.name,
             "DAGSTER_INSTANCE": "azure",
+            "AZURE_SUBSCRIPTION_ID": self.base.subscription,
+            "AZURE_RESOURCE_GROUP": self.base.group.name,
+            "DAGSTER_RUN_JOB": self.base.names.of("caj", "run"),
             "NETFLIX_CODE_HOST": self.base.names.of("ca", "code"),
             "NETFLIX_CODE_PORT": str(CODE_PORT),
         }

@@ -7,7 +7,7 @@ image=${1:?"which image: code or dagster"}
 export UV_PROJECT_ENVIRONMENT=${2:?"the folder to install into"}
 
 case $image in
-code) uv sync --frozen --no-dev --no-editable --extra azure --extra powerbi --group instance ;;
+code) uv sync --frozen --no-dev --no-editable --extra azure --extra data-factory --extra databases --extra powerbi --extra synapse --group instance ;;
 dagster) uv sync --frozen --no-install-project --only-group instance ;;
 *)
   echo "there is no image $image: code or dagster" >&2

@@ -22,7 +22,7 @@ from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order, sources_of
 from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import attempts, decisions, drift, quarantine, results
-from netflix_dagster.deliveries.life import Combination, Life, Status, combination_id
+from netflix_dagster.deliveries.life import Attempt, Combination, Life, Status, combination_id
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
 from netflix_dagster.lake.staging import Staged
@@ -127,7 +127,8 @@ class Rows:
 
 class Trial:
     """One group under trial for some dates. ``play`` are the combinations that each date may still come to, the first
-    of which is the one that passes in the end; empty: nothing of the date stands."""
+    of which is the one that passes in the end; empty: nothing of the date stands. ``held`` says why the newest does not
+    pass, ``held_by_gate`` which is the newest that a gate which compares has held."""
 
     def __init__(
         self,
@@ -149,13 +150,14 @@ class Trial:
         self.verdicts: dict[str, Rows] = {}
         self.verdict_outcomes: dict[str, dict[str, Outcome]] = {}
         self.held: dict[str, Held] = {}
+        self.held_by_gate: dict[str, Held] = {}
         self._told_held: dict[str, dict[str, Outcome]] = {name: {} for name in group.gates}
 
     def run(self, dates: Iterable[str], anew: Collection[str], lost: Collection[str] = ()) -> None:
         """Judge some dates, and whatever depends on them. Those ``anew`` are built again when the newest that came
         stands already; of those ``lost`` a build was killed, so that whatever is to stand is written again."""
         self.anew, self.lost = set(anew), set(lost)
-        for key in sorted({*dates, *self._held_by_gates(min(dates, default=""))}):
+        for key in sorted({*dates, *self._held_later(min(dates, default=""))}):
             self._bring_into_play(key)
         while True:
             self._try_all()
@@ -245,21 +247,15 @@ class Trial:
         self.play[key] = found
         self.newest[key] = dict(found[0]) if found else {}
 
-    def _held_by_gates(self, since: str) -> list[str]:
-        """Later dates of which a gate holds an attempt: their verdict may change."""
-        feed = self.group.feed
-        return [
-            key
-            for of, key in self.life.dates
-            if of == feed
-            and key > since
-            and any(
-                attempt.status is Status.HELD and attempt.table in self.group.gates and not attempt.withdrawn
-                for delivery in self.life.of_date(feed, key)
-                if delivery.source in self.group.sources
-                for attempt in delivery.attempts.values()
-            )
-        ]
+    def _held_later(self, since: str) -> list[str]:
+        """Later dates of which an attempt is held: a gate may have another verdict on it, or on one before it."""
+        later = (key for of, key in self.life.dates if of == self.group.feed and key > since)
+        return [key for key in later if any(not attempt.withdrawn for attempt in self._attempts_held(key))]
+
+    def _attempts_held(self, key: str) -> Iterator[Attempt]:
+        for delivery in self.life.of_date(self.group.feed, key):
+            if delivery.source in self.group.sources:
+                yield from (attempt for attempt in delivery.attempts.values() if attempt.status is Status.HELD)
 
     def _drop_held(self) -> bool:
         """Go on to the combination before where a table holds the one that was tried."""
@@ -435,18 +431,23 @@ class Trial:
                 candidates = self.play[key]
                 if candidates:
                     why = held[key]
-                    self._note(key, Held(candidates[0], name, why.rule or "", why.held_back or ""))
+                    found = Held(candidates[0], name, why.rule or "", why.held_back or "")
+                    self._note(key, found)
+                    self.held_by_gate.setdefault(key, found)
                     if candidates[0] == self.newest.get(key):
                         self._told_held[name][key] = why  # told, whichever combination before it stands in the end
                     as_it_stands = Tried(candidates[0], reused=set(self.group.tables))
                     self.tried.setdefault(_trying(key, candidates[0]), as_it_stands)
                     if candidates.pop(0) != self.newest[key] or candidates:
-                        return True  # to try the one before; when none is left, to have the newest's verdict again
+                        return True  # to try the one before; when none is left, to have the first verdict again
         return False
 
     def _is_news(self, key: str) -> bool:
-        """Whether a date has come to something else than what stands, or was built again."""
+        """Whether a date has come to something else than what stands, or was built again, or what a gate held of it
+        was withdrawn: its verdict goes as well."""
         first, standing = next(iter(self.play[key]), {}), self.standing(key)
+        if not first and any(attempt.withdrawn for attempt in self._attempts_held(key)):
+            return True
         return first != standing or (bool(first) and _trying(key, first) in self.tried)
 
     def _verdicts(self, table: Table) -> dict[str, Outcome]:
@@ -497,8 +498,8 @@ class Trial:
         return {} if found and found.held else candidates[0]
 
     def _held_here(self, key: str, table: Table) -> dict[str, str]:
-        """The combination that this gate holds: its verdict stays in the table, and holds."""
-        held = self.held.get(key)
+        """The newest combination that this gate holds: while nothing of the date stands, its verdict says why."""
+        held = self.held_by_gate.get(key)
         return dict(held.combination) if held and held.table == table.name else {}
 
     def _spark(self):  # type: ignore[no-untyped-def]

@@ -52,7 +52,7 @@ def build_pending(settings: Settings, sources: Sources, *, again: bool = False) 
     listing = list_landing(settings.landing, sources)
     known = Life.read(settings.lake)
     life.record(settings.lake, gone(listing, known))
-    work = pending(listing, sources, known, again=again)
+    work = pending(listing, sources, known, again=again, changed_code=True)
     log.info("%d deliveries in %s, %d delivery dates to build", len(listing.deliveries), settings.landing, len(work))
     done = build_work(work, settings, sources, f"pending-{uuid.uuid4().hex[:12]}", again=again)
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}

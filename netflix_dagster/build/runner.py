@@ -209,7 +209,7 @@ class Session:
         self.door = Door(self.settings, self.sources, self.run_id)  # anew, should the storage have failed half-way
         self.life = Life.read(self.settings.lake)
         keys = self.deliveries.get(feed, [])
-        self._due |= {name for key in keys for name in self.life.due(feed, key)}
+        self._due |= {name for key in keys for name in self.life.to_build(feed, key)}
         chosen = [name for name in self.tables if TABLES[name].feed in (feed, None)]
         looked_at = [TABLES[name].short_name for name in chosen if TABLES[name].layer == "bronze"]
         events = self.door.receive(self.life, [(source, key) for key in keys for source in looked_at], again=self.again)
@@ -229,7 +229,7 @@ class Session:
             return
         self._common = True
         self.life = Life.read(self.settings.lake)
-        due = {place: self.life.due(*place) for place in self.life.dates}
+        due = {place: self.life.to_build(*place) for place in self.life.dates}
         only_common = {place: names for place, names in due.items() if not any(TABLES[name].feed for name in names)}
         mine = {place: [name for name in self.tables if name in names] for place, names in only_common.items()}
         self._record([self._has_begun(feed, key, names) for (feed, key), names in mine.items() if names])
@@ -402,7 +402,9 @@ class Session:
             outcome = "failed" if self.failed or self.blocked_whole else "held" if held else "built"
             done = tuple(name for name in self.tables if name in settled and TABLES[name].feed in (feed, None))
             done += tuple(sorted(self._besides.get((feed, key), ())))
-            events.append(Event(Status.ENDED, feed, key, tables=done, outcome=outcome, run_id=self.run_id))
+            code = tuple(TABLES[name].code_version for name in done)
+            ended = Event(Status.ENDED, feed, key, tables=done, code_versions=code, outcome=outcome, run_id=self.run_id)
+            events.append(ended)
         self._record(events)
 
     def _verdict(self, trial: Trial, key: str, settled: Collection[str]) -> list[Event]:
@@ -413,16 +415,16 @@ class Session:
         if now != was and published:
             events += [self._about(Status.STANDING, feed, key, s, a) for s, a in now.items() if was.get(s) != a]
             events += [self._about(Status.SUPERSEDED, feed, key, s, a) for s, a in was.items() if s not in now]
-        held = trial.held.get(key)
-        if held is not None:
-            events += [
-                self._about(Status.HELD, feed, key, source, attempt, held)
-                for source, attempt in held.combination.items()
-                if now.get(source) != attempt
-                and (published or was.get(source) != attempt)
-                and self._is_news(source, key, attempt, held)
-            ]
-        return events
+        held: dict[tuple[str, str], Held] = {}
+        for found in filter(None, (trial.held_by_gate.get(key), trial.held.get(key))):
+            held.update(dict.fromkeys(found.combination.items(), found))
+        return events + [
+            self._about(Status.HELD, feed, key, source, attempt, why)
+            for (source, attempt), why in held.items()
+            if now.get(source) != attempt
+            and (published or was.get(source) != attempt)
+            and self._is_news(source, key, attempt, why)
+        ]
 
     def _is_news(self, source: str, key: str, attempt: str, held: Held) -> bool:
         known = self.life.attempt(source, key, attempt)

@@ -106,13 +106,18 @@ def land(
             help="Delivery date, YYYY-MM-DD, or YYYY-MM-DDTHH of a feed by the hour; now, in UTC, by default."
         ),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove the other files of that delivery: this one takes their place.")
+    ] = False,
     landing: LandingOption = None,
+    lake: LakeOption = None,
 ) -> None:
-    """Put a file into the landing folder as a delivery of a source."""
+    """Put a file into the landing folder as a delivery of a source, and say whether the door will take it."""
     with told(err):
-        settings = _settings(landing, None)
+        settings = _settings(landing, lake)
+        from netflix_dagster.cli.land import land as land_file
+        from netflix_dagster.cli.land import print_landed
         from netflix_dagster.landing import keys
-        from netflix_dagster.landing.deliveries import land as land_file
         from netflix_dagster.landing.sources import load_sources
 
         known = load_sources(settings.sources).sources
@@ -121,13 +126,10 @@ def land(
         if not file.is_file():
             raise WrongCall(f"{file} is not a file" if file.exists() else f"there is no file {file}")
         day = date or keys.at(datetime.now(UTC), known[source].every)
-        try:
-            with writing("the landing folder", settings.landing):
-                landed = land_file(settings.landing, file, known[source], day)
-        except ValueError as error:
-            raise WrongCall(str(error)) from error
-    err.print(f"landed {landed}", markup=False, soft_wrap=True)
-    err.print("next   netflix-dagster run   # or let the sensor of `make dev` take it up")
+        _declared(settings)
+        landed = land_file(settings, file, known[source], day, replace)
+    print_landed(landed, settings, err)
+    raise typer.Exit(3 if landed.refused else 0)
 
 
 @app.command()
@@ -136,12 +138,16 @@ def fetch(
         list[str] | None, typer.Argument(help="Sources with an origin in sources.yaml; all of them without names.")
     ] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Every commit of a file in git as the delivery of its day.")
+        bool,
+        typer.Option(
+            "--history",
+            help="Every commit of a file in git, or the rows of each day of a table with a cursor, as deliveries.",
+        ),
     ] = False,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Get what is new at the origins of sources, by HTTP, from GitHub or another storage, into the landing folder."""
+    """Get what is new at the origins of sources (HTTP, GitHub, a database, another storage) into the landing folder."""
     with told(err, as_json):
         settings = _settings(landing, None)
         from netflix_dagster.cli.fetch import fetch as fetch_all
@@ -209,7 +215,9 @@ def jars() -> None:
         except JarsError as error:
             raise Failed(str(error)) from error
     err.print(f"{len(fetched)} jars in {folder}", markup=False, soft_wrap=True)
-    err.print("next   netflix-dagster run --engine spark")
+    from netflix_dagster.cli import hints
+
+    err.print(f"next   {hints.me()} run --engine spark")
 
 
 @app.command()
@@ -322,8 +330,10 @@ def add_source(
     err.print(
         f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
     )
+    from netflix_dagster.cli import hints
+
     land_it = f"land {file} --source {name}" if file else f"fetch {name}"
-    err.print(f"next   netflix-dagster {land_it} && netflix-dagster run", markup=False, soft_wrap=True)
+    err.print(f"next   {hints.me()} {land_it} && {hints.command(settings, 'run')}", markup=False, soft_wrap=True)
 
 
 @source_app.command("check")
@@ -745,6 +755,56 @@ def replay(
     raise typer.Exit(found["exit_code"])
 
 
+synapse = typer.Typer(no_args_is_help=True, help="Gold and metrics in Synapse, from the scripts of infra/synapse.")
+app.add_typer(synapse, name="synapse")
+
+
+@synapse.command("plan")
+def plan_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """What `synapse apply` would do; it only reads."""
+    _synapse(lake, as_json, do=False)
+
+
+@synapse.command("apply")
+def apply_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Bring the database of the serverless pool up to the scripts."""
+    _synapse(lake, as_json, do=True)
+
+
+def _synapse(lake: str | None, as_json: bool, do: bool) -> None:
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.synapse import as_document, asked, print_plan
+        from netflix_dagster.serving.synapse.applying import apply, plan
+
+        with asked():
+            found = apply(settings) if do else plan(settings)
+    if as_json:
+        print_json(as_document(found))
+    else:
+        print_plan(found, Console(highlight=False))
+
+
+@synapse.command("load")
+def load_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Load what has changed of gold into the dedicated pool, if the settings name one."""
+    with told(err, as_json):
+        settings = _settings(None, lake)
+        from dataclasses import asdict
+
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.synapse import asked, print_loaded
+        from netflix_dagster.serving.synapse.pool import load
+
+        with asked():
+            loaded = list(load(settings))
+    if as_json:
+        print_json({"loaded": [asdict(table) for table in loaded]})
+    else:
+        print_loaded(loaded, Console(highlight=False))
+
+
 @app.command()
 def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """What is configured, what is missing, and how to mend it."""
@@ -759,6 +819,25 @@ def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: Json
     else:
         print_findings(findings, Console(highlight=False))
     raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
+
+
+@app.command()
+def verify(
+    target: Annotated[str, typer.Argument(help="storage, events, vault, telemetry, databricks, unity; platform: all.")],
+    to: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("data/verify"),
+    wait: Annotated[float, typer.Option(min=1, help="Seconds that an event or a trace may take to arrive.")] = 300,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before anything is tried.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Try the platform on the real thing, step by step: what works, what is missing, and the command that grants it."""
+    with told(err, as_json):
+        from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.verify import verify
+
+        said = verify(_settings(None, None), target, to, wait, yes, err)
+    if as_json:
+        print_json(said)
+    raise typer.Exit(0 if said["ok"] else 1)
 
 
 @app.command()

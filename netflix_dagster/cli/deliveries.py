@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import item, plural, print_answer
 from netflix_dagster.cli.trouble import WrongCall
-from netflix_dagster.settings import Settings
+from netflix_dagster.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from netflix_dagster.deliveries.life import Attempt, Delivery, Event, Life
@@ -22,7 +23,6 @@ MOST_LISTED = 200
 SHORT = 8
 """Characters of a fingerprint or a run that people are shown."""
 _SHOWN_WHY = 70
-NEXT = "netflix-dagster run   # or let the sensor of `make dev` take it up"
 
 Row = dict[str, Any]
 
@@ -85,7 +85,7 @@ def one(settings: Settings, source: str, key: str) -> Row:
     mine = [event for event in told if event.feed == delivery.feed and event.key == key]
     date = life.dates[delivery.feed, key]
     at_work = bool(date.open) and lock.is_held(settings.lake, delivery.feed)
-    due = life.due(delivery.feed, key).intersection(touched_tables(delivery.feed, [source]))
+    due = life.to_build(delivery.feed, key).intersection(touched_tables(delivery.feed, [source]))
     return {
         **_row(life, delivery, since[source, key]),
         "attempts": [_attempt(attempt) for attempt in delivery.attempts.values()],
@@ -113,7 +113,7 @@ def print_one(found: Row, console: Console) -> None:
         item(console, "build", f"{_minute(build['begun'])} run {build['run_id'][:SHORT]}: {_came_to(build)}")
     if found["due"]:
         item(console, "due", ", ".join(found["due"]))
-        item(console, "next", "netflix-dagster run")
+        item(console, "next", hints.command(get_settings(), "run"))
 
 
 def _came_to(build: Row) -> str:
@@ -142,7 +142,7 @@ def print_withdrawn(found: Row, console: Console) -> None:
     item(console, "withdrawn", f"{found['source']} of {found['date']}; {rows} ({plural(found['records'], 'record')})")
     item(console, "safe", "no table has changed yet; what was delivered is kept in the lake, and other deliveries stay")
     item(console, "", "the file in landing may stay, it is not taken up again; another file of this date is")
-    item(console, "next", NEXT)
+    item(console, "next", hints.build(get_settings()))
 
 
 def print_accepted(attempts: Sequence[Attempt], console: Console) -> None:
@@ -152,7 +152,7 @@ def print_accepted(attempts: Sequence[Attempt], console: Console) -> None:
         item(console, "accepted", f"{told}, {plural(attempt.records, 'record')}")
     item(console, "was held by", attempts[0].why)
     item(console, "safe", "no table has changed yet; another file of this date needs another decision")
-    item(console, "next", NEXT)
+    item(console, "next", hints.build(get_settings()))
 
 
 def _lived(settings: Settings) -> tuple[Life, dict[tuple[str, str], datetime | None], list[Event]]:

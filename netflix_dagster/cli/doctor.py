@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from netflix_dagster import storage
+from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import item, plural
 from netflix_dagster.settings import Settings
 
@@ -29,11 +30,14 @@ def diagnose(settings: Settings) -> list[dict[str, Any]]:
         ("packages", _packages),
         ("environment", _environment),
         ("sources", _sources),
+        ("tables", _tables),
         ("landing", _landing),
         ("lake", _lake),
+        ("protocol", _protocol),
         ("dagster home", _home),
         ("engine", _engine),
         ("deliveries", _deliveries),
+        ("readers", _readers),
     ]
     from netflix_dagster.landing.sources import SourcesError
 
@@ -54,8 +58,8 @@ def print_findings(findings: Sequence[dict[str, Any]], console: Console) -> None
     for finding in findings:
         mark, style = ("ok", "green") if finding["ok"] else ("mend", "red")
         item(console, f"{mark:<6}{finding['what']:<14}", finding["found"], style)
-        if finding["mend"]:
-            item(console, " " * 20, f"-> {finding['mend']}")
+        for line in finding["mend"].splitlines():
+            item(console, " " * 20, f"-> {line}")
 
 
 def _python(_: Settings) -> tuple[bool, str, str]:
@@ -82,6 +86,22 @@ def _sources(settings: Settings) -> tuple[bool, str, str]:
     except SourcesError as error:
         return False, str(error), "mend the lines named"
     return True, f"{len(sources.sources)} sources in {settings.sources or PACKAGED}", ""
+
+
+def _tables(settings: Settings) -> tuple[bool, str, str]:
+    """Everything that ``run`` loads: the tables over the sources, and what is made of them for Dagster."""
+    from netflix_dagster import tables
+    from netflix_dagster.contracts.contract import TABLES, ContractError
+    from netflix_dagster.landing.sources import load_sources
+
+    try:
+        tables.declare(load_sources(settings.sources))
+        from netflix_dagster.definitions import defs
+
+        defs.resolve_all_job_defs()
+    except ContractError as error:
+        return False, str(error), "mend the contract, or what it says of the source"
+    return True, f"{len(TABLES)} tables, and the definitions of Dagster", ""
 
 
 def _landing(settings: Settings) -> tuple[bool, str, str]:
@@ -117,6 +137,14 @@ def _lake(settings: Settings) -> tuple[bool, str, str]:
     return True, f"{settings.lake}: {found}", ""
 
 
+def _protocol(settings: Settings) -> tuple[bool, str, str]:
+    from netflix_dagster.lake import protocol, store
+
+    names = [f"{layer}.{name}" for layer in store.LAYERS for name in store.tables(settings.lake, layer)]
+    told = protocol.all_strange(settings.lake, names)
+    return not told, "\n".join(told) or "readable by every reader of Delta", "go the way back that is said above"
+
+
 def _unfit(lake: Path) -> tuple[bool, str, str] | None:
     """Why no table can be written into a folder of this machine."""
     there = next(path for path in (lake, *lake.parents) if path.exists())
@@ -125,6 +153,14 @@ def _unfit(lake: Path) -> tuple[bool, str, str] | None:
     if not os.access(there, os.W_OK):
         return False, f"{lake}: {there} cannot be written to", "change its permissions"
     return None
+
+
+def _readers(settings: Settings) -> tuple[bool, str, str]:
+    from netflix_dagster.serving.readers import READERS, faults
+
+    found = "\n".join(map(str, faults(settings.lake)))
+    everyone = "; ".join(reader.name for reader in READERS)
+    return not found, found or f"every table of gold is read by {everyone}", "build these tables anew"
 
 
 def _home(settings: Settings) -> tuple[bool, str, str]:
@@ -143,18 +179,20 @@ def _engine(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _deliveries(settings: Settings) -> tuple[bool, str, str]:
-    from netflix_dagster.deliveries.life import Life
+    from netflix_dagster.deliveries.life import Life, Status
 
     life = Life.read(settings.lake)
     there = {(delivery.source, delivery.date) for delivery in _listing(settings).deliveries}
     held = [delivery.newest for delivery in life.held(there)]
     taken_up = sum(place in life.deliveries for place in there)
-    due = {place: names for place in life.dates if (names := life.due(*place))}
+    due = {place: names for place in life.dates if (names := life.to_build(*place))}
     found = [f"{len(there)} landed, {taken_up} taken up, {len(held)} held back"]
     found += [f"{attempt.status} {attempt.source} {attempt.key}: {attempt.why}" for attempt in held[:MOST_HELD]]
     found += [
         f"not built {feed} {key}: {', '.join(sorted(due[feed, key])[:MOST_HELD])}"
         for feed, key in list(due)[:MOST_HELD]
     ]
-    mend = "land a better file; or `netflix-dagster run --again` when sources.yaml was mended"
-    return not held and not due, "\n".join(found), mend if held else "netflix-dagster run"
+    mend = hints.remedies(settings, held, life)
+    if any(attempt.status is Status.REFUSED for attempt in held):
+        mend.append(hints.command(settings, "run --again") + "   # when sources.yaml was mended")
+    return not held and not due, "\n".join(found), "\n".join(mend or [hints.command(settings, "run")])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import plural
 from netflix_dagster.cli.trouble import WrongCall, writing
 from netflix_dagster.settings import Settings
@@ -66,7 +67,7 @@ def fetch(settings: Settings, names: Sequence[str], history: bool, console: Cons
     if lacking := [source.name for source in chosen if not source.origin]:
         raise WrongCall(f"{', '.join(lacking)}: no origin is said in sources.yaml, so there is nothing to fetch")
     if history and not names:
-        chosen = [s for s in chosen if any(origin.of_git and not origin.date for origin in s.origin)]
+        chosen = [s for s in chosen if any(origin.has_history for origin in s.origin)]
     fetched: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     shown = Shown(console)
@@ -86,7 +87,7 @@ def fetch(settings: Settings, names: Sequence[str], history: bool, console: Cons
         f"{plural(new, 'new delivery', 'new deliveries')}, {len(fetched) - new} unchanged, {len(failed)} failed"
     )
     if new:
-        console.print("next   netflix-dagster run   # or let the sensor of `make dev` take them up")
+        console.print(f"next   {hints.build(settings)}", markup=False, soft_wrap=True)
     return {"exit_code": 1 if failed else 0, "fetched": fetched, "failed": failed}
 
 

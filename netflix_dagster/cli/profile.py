@@ -122,7 +122,8 @@ def _oddities(found: Profile) -> Iterator[str]:
     yield "to be looked at:" if found.oddities else "nothing odd was found"
     for oddity in found.oddities[:MOST_ODD]:
         rows = f", {plural(oddity.rows, 'row')}" if oddity.rows else ""
-        line = f", {'row' if found.delivered.sheet else 'line'} {oddity.line}" if oddity.line else ""
+        place = "row" if found.delivered.format in ("xlsx", "parquet") else "line"
+        line = f", {place} {oddity.line}" if oddity.line else ""
         example = oddity.example if len(oddity.example) <= LONGEST else oddity.example[: LONGEST - 1] + "…"
         said = f" {example!r}" if example else ""
         yield f"  {oddity.column or 'the file'}: {oddity.what}{rows}{line}{said}: {oddity.meaning}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from netflix_dagster.cli.alone import alone, clear_lost_runs, started_by
+from netflix_dagster.cli.hints import remedies
 from netflix_dagster.cli.home import ensure_home
 from netflix_dagster.cli.progress import Progress, listening
 from netflix_dagster.cli.trouble import WrongCall
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 OK, FAILED, HELD_BACK = 0, 1, 3
 _MODULE = re.compile(r"^(\w+\.)+(?=\w+: )")
 """What stands before the name of an exception's class."""
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_pending(settings: Settings, source: str | None, again: bool, console: Console) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
         listing = list_landing(settings.landing, sources, only)
         known = Life.read(settings.lake)
         life.record(settings.lake, gone(listing, known))
-        work = pending(listing, sources, known, again=again, only=only)
+        work = pending(listing, sources, known, again=again, changed_code=True, only=only)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
         runs = build_all(instance, work, settings, progress)
         served = serve(instance, settings) if runs else nothing_served(settings)
@@ -146,6 +146,7 @@ def _refused(work: Sequence[Pending], settings: Settings) -> set[tuple[str, str]
 def _execute(
     instance: DagsterInstance, batch: Batch, tables: list[str], progress: Progress, settings: Settings
 ) -> dict[str, Any]:
+    from netflix_dagster.cli.located import execute
     from netflix_dagster.definitions import defs
     from netflix_dagster.defs import several
     from netflix_dagster.defs.checks import asset_key
@@ -162,13 +163,7 @@ def _execute(
     with progress.run(f"{feed} {what}", tables):
         chosen = frozenset(asset_key(name) for name in tables)
         job = defs.resolve_job_def(job_name(feed)).get_subset(asset_selection=chosen, asset_check_selection=frozenset())
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key=days[0] if len(days) == 1 else None,
-            tags=tags,
-            run_config=_QUIET,
-            raise_on_error=False,
-        )
+        result = execute(job, instance, tags, days[0] if len(days) == 1 else None)
     if not result.success and any(_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt
     return {
@@ -183,13 +178,12 @@ def _execute(
 
 def serve(instance: DagsterInstance, settings: Settings) -> dict[str, Any]:
     """Bring what consumers open up to gold, and say what it came to."""
+    from netflix_dagster.cli.located import execute
     from netflix_dagster.definitions import defs
     from netflix_dagster.defs.serving import refresh_serving
 
     started = time.perf_counter()
-    result = defs.resolve_job_def(refresh_serving.name).execute_in_process(
-        instance=instance, tags=dict(started_by(settings.lake)), run_config=_QUIET, raise_on_error=False
-    )
+    result = execute(defs.resolve_job_def(refresh_serving.name), instance, started_by(settings.lake))
     if not result.success and any(_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt
     return {
@@ -276,6 +270,7 @@ def _summary(
             "built": len(built),
             "held_back": [{"source": e.source, "date": e.key, "status": e.status.value, "reason": e.why} for e in held],
         },
+        "remedies": remedies(settings, held, now),
         "runs": runs,
         "tables": {
             name: {"rows": rows, "version": version}

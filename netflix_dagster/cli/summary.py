@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import item, plural
-from netflix_dagster.settings import Settings
-from netflix_dagster.storage import at
+from netflix_dagster.settings import get_settings
 
 MOST_STRAYS = 10
 
@@ -64,17 +62,15 @@ def _verdict(summary: Mapping[str, Any]) -> str:
 
 
 def _next_steps(summary: Mapping[str, Any], console: Console) -> None:
-    me, landing, lake = _this_command(), _option(summary, "landing"), _option(summary, "lake")
-    steps = []
+    settings = get_settings()
+    steps = list(summary["remedies"])
     if not summary["deliveries"]["landed"]:
-        steps.append(f"{me} sample {shlex.quote(summary['landing'])}")
-    if summary["deliveries"]["held_back"]:
-        steps.append(f"{me} land FILE --source NAME --date DATE{landing}")
+        steps.append(f"{hints.me()} sample {shlex.quote(summary['landing'])}")
     if "gold.kpi_catalogue" in summary["tables"]:
-        steps.append(f'{me} query "SELECT * FROM gold.kpi_catalogue LIMIT 10"{lake}')
+        steps.append(hints.command(settings, 'query "SELECT * FROM gold.kpi_catalogue LIMIT 10"'))
     if summary["quarantine"]["rows"]:
-        steps.append(f"{me} quarantine list{lake}   # why each row is there, and how to mend it")
-    if summary["tables"] and not lake:
+        steps.append(hints.command(settings, "quarantine list") + "   # why each row is there, and how to mend it")
+    if summary["tables"] and Path(summary["lake"]) == Path("data/sample/lake").absolute():
         steps.append("make dev   # lineage, partitions and checks at http://localhost:3000")
     for place, step in enumerate(steps):
         item(console, "" if place else "next", step)
@@ -89,17 +85,6 @@ def _passed_over(summary: Mapping[str, Any], console: Console) -> None:
         item(console, "passed over", path, style="yellow")
     if len(passed) > MOST_STRAYS:
         item(console, "", f"and {len(passed) - MOST_STRAYS} more")
-
-
-def _option(summary: Mapping[str, Any], name: str) -> str:
-    """The option that a call needs to use the same folder, if it is not the default one."""
-    default = str(at(Settings.model_fields[name].default))
-    return "" if summary[name] == default else f" --{name} {shlex.quote(summary[name])}"
-
-
-def _this_command() -> str:
-    """How to call this command again: by its name if the shell finds it, else by where it lies."""
-    return "netflix-dagster" if shutil.which("netflix-dagster") else shlex.quote(os.path.relpath(sys.argv[0]))
 
 
 def _tables(tables: Mapping[str, Mapping[str, int]], console: Console) -> None:

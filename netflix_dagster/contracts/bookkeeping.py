@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.contracts.contract import Column, Contract, ContractError
+from netflix_dagster.landing.silver import digits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +59,7 @@ DELIVERIES = _declare(
         Column("bytes", "bigint", "Their size together, in bytes"),
         Column("records", "bigint", "The records that were read in them"),
         Column("tables", "array<string>", "Of ended, the tables that were built"),
+        Column("code_versions", "array<string>", "Of ended, the version of the code that built each of these tables"),
         Column("outcome", "string", "Of ended, the outcome of the build: built, held, failed"),
         Column("decided_by", "string", "Of decided, who decided"),
         Column("decided_because", "string", "Of decided, why, in the words of the person"),
@@ -151,7 +153,8 @@ COLUMNS = _declare(
         Column(
             "kind",
             "string",
-            "The kind of its values: integer, decimal, boolean, text, nothing, or a date's form",
+            "The kind of its values: integer, decimal, boolean, text, nothing, a date's form; or the type that the file"
+            " declares, such as type int64",
             False,
         ),
         Column("records", "bigint", "The records of the delivery", nullable=False),
@@ -171,7 +174,7 @@ def arrow_schema(contract: Contract) -> pa.Schema:
     """
     import pyarrow as pa
 
-    types: Mapping[str, Any] = {
+    types: dict[str, Any] = {
         "string": pa.string(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", "UTC"),
@@ -181,6 +184,8 @@ def arrow_schema(contract: Contract) -> pa.Schema:
         "boolean": pa.bool_(),
         "array<string>": pa.list_(pa.string()),
     }
+    numbers = {column.type for column in contract.columns if column.type.startswith("decimal(")}
+    types.update({kind: pa.decimal128(*digits(kind)) for kind in numbers})
     if unknown := [f"{column.name} {column.type}" for column in contract.columns if column.type not in types]:
         raise ContractError(f"{contract.name}: no Arrow type is known for {', '.join(unknown)}")
     return pa.schema([(column.name, types[column.type]) for column in contract.columns])

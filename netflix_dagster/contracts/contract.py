@@ -20,6 +20,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
@@ -44,13 +45,18 @@ class ContractError(Exception):
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. ``type`` is written as in Spark SQL; ``sources`` are the columns it is made from, unless it has the
-    name of a column that the table reads."""
+    name of a column that the table reads.
+
+    ``length`` is for readers that must know how wide a text is: the bytes of UTF-8 that it takes at most, an array as
+    JSON. Delta has no such limit; a check tells when a text is longer.
+    """
 
     name: str
     type: str
     description: str
     nullable: bool = True
     sources: tuple[str, ...] = ()
+    length: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +259,7 @@ class Table(Contract):
             Expectation("required_columns", condition, "fail", described, "a fault of the code"),
         )
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         """Changes when the rows can change: with the functions and the contract, but not with words about them."""
         contract = (

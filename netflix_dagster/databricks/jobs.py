@@ -8,19 +8,26 @@ the identity (a managed identity, a service principal, a person's login): no set
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from netflix_dagster.azure.redaction import hide
+
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.service.jobs import JobEnvironment, Run, RunState, SubmitTask
 
 T = TypeVar("T")
+IDENTITY = ("azure-tenant-id", "azure-client-id", "azure-client-secret", "applicationinsights-connection-string")
+"""The secrets that a job needs to open the storage and to send telemetry."""
+_SECRET = re.compile(r"key|secret|token|password|connection")
 PACKAGE, ENTRY_POINT, TASK = "netflix-dagster", "netflix-dagster-step", "build"
 SERVERLESS = "serverless"
 _PATIENCE = timedelta(minutes=10)
@@ -41,7 +48,9 @@ class DatabricksSettings(BaseSettings):
     cluster: str = Field(SERVERLESS, description="serverless, the id of a cluster, or a new cluster's spec as JSON")
     wheel: str = Field("", description="where the project's wheel lies: /Volumes/..., /Workspace/..., abfss://...")
     messages: str = Field("", description="folder for messages; by default beside the lake's checkpoints")
-    secrets: str | None = Field(None, description="a secret scope whose secrets the job takes as its environment")
+    secrets: str | None = Field(None, description="a secret scope from which the job takes its environment")
+    secret_names: list[str] = Field(list(IDENTITY), description="the secrets of the scope that it takes, as JSON")
+    catalog: str | None = Field(None, description="the catalog that shows the tables, for `verify unity`")
     engine: str = Field("spark", description="NETFLIX_ENGINE there; spark is the session that the cluster has")
     tags: dict[str, str] = Field({"project": "netflix-dagster"}, description="cost tags, as a JSON object")
     budget_policy: str | None = Field(None, description="the budget policy that serverless costs are booked on")
@@ -57,18 +66,26 @@ def workspace(settings: DatabricksSettings) -> WorkspaceClient:
     return WorkspaceClient(host=settings.host, product="netflix-dagster", product_version="0")
 
 
-def secrets_of(scope: str) -> dict[str, str]:
-    """The secrets of a scope as environment variables, inside a job: ``azure-client-id`` is ``AZURE_CLIENT_ID``.
+def secrets_of(scope: str, names: Sequence[str]) -> dict[str, str]:
+    """Some secrets of a scope as environment variables, inside a job: ``azure-client-id`` is ``AZURE_CLIENT_ID``.
 
-    Compute that has no environment variables of its own, such as serverless compute, gets its identity so.
+    Compute that has no environment variables of its own, such as serverless compute, gets its identity so. A scope that
+    a Key Vault backs shows every secret of that vault: only those named are fetched, and their values are hidden from
+    errors. One that is not in the scope is left out.
     """
     from base64 import b64decode
 
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.errors import NotFound
 
-    secrets = WorkspaceClient().secrets
-    found = {item.key: secrets.get_secret(scope, item.key).value for item in secrets.list_secrets(scope) if item.key}
-    return {key.upper().replace("-", "_"): b64decode(value or "").decode() for key, value in found.items()}
+    secrets, found = WorkspaceClient().secrets, {}
+    for name in names:
+        with suppress(NotFound):
+            value = b64decode(secrets.get_secret(scope, name).value or "").decode()
+            if _SECRET.search(name):
+                hide(value)
+            found[name.upper().replace("-", "_")] = value
+    return found
 
 
 def task(settings: DatabricksSettings, parameters: Sequence[str]) -> tuple[SubmitTask, list[JobEnvironment] | None]:
@@ -80,7 +97,7 @@ def task(settings: DatabricksSettings, parameters: Sequence[str]) -> tuple[Submi
             "NETFLIX_DATABRICKS_WHEEL does not name a wheel, so nothing was submitted. Build it (uv build --wheel),"
             " upload it (databricks fs cp) and set the variable to where it lies"
         )
-    scope = ["--secrets", settings.secrets] if settings.secrets else []
+    scope = ["--secrets", f"{settings.secrets}/{','.join(settings.secret_names)}"] if settings.secrets else []
     wheel = jobs.PythonWheelTask(package_name=PACKAGE, entry_point=ENTRY_POINT, parameters=[*scope, *parameters])
     if settings.cluster == SERVERLESS:
         spec = compute.Environment(client=settings.serverless_version, dependencies=[settings.wheel])
@@ -144,6 +161,11 @@ class Job:
     def over(self) -> bool:
         """Whether the job had ended at the last ``look``."""
         return self.state.life_cycle_state is not None and self.state.life_cycle_state.value in _OVER
+
+    @property
+    def running(self) -> bool:
+        """Whether its compute had started at the last ``look``, and the job was at work."""
+        return self.state.life_cycle_state is not None and self.state.life_cycle_state.value == "RUNNING"
 
     @property
     def succeeded(self) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.contract import TABLES, ContractError
 from netflix_dagster.contracts.graph import left_out
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.landing.sources import load_sources
@@ -67,10 +67,14 @@ class Order:
 
 
 def carry_out(order: Order) -> Iterator[Report]:
-    """Build the tables of an order, with the settings of this process."""
+    """Build the tables of an order, with the settings of this process.
+
+    In the end it looks whether the engine has switched something on that other readers of the tables do not know.
+    """
     from netflix_dagster import tables
     from netflix_dagster.azure import access
     from netflix_dagster.build.runner import Session
+    from netflix_dagster.lake import protocol
 
     settings = get_settings()
     sources = load_sources(settings.sources)
@@ -84,6 +88,8 @@ def carry_out(order: Order) -> Iterator[Report]:
         for name in session.tables:
             if name not in left_out(session.tables, session.blocked_whole):
                 yield session.build(name)
+    if told := protocol.all_strange(settings.lake, order.tables):
+        raise ContractError("; ".join(told))
 
 
 def main() -> None:
@@ -92,7 +98,8 @@ def main() -> None:
     if asked.secrets:
         from netflix_dagster.databricks.jobs import secrets_of
 
-        os.environ.update(secrets_of(asked.secrets))
+        scope, _, names = asked.secrets.partition("/")
+        os.environ.update(secrets_of(scope, _names(names)))
     if asked.dagster_pipes_context:
         from netflix_dagster.azure import access
         from netflix_dagster.databricks.pipes import serve
@@ -102,8 +109,12 @@ def main() -> None:
         )  # to read the order from the storage of the lake; then the settings of the order count
         serve()
         return
+    order = Order(asked.tables, asked.deliveries, asked.run_id)
+    if asked.order:
+        order = _read(asked.order)
+        order.settle()
     held_back = False
-    for report in carry_out(Order(asked.tables, asked.deliveries, asked.run_id)):
+    for report in carry_out(order):
         sys.stdout.write(json.dumps(report.as_json()) + "\n")
         sys.stdout.flush()
         held_back = held_back or bool(report.blocked or report.held_back)
@@ -111,17 +122,27 @@ def main() -> None:
         sys.exit(BLOCKED)
 
 
+def _read(file: str) -> Order:
+    """An order that lies in the storage of the lake; it is read with the settings of this process."""
+    from netflix_dagster import storage
+    from netflix_dagster.azure import access
+
+    access.connect(get_settings())
+    return Order(**json.loads(storage.read(storage.at(file))))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("netflix-dagster-step", description="Build tables of the lake, in build order.")
     parser.add_argument("--tables", help="<layer>.<name>, separated by commas", type=_names, default=[])
     parser.add_argument("--deliveries", help="dates, YYYY-MM-DD, separated by commas", type=_names, default=[])
     parser.add_argument("--run-id", default="", help="what the book-keeping calls this run")
-    parser.add_argument("--secrets", help="a secret scope of Databricks whose secrets become environment variables")
+    parser.add_argument("--order", help="a file of the lake's storage with all of it, as JSON, and settings")
+    parser.add_argument("--secrets", help="scope/name,name: secrets of Databricks that become environment variables")
     for name in ("context", "messages"):
         parser.add_argument(f"--dagster-pipes-{name}", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if not asked.tables and not asked.dagster_pipes_context:
-        parser.error("--tables says what to build")
+    if not (asked.tables or asked.order or asked.dagster_pipes_context):
+        parser.error("--tables says what to build, or --order")
     return asked
 
 

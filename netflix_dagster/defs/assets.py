@@ -15,6 +15,7 @@ from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import build_order
 from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key, check_specs
+from netflix_dagster.defs.data_factory import copied_by_data_factory
 from netflix_dagster.defs.events import events_of, held_back
 from netflix_dagster.defs.external import landed_by
 from netflix_dagster.defs.origins import fetched_from
@@ -85,6 +86,7 @@ def _spec(table: Table) -> dg.AssetSpec:
             *map(asset_key, table.reads),
             *landed_by(sources, table.name),
             *fetched_from(sources, table.name),
+            *copied_by_data_factory(sources, table.name),
         ],
         partitions_def=feed_partitions(table.feed) if table.feed else None,
         automation_condition=None if table.feed else FOLLOWS,

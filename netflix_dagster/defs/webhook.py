@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+log = logging.getLogger("netflix_dagster.alerts")
 Kind = Literal["teams", "slack", "json"]
 MOST_TOLD = 10
 """Alerts that one message spells out; of the rest it says how many."""
 MOST_TEXT = 600
+MOST_BYTES: dict[Kind, int] = {"teams": 28 * 1024}
+"""Bytes of a message, where a longer one is refused; less is spelt out then."""
 TIMEOUT_SECONDS = 10
+_UNFIT = (400, 413, 422)
+"""Answers that speak of the message, and not of the webhook: to send the same again is in vain."""
 _HOSTS: dict[str, Kind] = {
     "hooks.slack.com": "slack",
     "webhook.office.com": "teams",
@@ -47,8 +54,20 @@ def kind_of(url: str) -> Kind:
 
 
 def message(alerts: Sequence[Alert], kind: Kind) -> dict[str, Any]:
-    """All alerts as one message."""
-    told, more = alerts[:MOST_TOLD], len(alerts) - MOST_TOLD
+    """All alerts as one message, of which as many are spelt out as it may hold."""
+    for told in range(min(MOST_TOLD, len(alerts)), 1, -1):
+        said = _message(alerts, kind, told)
+        if _bytes(said) <= MOST_BYTES.get(kind, _bytes(said)):
+            return said
+    return _message(alerts, kind, 1)
+
+
+def _bytes(said: dict[str, Any]) -> int:
+    return len(json.dumps(said))
+
+
+def _message(alerts: Sequence[Alert], kind: Kind, most: int) -> dict[str, Any]:
+    told, more = alerts[:most], len(alerts) - most
     bad = sum(not alert.good for alert in alerts)
     title = f"Netflix lakehouse: {bad} to look at" if bad else "Netflix lakehouse: well again"
     rest = f"and {more} more, see Dagster" if more > 0 else ""
@@ -60,16 +79,37 @@ def message(alerts: Sequence[Alert], kind: Kind) -> dict[str, Any]:
 
 
 def post(url: str, kind: Kind | None, alerts: Sequence[Alert]) -> None:
-    """Send one message; raises ``WebhookError`` when it was not taken."""
+    """Send one message; raises ``WebhookError`` when it was not taken.
+
+    A message that the webhook finds unfit is sent alert by alert: one that it never takes must not keep people from
+    all that comes after it. Such an alert is logged, and told by its first line alone if that is taken.
+    """
+    status = _posted(url, kind, alerts)
+    if status in _UNFIT:
+        taken = [_told_alone(url, kind, alert) for alert in alerts[:MOST_TOLD]]
+        if any(taken):
+            return
+    if not 200 <= status < 300:
+        raise WebhookError(_untold(urlsplit(url).hostname, f"answered {status}"))
+
+
+def _told_alone(url: str, kind: Kind | None, alert: Alert) -> bool:
+    """Send one alert of an unfit message. Returns whether the webhook takes messages at all."""
+    if 200 <= _posted(url, kind, [alert]) < 300:
+        return True
+    log.error("The webhook on %s does not take this alert: %s", urlsplit(url).hostname, alert)
+    return 200 <= _posted(url, kind, [Alert(f"An alert that could not be sent: {alert.what[:80]}")]) < 300
+
+
+def _posted(url: str, kind: Kind | None, alerts: Sequence[Alert]) -> int:
+    """Send one message. Returns the status of the answer."""
     import requests
 
-    host = urlsplit(url).hostname
     try:
-        answer = requests.post(url, json=message(alerts, kind or kind_of(url)), timeout=TIMEOUT_SECONDS)
+        return requests.post(url, json=message(alerts, kind or kind_of(url)), timeout=TIMEOUT_SECONDS).status_code
     except (requests.RequestException, ValueError) as error:
-        raise WebhookError(_untold(host, f"cannot be reached ({type(error).__name__})")) from None
-    if not answer.ok:
-        raise WebhookError(_untold(host, f"answered {answer.status_code}"))
+        why = f"cannot be reached ({type(error).__name__})"
+        raise WebhookError(_untold(urlsplit(url).hostname, why)) from None
 
 
 def _untold(host: str | None, why: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from netflix_dagster.contracts.bookkeeping import COLUMNS, as_arrow
 from netflix_dagster.files.header import place_columns
+from netflix_dagster.files.parquet import DECLARED
 from netflix_dagster.files.parsed import ParsedFile
 from netflix_dagster.lake import books, store
 from netflix_dagster.landing.keys import as_columns, of_row
@@ -98,6 +99,11 @@ def look(file: ParsedFile, source: Source) -> list[Seen]:
             continue  # a blank column of a workbook is no column
         short = name[:_LONGEST_NAME]
         found.append(_shaped(Seen(short, short, _from_one(places.get(name)), "rescued"), filled, records))
+    if file.types:
+        found = [
+            seen if seen.position is None else replace(seen, kind=DECLARED + file.types[seen.position - 1])
+            for seen in found
+        ]
     found.sort(key=lambda seen: (seen.position or len(file.header) + 1, seen.name))
     return [replace(seen, records=file.taken) for seen in found]
 

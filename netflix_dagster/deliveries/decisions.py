@@ -49,7 +49,7 @@ def to_accept(life: Life, name: str, key: str) -> list[Attempt]:
     else:
         deliveries = [other for other in life.of_date(of_source.feed, key) if _held_together(of_source, other)]
     waiting = [d.newest for d in deliveries if d.attempts and d.newest.waits and not d.newest.withdrawn]
-    held = [attempt for attempt in waiting if _may_be_overruled(attempt)]
+    held = [attempt for attempt in waiting if may_be_overruled(attempt)]
     if not waiting:
         raise DecisionError(f"no delivery of {name} on {key} is held back; there is nothing to accept")
     if not held:
@@ -91,7 +91,8 @@ def withdraw(lake: Place, source: str, key: str, because: str, by: str = "") -> 
     return delivery.standing or delivery.newest
 
 
-def _may_be_overruled(attempt: Attempt) -> bool:
+def may_be_overruled(attempt: Attempt) -> bool:
+    """Whether a gate holds the attempt, which a person may overrule."""
     table = TABLES.get(attempt.table or "")
     return attempt.status is Status.HELD and table is not None and table.write == "gate"
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netflix_dagster.deliveries.columns import NOTHING, Seen
+from netflix_dagster.files.parquet import DECLARED
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import Source, fold_header
 from netflix_dagster.storage import Place
@@ -129,6 +130,8 @@ def grown(source: Source, unknown: Iterable[Sequence[str]]) -> Source:
 
 
 def _retyped(was: Seen, now: Seen) -> bool:
+    if was.kind.startswith(DECLARED) and now.kind.startswith(DECLARED):
+        return was.kind != now.kind  # the files say so, however few records they have
     told = min(was.filled, now.filled) >= ENOUGH and NOTHING not in (was.kind, now.kind)
     return told and was.kind != now.kind
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from netflix_dagster.contracts.bookkeeping import DELIVERIES, as_arrow
 from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.contracts.graph import touched_tables
+from netflix_dagster.contracts.graph import downstream_of, touched_tables
 from netflix_dagster.lake import books, store
 from netflix_dagster.landing.keys import joined, parts
 from netflix_dagster.storage import Place
@@ -75,6 +75,7 @@ class Event:
     bytes: int | None = None
     records: int | None = None
     tables: tuple[str, ...] | None = None
+    code_versions: tuple[str, ...] | None = None
     outcome: str | None = None
     decided_by: str | None = None
     decided_because: str | None = None
@@ -164,6 +165,7 @@ class FeedDate:
     source_due: dict[str, datetime] = field(default_factory=dict)
     table_due: dict[str, datetime] = field(default_factory=dict)
     done: dict[str, datetime] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
     settled: datetime | None = None
     ended: datetime | None = None
     outcome: str | None = None
@@ -172,11 +174,15 @@ class FeedDate:
 
 @dataclass(slots=True)
 class Life:
-    """All that is known of the deliveries. ``version`` is that of the table it was folded from."""
+    """All that is known of the deliveries. ``version`` is that of the table it was folded from.
+
+    ``whole`` says when a table of all deliveries was built, ``code`` by which version of the code.
+    """
 
     deliveries: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     dates: dict[tuple[str, str], FeedDate] = field(default_factory=dict)
     whole: dict[str, datetime] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
     version: int | None = None
     _chains: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -223,6 +229,9 @@ class Life:
             if name in TABLES and not TABLES[name].per_delivery:
                 self.whole[name] = max(begun, self.whole.get(name, begun))
             date.done[name] = begun
+        versions = dict(zip(event.tables or (), event.code_versions or (), strict=False))
+        date.code |= versions
+        self.code |= versions
         if event.outcome != "failed" and self._chain(date).issubset(event.tables or ()):
             date.settled = begun
         for delivery in self.of_date(date.feed, date.key):
@@ -280,6 +289,29 @@ class Life:
             for name in self._touched(feed, source):
                 since[name] = max(at, since.get(name, at))
         return {name for name, at in since.items() if name in TABLES and not self._is_done(date, name, at)}
+
+    def to_build(self, feed: str, key: str) -> set[str]:
+        """The tables that are due, and those whose code has changed."""
+        return self.due(feed, key) | self.outdated(feed, key)
+
+    def outdated(self, feed: str, key: str) -> set[str]:
+        """The tables that other code has built than there is now, and all that is built from them.
+
+        Bronze is what the door has read of a file, so other code changes nothing of it. Of what was built before
+        versions were written down nothing is known: it counts as up to date.
+        """
+        date = self.dates.get((feed, key))
+        if date is None:
+            return set()
+        chain = self._chain(date)
+        built = {name: (date.code if TABLES[name].per_delivery else self.code).get(name) for name in chain}
+        return set(chain).intersection(
+            downstream_of(
+                name
+                for name, version in built.items()
+                if version and TABLES[name].layer != "bronze" and version != TABLES[name].code_version
+            )
+        )
 
     def _is_done(self, date: FeedDate, name: str, since: datetime) -> bool:
         done = date.done.get(name)
@@ -408,7 +440,9 @@ def record(lake: Place, told: Sequence[Event]) -> list[Event]:
     for nth, event in enumerate(told):
         row = {name: value for name, value in asdict(event).items() if name not in ("key", "at")}
         row["delivery_date"], row["delivery_hour"] = parts(event.key)
-        row["tables"] = list(event.tables) if event.tables is not None else None
+        for name in _LISTS:
+            said = getattr(event, name)
+            row[name] = list(said) if said is not None else None
         rows.append({**row, "recorded_at": now, "nth": nth})
     books.create(lake)
     store.write_arrow(lake, NAME, as_arrow(DELIVERIES, rows))
@@ -417,14 +451,16 @@ def record(lake: Place, told: Sequence[Event]) -> list[Event]:
 
 def _event(row: Mapping[str, Any]) -> Event:
     said = {name: row.get(name) for name in _AS_IS}
+    lists: Mapping[str, Any] = {name: tuple(row[name]) for name in _LISTS if row.get(name) is not None}
     return Event(
         status=Status(row["status"]),
         key=joined(row["delivery_date"], row.get("delivery_hour")),
         decision=Decision(row["decision"]) if row.get("decision") else None,
-        tables=tuple(row["tables"]) if row.get("tables") is not None else None,
         at=row["recorded_at"],
+        **lists,
         **said,  # type: ignore[arg-type]
     )
 
 
-_AS_IS = tuple(name for name in Event.__dataclass_fields__ if name not in ("status", "key", "decision", "tables", "at"))
+_LISTS = ("tables", "code_versions")
+_AS_IS = tuple(name for name in Event.__dataclass_fields__ if name not in ("status", "key", "decision", *_LISTS, "at"))

@@ -36,12 +36,20 @@ class Pending:
 
 
 def pending(
-    listing: Listing, sources: Sources, life: Life, *, again: bool = False, only: Collection[str] | None = None
+    listing: Listing,
+    sources: Sources,
+    life: Life,
+    *,
+    again: bool = False,
+    changed_code: bool = False,
+    only: Collection[str] | None = None,
 ) -> list[Pending]:
     """Compare what lies in landing with the life of the deliveries, oldest delivery first.
 
     What was refused or held is pending again when its files change, or when it is asked for ``again``. What was
-    accepted is pending until a build has ended with every table of its chain. ``only``: the sources that were listed.
+    accepted is pending until a build has ended with every table of its chain. With ``changed_code`` so are tables whose
+    code has changed since; a sensor does not ask for these, as a cluster with other code would build them for ever.
+    ``only``: the sources that were listed.
     """
     landed: dict[tuple[str, str], list[Delivery]] = {}
     for delivery in listing.deliveries:
@@ -52,7 +60,7 @@ def pending(
     for feed, key in sorted(places, key=lambda place: (place[1], place[0])):
         here = landed.get((feed, key), [])
         changed = tuple(delivery.source for delivery in here if _to_take_up(delivery, life, again))
-        due = life.due(feed, key)
+        due = life.to_build(feed, key) if changed_code else life.due(feed, key)
         if not changed and not due:
             continue
         waiting = [d.source for d in life.of_date(feed, key) if d.newest.status in (Status.ACCEPTED, Status.HELD)]

@@ -5,7 +5,7 @@ The door reads all of it later and decides; this only keeps pages, error message
 
 from __future__ import annotations
 
-from netflix_dagster.files import foreign
+from netflix_dagster.files import foreign, parquet
 from netflix_dagster.landing.sources import Source
 
 
@@ -15,6 +15,9 @@ def unlike(head: bytes, source: Source) -> str | None:
         return "it is empty"
     if source.format == "xlsx":
         return None if head.startswith(b"PK\x03\x04") else "it is no workbook"
+    if source.format == "parquet":
+        other = parquet.strange(head)
+        return other.reason if other else None
     if strange := foreign.other_format(head) or foreign.wide_encoding(head):
         return strange[1]
     text = head.decode("utf-8", "replace")

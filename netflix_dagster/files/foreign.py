@@ -23,7 +23,7 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\xfd7zXZ", "packed with xz", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "packed with zstandard", _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
-    (b"PAR1", "a Parquet file", _EXPORT),
+    (b"PAR1", "a Parquet file", "say `format: parquet` of its source in sources.yaml, or export the table as text"),
     (b"ORC", "an ORC file", _EXPORT),
     (b"Obj\x01", "an Avro file", _EXPORT),
     (b"SQLite format 3\0", "an SQLite database", _EXPORT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from netflix_dagster.files import foreign
 from netflix_dagster.files.parsed import Refusal
@@ -72,7 +72,7 @@ def repeats_header(cells: Sequence[str], header: tuple[str, ...]) -> bool:
     )
 
 
-def rescue(cells: Sequence[str], rescued_at: dict[int, str]) -> str | None:
+def rescue(cells: Sequence[str] | Mapping[int, str | None], rescued_at: dict[int, str]) -> str | None:
     """The values of columns that the source does not know, as a JSON object."""
     kept = {name: cells[position] for position, name in rescued_at.items() if cells[position]}
     return json.dumps(kept, ensure_ascii=False, sort_keys=True) if kept else None

@@ -17,10 +17,11 @@ TOO_LONG = "field larger than field limit"
 
 
 class Record(NamedTuple):
-    """One record as delivered. ``number`` counts records from 1, ``line`` is the file line where it begins."""
+    """One record as delivered. ``number`` counts records from 1, ``line`` is the file line where it begins; None where
+    a file has no lines."""
 
     number: int
-    line: int
+    line: int | None
     values: tuple[str | None, ...]
     rescued: str | None = None
 
@@ -48,7 +49,8 @@ class ParsedFile:
     """What a file holds.
 
     ``records`` counts every record of the file. Of a file that is taken each is a row (``taken``) or set aside for
-    the quarantine (``set_aside``): ``records = taken + set_aside``. Nothing of a file with ``refusals``
+    the quarantine (``set_aside``): ``records = taken + set_aside``. ``types`` are those that the file itself gives its
+    columns, in the order of the header; text has none. Nothing of a file with ``refusals``
     is taken; ``refused`` counts them all, but only the first of very many are kept. ``sample`` are rows spread over the
     file, by which its columns are judged. ``rows`` are filled only when the file was read whole, see ``parsing``.
     """
@@ -56,6 +58,7 @@ class ParsedFile:
     path: str
     hash: str
     header: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     rows: tuple[Record, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     unknown_columns: tuple[str, ...] = ()

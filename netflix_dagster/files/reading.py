@@ -5,7 +5,8 @@
             ...
     reading.result                   # ParsedFile without rows: refusals, hash, a sample of its records
 
-The memory that it needs depends on the batch, not on the file; a workbook and JSON lines have limits of their own.
+The memory that it needs depends on the batch, not on the file; a workbook and JSON lines have limits of their own. What
+is Parquet is told by ``parquet``.
 Whether a file is refused is known only at its end; a caller that has written batches of a refused file discards them.
 The reader guesses nothing, and never shifts a record whose number of fields differs from the header's.
 """
@@ -20,13 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate, chain, islice
 from math import exp, floor, log
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from netflix_dagster import storage
 from netflix_dagster.files import header as heads
-from netflix_dagster.files import jsonl
+from netflix_dagster.files import jsonl, parquet
 from netflix_dagster.files.parsed import COMPLETE, TOO_LONG, ParsedFile, Record, Refusal, as_line, is_of_file, settled
 from netflix_dagster.files.tail import NEEDS, Others
 from netflix_dagster.files.text import LONGEST, PIECE, Text
@@ -130,6 +132,8 @@ class Reading:
         try:
             if self.source.format in _AT_A_TIME:
                 yield from self._at_a_time(whole=whole)
+            elif self.source.format == "parquet":
+                yield from self._typed()
             else:
                 yield from self._table()
         except OSError as error:
@@ -192,6 +196,50 @@ class Reading:
         else:
             yield from self._rows(file)
 
+    def _typed(self) -> Iterator[pa.RecordBatch]:
+        """Parquet. Its records fit their header always, so it is taken whole or not at all."""
+        place = storage.at(self.path) if self._data is None else None
+        file = ParsedFile(self.path, "")
+        try:
+            with parquet.opened(place, self._data or b"") as read:
+                header = tuple(name.strip() for name in read.header)
+                file = replace(file, hash=read.hash, size=read.size, header=header, types=read.types)
+                positions, refusals, rescued_at, absent = heads.place_columns(header, self.source)
+                if not refusals and rescued_at and self._grow:
+                    self.source = self._grow(self.source, list(rescued_at.values()))
+                    positions, _, rescued_at, absent = heads.place_columns(header, self.source)
+                if not refusals and not read.records:
+                    refusals = [Refusal("not_empty", "there are columns and no record", "ask for the delivery again")]
+                if refusals:
+                    self._result = replace(file, refusals=tuple(refusals), refused=len(refusals))
+                    return
+                number, sample = 0, _Sample[Record]()
+                writer = _Batches(self, as_line(header))
+                for texts in read.batches(self._batch):
+                    count = len(texts[0])
+                    values = [None if at is None else texts[at] for at in positions]
+                    others = {at: texts[at].to_pylist() for at in rescued_at}
+                    rescued = [
+                        heads.rescue({at: cells[row] for at, cells in others.items()}, rescued_at)
+                        for row in range(count if others else 0)
+                    ]
+                    numbers = range(number + 1, number + count + 1)
+                    yield from writer.add(values, rescued or None, numbers, [None] * count)
+                    sample.offer(count, partial(_record_of, values, rescued, number))
+                    number += count
+                yield from writer.rest()
+        except parquet.NotParquet as error:
+            self._result = replace(file, refusals=(error.refusal,), refused=1)
+            return
+        self._result = replace(
+            file,
+            unknown_columns=tuple(rescued_at.values()),
+            absent_columns=absent,
+            records=number,
+            taken=number,
+            sample=tuple(sample.kept()),
+        )
+
     def _parsed(self, data: bytes) -> ParsedFile:
         from netflix_dagster.files.xlsx import parse_workbook
 
@@ -214,6 +262,12 @@ class Reading:
         yield from writer.rest()
 
 
+def _record_of(values: Sequence[pa.StringArray | None], rescued: Sequence[str | None], before: int, row: int) -> Record:
+    """One record of a batch of Parquet, as it is kept in the sample."""
+    cells = tuple(None if column is None else column[row].as_py() or None for column in values)
+    return Record(before + row + 1, None, cells, rescued[row] if rescued else None)
+
+
 def _pieces(data: bytes) -> Generator[bytes]:
     for start in range(0, len(data), PIECE):
         yield data[start : start + PIECE]
@@ -231,10 +285,10 @@ class _Batches:
 
     def add(
         self,
-        values: Sequence[Sequence[str | None] | None],
+        values: Sequence[Sequence[str | None] | pa.StringArray | None],
         rescued: Sequence[str | None] | None,
         numbers: Sequence[int],
-        lines: Sequence[int],
+        lines: Sequence[int | None],
     ) -> Iterator[pa.RecordBatch]:
         """Add records; ``values`` are columns, None for one that the file does not have. A full batch is yielded when
         more records come."""
@@ -267,11 +321,14 @@ class _Batches:
         yield pa.RecordBatch.from_arrays(columns, names=self.names)
 
 
-def _text_array(values: Sequence[str | None]) -> pa.StringArray:
-    """Values as an array of strings in which the empty ones are null; their bytes are not copied."""
+def _text_array(values: Sequence[str | None] | pa.StringArray) -> pa.StringArray:
+    """Values as an array of strings in which the empty ones are null; their bytes are not copied. An array stays as it
+    is: who made it tells an empty text from nothing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if isinstance(values, pa.Array):
+        return values
     array = pa.array(values, pa.string())
     if array.null_count:
         return array
@@ -492,13 +549,14 @@ class _Table:
         """Why the record in these lines does not fit; None when it does."""
         shape = self.shape
         assert shape is not None
-        self.ends_short = len(cells) < len(shape.header)
+        missing = len(shape.header) - len(cells)
+        self.ends_short = missing > 0
+        if not missing and cells[-1] == self.last_name and heads.repeats_header(cells, shape.header):
+            return _header_again(self.number, first, self.lines.between(first, last))
         if len(cells) != shape.width:
-            if not shape.more or len(cells) != len(shape.header):
+            if not shape.more or missing:
                 return _ragged(self.number, first, cells, len(shape.header), self.lines.between(first, last))
             cells += [""] * shape.more
-        if cells[-1] == self.last_name and heads.repeats_header(cells, shape.header):
-            return _header_again(self.number, first, self.lines.between(first, last))
         if self.text.odd and (odd := _odd(cells)):
             return _no_text(self.number, first, odd, self.lines.between(first, last))
         return None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Contract, ContractError, Table
-from netflix_dagster.lake import lock
+from netflix_dagster.lake import lock, protocol
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -222,7 +222,7 @@ def evolve(lake: Place, table: Table) -> bool:
             f"{table.name} is partitioned by {', '.join(by)}, the contract says {', '.join(table.delivery_columns)}."
             f" Nothing was written. Move {location(lake, table.name)} away and build all its deliveries again"
         )
-    have = {field.name: _spark_type(field.type) for field in kept.schema().fields}
+    have = {field.name: spark_type(field.type) for field in kept.schema().fields}
     promised = {column.name: column.type for column in table.columns}
     wrong = [
         f"{name} is {kind} in the table and {promised.get(name, 'not there')} in the contract"
@@ -253,7 +253,7 @@ def create(lake: Place, table: Contract, configuration: Mapping[str, str | None]
         _schema(table),
         mode="ignore",
         partition_by=list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
-        configuration=configuration,
+        configuration={**protocol.PROPERTIES, **(configuration or {})},
         storage_options=storage.delta_options(folder(lake, table.name)),
     )
 
@@ -288,11 +288,12 @@ def _delta_type(spark_type: str) -> Any:
     return PrimitiveType(_PRIMITIVES.get(spark_type, spark_type))
 
 
-def _spark_type(delta_type: Any) -> str:
+def spark_type(delta_type: Any) -> str:
+    """A type of Delta as contracts write it."""
     from deltalake.schema import ArrayType
 
     if isinstance(delta_type, ArrayType):
-        return f"array<{_spark_type(delta_type.element_type)}>"
+        return f"array<{spark_type(delta_type.element_type)}>"
     found = str(delta_type.type)
     return next((spark for spark, name in _PRIMITIVES.items() if name == found), found)
 
@@ -342,7 +343,7 @@ def ddl(table: Table) -> str:
 def delta(lake: Place, name: str) -> DeltaTable | None:
     """The table through delta-rs, for history, maintenance and small reads; None when it was never written."""
     from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from deltalake.exceptions import DeltaError, TableNotFoundError
 
     place = folder(lake, name)
     if storage.is_local(place) and not exists(lake, name):
@@ -352,6 +353,10 @@ def delta(lake: Place, name: str) -> DeltaTable | None:
             return DeltaTable(str(place), storage_options=storage.delta_options(place))
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            if "catalog-managed" in str(error):
+                raise ContractError(protocol.managed(name, str(place))) from error
+            raise
 
 
 def version(lake: Place, name: str) -> int | None:
@@ -458,16 +463,8 @@ def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int
 
 def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:
     """Refuse a table of which the files alone do not say the rows: Arrow would read rows that are deleted, or nulls."""
-    protocol, said = found.protocol(), found.metadata().configuration
-    uses = {"deletionVectors", "columnMapping"} & set(protocol.reader_features or ())
-    if said.get("delta.columnMapping.mode", "none") != "none":
-        uses.add("columnMapping")  # old versions of the protocol know it without naming it
-    if uses:
-        raise ContractError(
-            f"{name} uses {' and '.join(sorted(uses))} of Delta, which only Spark reads; nothing was read. Another"
-            f" program has switched that on: move {location(lake, name)} away and build all its deliveries again, or"
-            " drop the feature with Spark (ALTER TABLE ... DROP FEATURE)"
-        )
+    if {"deletionVectors", "columnMapping"} & set(protocol.features(found)):
+        raise ContractError(f"nothing was read: {protocol.strange(found, name, location(lake, name))}")
 
 
 def read_arrow(
@@ -524,8 +521,8 @@ def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None =
         found = delta(lake, name)
         if found is None:
             if rows.num_rows:
-                options = storage.delta_options(place)
-                write_deltalake(str(place), rows, mode="append", storage_options=options, configuration=dict(BOOK))
+                options, made = storage.delta_options(place), {**protocol.PROPERTIES, **BOOK}
+                write_deltalake(str(place), rows, mode="append", storage_options=options, configuration=made)
         elif replace is not None:
             _gain_columns(found, rows)  # the condition may name them
             write_deltalake(found, rows, mode="overwrite", predicate=replace, schema_mode="merge")

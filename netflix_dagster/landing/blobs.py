@@ -22,7 +22,17 @@ from pathlib import Path
 
 from netflix_dagster.landing.listing import Delivery, LandedFile, Listing, misdated, passed_over
 from netflix_dagster.landing.sources import Source
-from netflix_dagster.storage import LeasedError, Place, Stored, UnlistableError, folders, stored, write
+from netflix_dagster.storage import (
+    LeasedError,
+    Place,
+    StorageError,
+    Stored,
+    UnlistableError,
+    folders,
+    is_file,
+    stored,
+    write,
+)
 
 _AT_ONCE = 8
 """The folders that are listed at the same time, at most."""
@@ -136,6 +146,10 @@ def _list(landing: Place, below: str, since: str | None = None) -> tuple[list[St
         return [_below(below, file) for file in stored(place, since)], []
     except UnlistableError as error:
         reason = error.reason
+    except StorageError:
+        if (file := _file_above(landing, below)) is None:
+            raise
+        return [], [f"{file}: a file where a folder should be"]
     try:
         inner = folders(place)
     except UnlistableError:
@@ -149,6 +163,17 @@ def _list(landing: Place, below: str, since: str | None = None) -> tuple[list[St
     return blobs, strays or [
         f"{place}: cannot be listed, for one name in it is none: {reason}; rename or delete that file"
     ]
+
+
+def _file_above(landing: Place, below: str) -> Place | None:
+    """The file that stands where a folder on the way to a place should be: with a hierarchical namespace to list below
+    it is an error, without one there is nothing."""
+    place = landing
+    for name in filter(None, below.split("/")):
+        place = place / name
+        if is_file(place):
+            return place
+    return None
 
 
 def _below(folder: str, file: Stored) -> Stored:

@@ -64,7 +64,7 @@ class Events:
     """The storage queue that Event Grid writes to, and its dead letter queue."""
 
     def __init__(self, account: str, name: str) -> None:
-        self._queue, self._poison = _client(account, name), _client(account, f"{name}-poison")
+        self._queue, self._poison = client(account, name), client(account, f"{name}-poison")
         self.name = name
 
     def receive(self, most: int) -> list[Message]:
@@ -165,7 +165,7 @@ def _place(path: str, sources: Sources, *, folder: bool) -> Iterator[Place]:
     yield source.name, names[1]
 
 
-def _client(account: str, name: str) -> QueueClient:
+def client(account: str, name: str) -> QueueClient:
     """A queue of the storage account, or of the emulator that ``AZURE_STORAGE_QUEUE_ENDPOINT`` names."""
     from azure.storage.queue import QueueClient
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Type = Literal["string", "bigint", "double", "boolean", "date", "timestamp", "array<string>"]
+Decimal = Annotated[str, Field(pattern=r"^decimal\(([1-9]|[12]\d|3[0-8]),([0-9]|[12]\d|3[0-8])\)$")]
+"""A number with so many digits, so many of them behind the point."""
+Type = Literal["string", "bigint", "double", "boolean", "date", "timestamp", "array<string>"] | Decimal
 OnFail = Literal["warn", "drop", "fail"]
 
 
@@ -51,6 +53,7 @@ class SilverRule(_Strict):
         return self
 
 
+_MOMENTS, _NUMBERS = ("date", "timestamp"), ("bigint", "double", "decimal")
 _RULES = ("required", "one_of", "between", "matches")
 
 
@@ -86,11 +89,20 @@ class Silver(_Strict):
             for column, kind in set(kinds)
             if kinds.count((column, kind)) > 1
         ]
+        for name, kind in self.types.items():
+            if kind.startswith("decimal") and digits(kind)[1] > digits(kind)[0]:
+                found.append(("types", f"{name}: {kind} has more digits behind the point than digits"))
         for rule in self.rules:
             kind = self.types.get(rule.column, "string")
             days = rule.between is not None and isinstance(rule.between[0], date)
-            if rule.between and (kind not in ("date", "timestamp") if days else kind not in ("bigint", "double")):
+            if rule.between and (kind not in _MOMENTS if days else not kind.startswith(_NUMBERS)):
                 found.append(("rules", f"{rule.column} is {kind}, which cannot be between these bounds"))
             if (rule.one_of or rule.matches) and kind != "string":
                 found.append(("rules", f"{rule.column} is {kind}; {rule.kind} is asked of text"))
         return found
+
+
+def digits(kind: str) -> tuple[int, int]:
+    """Of ``decimal(12,2)`` 12 and 2: its digits, and those behind the point."""
+    precision, scale = kind.removeprefix("decimal(").removesuffix(")").split(",")
+    return int(precision), int(scale)

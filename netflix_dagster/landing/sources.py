@@ -108,7 +108,7 @@ class Source(_Strict):
     form: Literal["whole", "split"]
     description: str
     files: str = "*.csv"
-    format: Literal["csv", "tsv", "xlsx", "jsonl"] = "csv"
+    format: Literal["csv", "tsv", "xlsx", "jsonl", "parquet"] = "csv"
     separator: Literal[",", ";", "|", "\t"] | None = None
     on_drift: OnDrift = "rescue"
     malformed: Literal["refuse"] | Quarantine = "refuse"
@@ -203,6 +203,8 @@ class Source(_Strict):
 
     @model_validator(mode="after")
     def _what_is_fetched_is_taken(self) -> Source:
+        if self.format != "parquet" and any(origin.database for origin in self.origin):
+            raise _MisplacedError("a database is delivered as Parquet: say `format: parquet`", "format")
         for number, origin in enumerate(self.origin):
             if not fnmatch(origin.lands_as, self.files):
                 reason = (

@@ -22,6 +22,7 @@ from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.serving import unity_metrics
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import Place
 
@@ -92,13 +93,29 @@ def register(spark: SparkSession, catalog: str, lake: Place, schemas: Mapping[st
     return ran
 
 
+def register_metrics(
+    spark: SparkSession, catalog: str, lake: Place, schemas: Mapping[str, str] | None = None
+) -> list[str]:
+    """Have the catalog show the metrics of every fact that exists. Only Databricks has such views."""
+    ran: list[str] = []
+    for view in unity_metrics.views(catalog, schemas):
+        if store.exists(lake, view.fact) and _comment(spark, view.name) != view.comment:
+            _run(spark, view.create, ran)
+    return ran
+
+
+def _comment(spark: SparkSession, name: str) -> str | None:
+    """What a table or view says of itself; None when it is not there."""
+    if not spark.catalog.tableExists(name):
+        return None
+    described = spark.sql(f"DESCRIBE TABLE EXTENDED {name}").collect()
+    return next((row["data_type"] for row in described if row["col_name"] == "Comment"), None)
+
+
 def _show(spark: SparkSession, entry: Entry, ran: list[str]) -> None:
     if not spark.catalog.tableExists(entry.name):
         _run(spark, entry.create, ran)
-    described = {
-        row["col_name"]: row["data_type"] for row in spark.sql(f"DESCRIBE TABLE EXTENDED {entry.name}").collect()
-    }
-    if described.get("Comment") != entry.comment:
+    if _comment(spark, entry.name) != entry.comment:
         _run(spark, entry.describe, ran)
     fields = spark.table(entry.name).schema.fields
     if alter := entry.describe_columns({field.name: field.metadata.get("comment") for field in fields}):
@@ -123,6 +140,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--catalog", required=True, help="the catalog")
     parser.add_argument("--lake", help="folder of <layer>/<table>, instead of NETFLIX_LAKE")
     parser.add_argument("--schemas", type=schemas_of, default={}, help="layers of another name: bronze=b,silver=s")
+    parser.add_argument("--metrics", choices=("true", "false"), default="false", help="also the views of the metrics")
     return parser
 
 
@@ -135,6 +153,8 @@ def main(said: Sequence[str] | None = None) -> None:
     access.connect(settings)
     netflix_dagster.tables.declare(load_sources(settings.sources))
     ran = register(sessions.session(settings), given.catalog, settings.lake, given.schemas)
+    if given.metrics == "true":
+        ran += register_metrics(sessions.session(settings), given.catalog, settings.lake, given.schemas)
     for statement in ran:
         log.info("%s", statement)
     log.info("%d statements", len(ran))

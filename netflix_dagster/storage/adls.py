@@ -248,6 +248,10 @@ class Adls:
         return max((file.modified.timestamp() for file in self.stored(place, None)), default=0.0)
 
     def remove(self, place: AzureFolder) -> None:
+        from netflix_dagster.storage import hierarchy
+
+        if hierarchy.remove(place):
+            return
         with self.asked(place):
             above = _prefix(place)
             _at(place).delete([f"{above}{file.path}" for file in self.stored(place, None)])
@@ -295,6 +299,11 @@ def _as_storage_error(place: AzureFolder, error: Exception) -> StorageError:
     if isinstance(error, InvalidPathError):
         return UnlistableError(message, str(error).partition("\n\nDebug")[0].replace("\n", "\\n"))
     return LeasedError(message) if isinstance(error, PreconditionError) else StorageError(message)
+
+
+def elsewhere() -> bool:
+    """Whether storage accounts are not in Azure: an emulator stands in for them."""
+    return _endpoint() is not None
 
 
 def _endpoint() -> str | None:

@@ -20,7 +20,7 @@ ARRIVAL = (
     Column("source_file", "string", "Name of the delivered file"),
     Column("source_header", "string", "Header of the file as delivered, comma-separated"),
     Column("record_number", "bigint", "Number of the record in its file, from 1, the header not counted"),
-    Column("line_number", "bigint", "Line of the file where the record begins"),
+    Column("line_number", "bigint", "Line of the file where the record begins; null where a file has no lines"),
     Column("file_hash", "string", "SHA-256 of the file"),
     Column("loaded_at", "timestamp", "When this row was written (UTC)"),
     Column("run_id", "string", "Dagster run that wrote this row"),

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.files.kinds import DAY_FIRST, EITHER, MONTH_FIRST, day_of, items, whole_number
-from netflix_dagster.landing.silver import Silver
+from netflix_dagster.landing.keys import is_date
+from netflix_dagster.landing.silver import Silver, digits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +23,15 @@ TEXT = "_text_of_"
 _TRUE, _FALSE = frozenset(("true", "yes", "y", "t", "1")), frozenset(("false", "no", "n", "f", "0"))
 _ISO = "2019-09-30"
 _LARGEST = 2**63
+_EXACT = Context(prec=38, traps=[Inexact, InvalidOperation])
 Read = Callable[[str], Any]
 
 
 def reader(kind: str, formats: Sequence[str], separator: str) -> Read:
     """What makes a value of a text, or None when the text is not of this kind."""
+    if kind.startswith("decimal"):
+        precision, scale = digits(kind)
+        return lambda text: _decimal(text, precision, scale)
     readers: dict[str, Read] = {
         "string": lambda text: text,
         "bigint": _whole,
@@ -52,16 +58,30 @@ def _number(text: str, comma: bool) -> float | None:
     return number if number is not None and abs(number) < float("inf") else None
 
 
+def _decimal(text: str, precision: int, scale: int) -> Decimal | None:
+    """The number with just these digits; None when it has others, for they are never cut off."""
+    try:
+        number = Decimal(text) if "_" not in text else None
+        fits = number.quantize(Decimal(1).scaleb(-scale), context=_EXACT) if number is not None else None
+    except ArithmeticError:
+        return None
+    return fits if fits is not None and len(fits.as_tuple().digits) <= precision else None
+
+
 def _day(text: str, formats: Sequence[str]) -> date | None:
     found = day_of(text)
-    if found is None:
-        return None
+    if found is None:  # of the far future or past, such as the 9999-12-31 of databases
+        return _iso_day(text) if _ISO in (formats or (_ISO,)) else None
     name, day = found
     if name == EITHER:
         if DAY_FIRST in formats:
             return date(day.year, day.day, day.month)
         return day if MONTH_FIRST in formats else None
     return day if name in (formats or (_ISO,)) else None
+
+
+def _iso_day(text: str) -> date | None:
+    return date.fromisoformat(text) if is_date(text) else None
 
 
 def _moment(text: str) -> datetime | None:
@@ -128,6 +148,8 @@ def _read(text: pa.Array, read: Read, kind: str) -> pa.Array:
         "timestamp": pa.timestamp("us", "UTC"),
         "array<string>": pa.list_(pa.string()),
     }
+    if kind.startswith("decimal"):
+        kinds[kind] = pa.decimal128(*digits(kind))
     encoded = text.dictionary_encode()
     values = pa.array([read(value) for value in encoded.dictionary.to_pylist()], kinds[kind])
     return values.take(encoded.indices)

@@ -31,7 +31,7 @@ def test_an_ill_house_is_told_how_to_mend_it(shell: Shell) -> None:
     said = shell.here("doctor", "--json", "--lake", "file/lake", NETFLIX_SOURCES="my.yaml", NETFLIX_ENGINE="spark")
     assert said.code == 1 and said.quiet
     ill = {finding["what"]: finding for finding in said.json["findings"] if not finding["ok"]}
-    assert set(ill) == {"sources", "landing", "lake", "engine", "deliveries"}
+    assert set(ill) == {"sources", "tables", "landing", "lake", "engine", "deliveries"}
     assert all(finding["mend"] for finding in ill.values())
     assert ill["sources"]["found"].startswith(f"{sources}:{line}: sources.netflix_cast.colour")
     assert ill["landing"]["mend"] == f"netflix-dagster sample {shell.landing}"

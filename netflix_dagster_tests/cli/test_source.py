@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from netflix_dagster import tables
@@ -42,6 +47,18 @@ def test_a_file_never_seen_is_a_silver_table_that_loses_nothing(shell: Shell, fo
     said = shell.here("land", name, "--source", "pets", "--date", "2024-05-06", **OWN)
     assert said.code == 0, said.err
 
+    bronze, rows, refused = built(shell)
+    assert len(bronze) == len(PETS) + 1 and len(rows) == len(PETS)
+    first = next(row for row in rows if row["pet_no"] == "P001")
+    assert (first["name"], first["born"].isoformat(), first["weight"]) == ("Pet 1", "2001-05-02", 1.5)
+    if format_ == "jsonl":
+        assert first["tags"] == '["a",{"b":1.50}]', "digit by digit"
+    (row,) = refused
+    assert row["rules"] == ["born_readable"] and json.loads(row["row"])["pet_no"] == "P100"
+
+
+def built(shell: Shell) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of bronze, of silver, and of the quarantine of silver, of the pets that landed."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("NETFLIX_SOURCES", str(shell.cwd / "own.yaml"))
         get_settings.cache_clear()
@@ -49,17 +66,41 @@ def test_a_file_never_seen_is_a_silver_table_that_loses_nothing(shell: Shell, fo
         try:
             house = Lakehouse(shell.cwd / "data")
             house.build("2024-05-06", feed="pets")
-            rows, refused = house.rows("silver.pets"), house.quarantined("silver.pets", "2024-05-06")
+            return house.rows("bronze.pets"), house.rows("silver.pets"), house.quarantined("silver.pets", "2024-05-06")
         finally:
             tables.declare(load_sources())
-    get_settings.cache_clear()
-    assert len(house.rows("bronze.pets")) == len(PETS) + 1 and len(rows) == len(PETS)
-    first = next(row for row in rows if row["pet_no"] == "P001")
-    assert (first["name"], first["born"].isoformat(), first["weight"]) == ("Pet 1", "2001-05-02", 1.5)
-    if format_ == "jsonl":
-        assert first["tags"] == '["a",{"b":1.50}]', "digit by digit"
+            get_settings.cache_clear()
+
+
+def test_a_parquet_file_keeps_its_types(shell: Shell) -> None:
+    """Codes of digits stay text, decimals keep their digits, and a refused record is told as it was delivered."""
+    count = len(PETS)
+    seen = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=UTC)
+    table = {
+        "Pet No": [f"{n:03}" for n in range(1, count + 1)],
+        "Born": pa.array([date(2000 + n % 20, 5, 6) for n in range(count)]),
+        "Weight": pa.array([Decimal(f"{n}.10") for n in range(count)], pa.decimal128(9, 2)),
+        "Seen": pa.array([seen] * count, pa.timestamp("ns", "UTC")),
+        "Legs": pa.array([4] * (count - 1) + [None], pa.int8()),
+    }
+    pq.write_table(pa.table(table), shell.cwd / "pets.parquet")
+    said = shell.here("source", "add", "pets", "--file", "pets.parquet", "--yes", **OWN)
+    assert said.code == 0 and "types: {born: date, weight: 'decimal(9,2)', seen: timestamp, legs: bigint}" in said.out
+    table["Pet No"][-1] = None
+    pq.write_table(pa.table(table), shell.cwd / "pets.parquet")
+    assert shell.here("land", "pets.parquet", "--source", "pets", "--date", "2024-05-06", **OWN).code == 0
+
+    bronze, rows, refused = built(shell)
+    assert len(bronze) == count and len(rows) == count - 1
+    assert [bronze[0][name] for name in ("pet_no", "weight", "seen", "line_number")] == [
+        "001", "0.10", "2024-05-06 07:08:09.000010000Z", None,
+    ]  # fmt: skip
+    first = next(row for row in rows if row["pet_no"] == "001")
+    assert (first["born"], first["weight"], first["legs"]) == (date(2000, 5, 6), Decimal("0.10"), 4)
+    assert first["seen"].astimezone(UTC) == seen
     (row,) = refused
-    assert row["rules"] == ["born_readable"] and json.loads(row["row"])["pet_no"] == "P100"
+    assert row["rules"] == ["pet_no_not_null"] and row["line_number"] is None
+    assert row["raw"] == ",2019-05-06,39.10,2024-05-06 07:08:09.000010000Z,"
 
 
 def test_what_people_wrote_stays_and_removing_takes_out_what_adding_put_in(shell: Shell) -> None:
@@ -109,7 +150,7 @@ def test_what_cannot_be_a_source_is_said_in_a_sentence_and_changes_nothing(shell
         (("pets", "--yes"), "say --file or --url"),
         (("pets", "--file", "pets.csv"), "say --yes"),
         (("pets", "--file", "latin.csv", "--yes"), "cannot land as it is.*UTF-8"),
-        (("pets", "--file", "table.parquet", "--yes"), "a Parquet file"),
+        (("pets", "--file", "table.parquet", "--yes"), "cannot be read as Parquet.*cut short"),
         (("pets", "--file", "page.csv", "--yes"), "holds no table"),
         (("pets", "--file", "none.csv", "--yes"), "there is no file"),
         (("pets", "--url", "http://127.0.0.1:1/pets.csv", "--yes"), "private network.*say --private"),

@@ -121,10 +121,14 @@ def test_serverless_compute_gets_its_identity_from_a_secret_scope(
     cloud.workspace.scopes["netflix"] = {
         name.lower().replace("_", "-"): value for name, value in zones.environment.items()
     }
+    names = list(cloud.workspace.scopes["netflix"])
+    monkeypatch.setenv("NETFLIX_DATABRICKS_SECRET_NAMES", json.dumps([*names, "azure-client-id"]))  # one is not there
+    cloud.workspace.scopes["netflix"] |= {"pythonpath": "/of/somebody/else", "other-team-s-password": "planted"}
     monkeypatch.setenv("NETFLIX_DATABRICKS_CLUSTER", "serverless")
     monkeypatch.setenv("NETFLIX_DATABRICKS_SECRETS", "netflix")
     cloud.release(DAY, *RELEASE)
     result = cloud.run(DAY, only=CHAIN[:1])
     assert result.success, reason(result)
+    assert sorted(set(cloud.workspace.secrets_read)) == sorted(names), "a scope shows more than a job may take"
     (run,) = cloud.workspace.runs.by_id.values()
     assert run.said["environments"][0]["spec"]["dependencies"][0].endswith(".whl")

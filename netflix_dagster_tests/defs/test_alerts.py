@@ -18,7 +18,7 @@ from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.graph import touched_tables
 from netflix_dagster.defs import alerts, silence
 from netflix_dagster.defs.alerts import alert_sensors
-from netflix_dagster.defs.webhook import MOST_TOLD, Alert, WebhookError, kind_of, message
+from netflix_dagster.defs.webhook import MOST_TOLD, Alert, WebhookError, kind_of, message, post
 from netflix_dagster.deliveries import decisions, life
 from netflix_dagster.deliveries.life import Event, Status
 from netflix_dagster.settings import Settings, get_settings
@@ -192,6 +192,30 @@ def test_a_webhook_that_is_gone_gives_its_secret_to_nobody(house: House) -> None
         desk.tick()
     assert "s3cr3tpath" not in str(error.value)
     assert error.value.__cause__ is None and error.value.__suppress_context__
+
+
+def test_an_alert_that_is_never_taken_keeps_nobody_from_the_others() -> None:
+    with channel() as made:
+        made.unfit = "poison"
+        post(made.url, "json", [Alert("one"), Alert("two", why="poison"), Alert("three")])
+        told = [alert["what"] for said in made.messages for alert in said["alerts"]]
+        assert told == ["one", "An alert that could not be sent: two", "three"]
+        made.messages.clear()
+        made.unfit = "An alert"  # not even that
+        with pytest.raises(WebhookError, match="answered 400"):
+            post(made.url, "json", [Alert("An alert")])
+        assert made.messages == []
+
+
+def test_a_message_is_never_longer_than_its_channel_takes() -> None:
+    """Teams refuses more than 28 KB, and text that is not ASCII takes six bytes a sign."""
+    nasty = [Alert("ж" * 300, "е" * 600, "н" * 600, "щ" * 600)] * 40
+    said = message(nasty, "teams")
+    assert len(json.dumps(said)) <= 28 * 1024
+    body = said["attachments"][0]["content"]["body"]
+    spelt = sum(block["type"] == "Container" for block in body)
+    assert 0 < spelt < MOST_TOLD
+    assert body[-1]["text"] == f"and {40 - spelt} more, see Dagster"
 
 
 def test_a_hundred_failures_are_one_message(desk: Desk) -> None:

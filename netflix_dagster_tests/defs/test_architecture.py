@@ -26,6 +26,7 @@ ROOMS = (
     "serving",
     "pipelines",
     "sample",
+    "verify",
 )
 """The rooms below Dagster, in the order in which data walks through them: each knows only those before it."""
 ABOVE = ("defs", "cli", "definitions")

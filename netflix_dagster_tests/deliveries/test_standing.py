@@ -178,3 +178,36 @@ def test_tables_of_a_feed_of_which_no_date_is_asked_for_stay_as_they_are(house: 
     reports = house.build(D1, only=["bronze.top10_global", "bronze.netflix_catalogue"])
     assert (reports["bronze.top10_global"].outcomes, reports["bronze.top10_global"].blocked) == ({}, False)
     assert house.days("bronze.netflix_catalogue") == {D1}
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["the earlier release comes last", "in order of date"])
+def test_of_a_date_of_which_nothing_stands_the_verdict_on_the_last_that_was_judged_is_told(
+    late: bool, house: Lakehouse
+) -> None:
+    """A gate holds the older attempt, rows the newer one; whichever came first."""
+    steps = [(D2, TEN), (D2, MANGLED)]
+    for day, rows in [*steps, (D1, FORTY)] if late else [(D1, FORTY), *steps]:
+        house.release(day, *rows)
+        house.build(day, only=JUDGED)
+    assert titles(house, D2) == 0
+    told = {str(row["delivery_date"]): row for row in house.rows("silver.releases")}
+    assert (told[D2]["titles"], told[D2]["lost"], told[D2]["is_accepted"]) == (10, 30, False)
+    attempts = house.delivery(WHOLE, D2).attempts.values()
+    assert [(a.status, a.table) for a in attempts] == [
+        (Status.HELD, "silver.releases"),
+        (Status.HELD, "silver.titles"),
+    ]
+
+    decisions.withdraw(house.tables, WHOLE, D1, "sent by mistake")
+    house.build(D1, only=JUDGED)
+    assert titles(house, D2) == 10, "what was held for what is gone stands again"
+
+
+def test_the_verdict_on_what_is_withdrawn_goes_with_it(house: Lakehouse) -> None:
+    house.release(D1, *FORTY)
+    house.release(D2, *TEN)
+    house.build(D1, D2, only=JUDGED)
+    assert house.days("silver.releases") == {D1, D2}
+    decisions.withdraw(house.tables, WHOLE, D2, "sent by mistake")
+    house.build(D2, only=JUDGED)
+    assert house.days("silver.releases") == {D1}

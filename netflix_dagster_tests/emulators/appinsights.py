@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from netflix_dagster.azure import telemetry
+from netflix_dagster_tests.emulators.entra import claims
 from netflix_dagster_tests.emulators.serving import Asked, Said, serving
 
 KEY = "00000000-0000-0000-0000-00000000abcd"
@@ -43,6 +44,8 @@ class Insights:
     bodies: list[bytes] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    readers: tuple[str, ...] = ("managed",)
+    """Who has the role Monitoring Reader: the object ids of their tokens."""
 
     @property
     def connection(self) -> str:
@@ -51,6 +54,8 @@ class Insights:
 
     def take(self, asked: Asked) -> Said:
         """Answer one request as the ingestion endpoint does."""
+        if asked.path.startswith("/v1/apps/"):
+            return self._query(asked)
         if asked.path != "/v2.1/track":
             return Said.json({}, 404)
         plain = gzip.decompress(asked.body) if asked.headers.get("Content-Encoding") == "gzip" else asked.body
@@ -61,6 +66,16 @@ class Insights:
             items = json.loads(plain)
             self.items += items
         return Said.json({"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []})
+
+    def _query(self, asked: Asked) -> Said:
+        """``POST /v1/apps/{app}/query``: "Query" of the Application Insights REST API."""
+        if claims(asked.headers.get("Authorization")).get("oid") not in self.readers:
+            message = "The provided credentials have insufficient access to perform the requested operation"
+            return Said.json({"error": {"code": "InsufficientAccessError", "message": message}}, 403)
+        found = self.kql(json.loads(asked.body)["query"])
+        columns = [{"name": name, "type": "string"} for name in (found[0] if found else ())]
+        rows = [list(row.values()) for row in found]
+        return Said.json({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]})
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows that a table of Application Insights would have, in order of time."""

@@ -78,14 +78,14 @@ def cloud(folder: Path, data: Path | None = None) -> Iterator[Cloud]:
             f"{vault.name}.vault.azure.net": secrets,
             LOGIN: login,
         }
-        proxy = stack.enter_context(_proxy(routes))
+        proxy = stack.enter_context(proxy_to(routes))
         yield Cloud(
             storage, entra, vault, authority, f"http://127.0.0.1:{proxy}", f"http://127.0.0.1:{identity}/msi/token"
         )
 
 
 @contextmanager
-def _proxy(routes: Mapping[str, int]) -> Iterator[int]:
+def proxy_to(routes: Mapping[str, int]) -> Iterator[int]:
     """A proxy that connects to a port of this machine whoever asks for a host of ``routes``.
 
     Not a thread a connection: the embedded engine holds a thousand of them open.

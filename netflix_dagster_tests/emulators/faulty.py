@@ -15,10 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["busy", "throttled", "slow", "dropped", "unanswered", "cut"]
+Kind = Literal["busy", "throttled", "forbidden", "misplaced", "slow", "dropped", "unanswered", "cut"]
 _ANSWERS = {
     "busy": (503, "ServerBusy", "The server is busy.", ""),
     "throttled": (429, "TooManyRequests", "Too many requests were received.", "Retry-After: 1\r\n"),
+    # Azure Storage with a hierarchical namespace, asked for what lies below a file
+    "misplaced": (409, "ResourceTypeMismatch", "The specified resource type does not match the type of the path.", ""),
+    # "Common REST API error codes" of Azure Storage: a token whose holder lacks the role
+    "forbidden": (
+        403,
+        "AuthorizationPermissionMismatch",
+        "This request is not authorized to perform this operation using this permission.",
+        "",
+    ),
 }
 _ENDLESS = 1_000_000_000
 _BODY = 64
@@ -28,9 +37,9 @@ _BODY = 64
 class Fault:
     """What becomes of some requests: those whose ``METHOD /path?query`` matches, after the first ``skip`` of them.
 
-    ``busy`` and ``throttled`` are refused, ``slow`` wait first. Of ``dropped`` nothing reaches the storage, of
-    ``unanswered`` the storage does what it is asked and nobody hears of it, of ``cut`` half an answer comes. With
-    ``each`` one request is taken for each text that the group of ``matching`` finds.
+    ``busy``, ``throttled``, ``forbidden`` and ``misplaced`` are refused, ``slow`` wait first. Of ``dropped`` nothing
+    reaches the storage, of ``unanswered`` the storage does what it is asked and nobody hears of it, of ``cut`` half an
+    answer comes. With ``each`` one request is taken for each text that the group of ``matching`` finds.
     """
 
     kind: Kind

@@ -17,6 +17,8 @@ class Channel:
 
     port: int = 0
     status: int = 200
+    unfit: str = ""
+    """A text for which messages that hold it are refused for ever."""
     asked: int = 0
     messages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -27,6 +29,8 @@ class Channel:
     def take(self, asked: Asked) -> Said:
         """Take a message, or refuse it."""
         self.asked += 1
+        if self.unfit and self.unfit in asked.body.decode():
+            return Said.json({}, 400)
         if self.status == 200:
             self.messages.append(json.loads(asked.body))
         return Said.json({}, self.status)

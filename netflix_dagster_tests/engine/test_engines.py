@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -21,6 +22,13 @@ server = SparkConnectServer(ip="127.0.0.1", port=0)
 server.start(background=True)
 print(server.listening_address[1], flush=True)
 sys.stdin.read()
+"""
+MEMORY = """
+from pathlib import Path
+from netflix_dagster.engine import sessions
+from netflix_dagster.settings import Settings
+sessions.session(Settings(engine="sail")).range(10).count()
+print(Path("/proc/self/status").read_text())
 """
 BUILD = """
 from pathlib import Path
@@ -104,6 +112,14 @@ def test_the_engine_of_another_process_builds_a_table(tmp_path: Path) -> None:
             server.terminate()
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) == store.row_count(tmp_path / "lake", "bronze.netflix_catalogue") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="huge pages are of Linux")
+def test_sail_takes_no_huge_pages_which_it_would_not_give_back(tmp_path: Path) -> None:
+    """With them a process that builds all real deliveries holds a third more (docs/performance.md)."""
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"THP_enabled:\s+0", done.stdout), done.stdout
 
 
 def process(folder: Path, code: str, url: str) -> subprocess.CompletedProcess[str]:

@@ -316,6 +316,13 @@ def test_where_the_header_is_short_the_other_fields_are_rescued() -> None:
     assert parse_bytes(data, FILMS).refusals
 
 
+def test_a_short_header_that_comes_again_is_no_record() -> None:
+    data = HEAD + b"".join(b"%d,Film,x,%d\n" % (n, n) for n in range(90)) + HEAD + b"91,Film,x,91\n"
+    reading = open_bytes(data, FEED)
+    assert [row["show_id"] for row in rows(reading)] == [*map(str, range(90)), "91"]
+    assert [(refusal.rule, refusal.record) for refusal in reading.result.quarantined] == [("header", 91)]
+
+
 def test_one_record_that_is_too_long_does_not_make_the_header_short() -> None:
     result = open_bytes(b"".join(lines(30)) + b"31,B, and C,y\n", FEED).result
     assert (result.unknown_columns, result.set_aside) == ((), 1)

@@ -291,6 +291,7 @@ def test_rights_are_roles_of_data_on_single_things(stack: Made) -> None:
         "operationalinsights:Workspace",
         "applicationinsights:Component",
         "containerregistry:Registry",
+        "app:Job",
     }
     for assignment in stack.all("authorization:RoleAssignment"):
         assert assignment.get("roleDefinitionId").rpartition("/")[2] in names
@@ -301,7 +302,8 @@ def test_rights_are_roles_of_data_on_single_things(stack: Made) -> None:
 
 
 def test_the_assignments_are_those_of_the_file(stack: Made) -> None:
-    """Nobody gets more, nobody gets less; besides the file, images are pulled and the account reads its key."""
+    """Nobody gets more, nobody gets less; besides the file, images are pulled, the account reads its key, and the
+    daemon starts a container for each run."""
     called = {
         **{f"group {group}": name for name, group in rights.load().groups().items()},
         f"principal {stack.exports['builder']}": "builder",
@@ -317,6 +319,9 @@ def test_the_assignments_are_those_of_the_file(stack: Made) -> None:
         if role in ("AcrPull", "Key Vault Crypto Service Encryption User"):
             continue
         thing = stack.by_id(assignment.get("scope"))
+        if role == "Container Apps Jobs Operator":
+            assert (called[assignment.get("principalId")], thing.name) == ("orchestrator", "run")
+            continue
         on = thing.get("containerName") or thing.get("queueName") or _KINDS[thing.kind]
         found.add((called[assignment.get("principalId")], role, on))
     assert found == {(a.principal, a.role, a.name) for a in rights.assignments(rights.load())}
@@ -327,6 +332,20 @@ _KINDS = {
     "operationalinsights:Workspace": "logs",
     "applicationinsights:Component": "telemetry",
 }
+
+
+def test_a_run_is_an_execution_of_a_job_that_every_process_can_name(stack: Made) -> None:
+    """The launcher is configured by the environment; the image of a run is that of the code location."""
+    job, code = stack.one("app:Job", "run"), stack.one("app:ContainerApp", "code")
+    (container,), (beside,) = job.get("template.containers"), code.get("template.containers")
+    assert container["image"] == beside["image"] and container["resources"] == {"cpu": 2.0, "memory": "4Gi"}
+    assert job.get("configuration.replicaRetryLimit") == 0, "Dagster tries again, and says so"
+    for name in ("code", "daemon", "webserver", "viewer"):
+        (own,) = stack.one("app:ContainerApp", name).get("template.containers")
+        said = {item["name"]: item["value"] for item in own["env"]}
+        assert said["DAGSTER_RUN_JOB"] == job.get("jobName")
+        assert said["AZURE_RESOURCE_GROUP"] == job.get("resourceGroupName")
+        assert said["AZURE_SUBSCRIPTION_ID"]
 
 
 def test_the_catalog_is_entered_by_those_whom_the_file_names(stack: Made) -> None:
@@ -565,3 +584,14 @@ def test_the_program_that_pulumi_runs_declares_the_same(monkeypatch: pytest.Monk
     assert set(exported) == set(made("dev").exports)
     place = yaml.safe_load((HERE / "Pulumi.yaml").read_text())["runtime"]["options"]["virtualenv"]
     assert (HERE / place).resolve() == ROOT.resolve() / ".venv", "where `make infra-check` installs the providers"
+
+
+def test_what_a_stack_costs_is_in_the_docs() -> None:
+    """The table of ``docs/deploy.md`` is what prices and declared resources give; a stack stays within its budget."""
+    from infra.costs import costs, table
+
+    sums = {name: costs((one.kind, one.inputs) for one in made(name).resources) for name in STACKS}
+    assert table(sums) in (ROOT / "docs" / "deploy.md").read_text(), "\n" + table(sums)
+    for name in STACKS:
+        assert 0 < sum(sums[name].values()) <= made(name).config.budget
+    assert sums["prod"]["PostgreSQL"] > 2 * sums["dev"]["PostgreSQL"] and sums["dev"]["private endpoints"] == 0

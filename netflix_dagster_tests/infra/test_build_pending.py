@@ -45,7 +45,7 @@ OF_THE_RUNTIME = {"pyspark", "delta-spark", "pyarrow", "pandas", "numpy", "reque
 """What Databricks Runtime brings itself; a cluster's own must not be replaced."""
 NOT_THERE = {"pysail", "duckdb"}
 """What the package can use and the job on Databricks does not: another engine, and queries by hand."""
-NOT_OF_THE_JOB = ("serving", "pipelines", "sample")
+NOT_OF_THE_JOB = ("serving", "pipelines", "sample", "verify")
 """Rooms that none of the wheel's entry points opens, but for what registers tables."""
 MANY = ("azure", "opentelemetry")
 """Names that several distributions share; those of the project's extra ``azure`` bring them all."""

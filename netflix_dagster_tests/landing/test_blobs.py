@@ -13,8 +13,9 @@ from netflix_dagster.landing.deliveries import Listing, deliveries_at, delivery_
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.landing.watermark import EVERYTHING_EVERY, YOUNG_DAYS, Watermark
 from netflix_dagster.storage import AzureFolder, StorageError, read, write
-from netflix_dagster_tests.emulators.account import LANDING, empty, requests_counted, storage_account
-from netflix_dagster_tests.emulators.azurite import KEY, Azurite
+from netflix_dagster_tests.emulators.account import LANDING, empty, in_use, requests_counted, storage_account
+from netflix_dagster_tests.emulators.azurite import ACCOUNT, KEY, Azurite
+from netflix_dagster_tests.emulators.faulty import faulty
 
 SOURCES = load_sources()
 CAST = SOURCES.sources["netflix_cast"]
@@ -269,3 +270,20 @@ def test_a_look_at_young_deliveries_does_not_list_the_old(account: Azurite, land
     assert len(requests) == 2
     assert all("startFrom" in request for request in requests)
     assert YOUNG_DAYS < 365
+
+
+def test_a_file_where_the_folder_of_a_source_should_be_hides_only_that_source(
+    account: Azurite, landing: AzureFolder
+) -> None:
+    """With a hierarchical namespace, to list below a file is an error. It may not stop the tick for other sources."""
+    put(landing, "netflix_cast")
+    put(landing, f"netflix_titles/{DAY}/x.csv")
+    with faulty(account.blob_port) as door, in_use({"AZURE_STORAGE_ENDPOINT": f"{door.url}/{ACCOUNT}"}):
+        door.fault("misplaced", "GET .*prefix=netflix_cast(%2F|/)")
+        found = deliveries_at(landing, SOURCES, [("netflix_cast", DAY), ("netflix_titles", DAY)])
+        assert [delivery.source for delivery in found.deliveries] == ["netflix_titles"]
+        assert found.strays == (f"{landing}/netflix_cast: a file where a folder should be",)
+        door.mend()
+        door.fault("misplaced", "GET .*prefix=netflix_titles")
+        with pytest.raises(StorageError, match="ResourceTypeMismatch"):  # it is something else, so it is told
+            deliveries_at(landing, SOURCES, [("netflix_titles", DAY)])

@@ -106,12 +106,12 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     assert list_landing(tmp_path, load_sources()).fingerprint == fingerprint
 
 
-def test_a_damaged_file_is_written_anew(tmp_path: Path) -> None:
-    damaged = write_sample(tmp_path)[0]
-    said = damaged.read_bytes()
-    damaged.write_bytes(said[:100])
+def test_a_file_that_somebody_changed_stays_as_it_is(tmp_path: Path) -> None:
+    changed, gone = write_sample(tmp_path)[:2]
+    changed.write_bytes(changed.read_bytes()[:100])
+    gone.unlink()
     write_sample(tmp_path)
-    assert damaged.read_bytes() == said
+    assert len(changed.read_bytes()) == 100 and gone.is_file()
 
 
 def test_two_folders_get_the_same_bytes(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class Told:
     kept: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     refused: dict[tuple[Any, ...], list[tuple[str, ...]]] = field(default_factory=lambda: defaultdict(list))
     copies: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    delivered: Row = field(default_factory=dict)
 
     def keep(self, place: tuple[Any, ...], row: Row) -> None:
         self.rows.append(row)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import yaml
 
 from netflix_dagster.build.pending_work import build_pending
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.deliveries import decisions
+from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.sample.workbook import packed, parts
+from netflix_dagster_tests.deliveries import plays
 from netflix_dagster_tests.lakehouse import Lakehouse
 from netflix_dagster_tests.model.catalogue import Row
 from netflix_dagster_tests.model.engagement import Sheet
 from netflix_dagster_tests.model.histories import Step
-from netflix_dagster_tests.model.platform import GROUPS, Platform, read
+from netflix_dagster_tests.model.platform import GROUPS, HEADERS, STRICT, Content, Platform, Policy
 
 WHO, WHY = "somebody", "it is right all the same"
 MOST_BUILDS = 4
@@ -25,12 +31,39 @@ KEYS = {"person_sk": "gold.dim_person", "country_sk": "gold.dim_country", "genre
 """Surrogate keys, and the dimension that says of what."""
 
 
-class Both:
-    """A lakehouse and the model of it, to which the same things happen."""
+class House(Lakehouse):
+    """A lakehouse whose sources have policies, and to which plays are delivered by the hour as well."""
 
-    def __init__(self, root: Path) -> None:
-        self.house, self.model = Lakehouse(root), Platform()
+    policies: Mapping[str, Policy] = MappingProxyType({})
+
+    @cached_property
+    def sources(self) -> Sources:  # type: ignore[override]
+        packaged = plays.sources(self.root)
+        said = yaml.safe_load((self.root / "plays.yaml").read_text())
+        for name, policy in self.policies.items():
+            assert name in packaged.sources
+            said["sources"][name]["on_drift"] = "evolve" if policy.evolves else "rescue"
+            if policy.tolerated:
+                said["sources"][name]["malformed"] = {"quarantine": policy.tolerated}
+        (self.root / "plays.yaml").write_text(yaml.safe_dump(said))
+        return load_sources(self.root / "plays.yaml")
+
+
+class Both:
+    """A lakehouse and the model of it, to which the same things happen. The tables are declared until it is closed."""
+
+    def __init__(self, root: Path, policies: Mapping[str, Policy] | None = None) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.house, self.model = House(root), Platform(policies)
+        self.house.policies = policies or {}
         self._read: dict[str, list[Row]] = {}
+
+    def __enter__(self) -> Both:
+        plays.declare(self.house.sources)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        plays.forget()
 
     def apply(self, step: Step) -> None:
         """Have one step happen to both."""
@@ -107,14 +140,13 @@ class Both:
         """Each record of what stands has exactly one outcome in each table that takes it."""
         quarantine = self.rows("quality.quarantine")
         for (table, key), told in self.model.outcomes().items():
-            day = date.fromisoformat(key)
-            kept = Counter(_place(row, table) for row in self.rows(table) if row["delivery_date"] == day)
+            kept = Counter(_place(row, table) for row in self.rows(table) if of_row(row) == key)
             if kept != +told.kept:
                 yield f"{table} of {key} keeps {kept - told.kept} and lacks {+told.kept - kept}"
             refused = Counter(
                 (_place(json.loads(row["row"]), table), *sorted(row["rules"]))
                 for row in quarantine
-                if row["table_name"] == table and row["delivery_date"] == day
+                if row["table_name"] == table and of_row(row) == key
             )
             wanted = Counter((place, *rules) for place, every in told.refused.items() for rules in every)
             if lacks := wanted - refused:
@@ -123,26 +155,40 @@ class Both:
             if not delivery.attempts:
                 continue
             standing = self.model.standing(_group(source)).get(key)
-            found = read(source, standing.stands.get(source, {}) if standing else {})
-            records = {(r.file, r.number) for r in found.records}
-            for name, sheets in found.books:
-                records |= {(name, n + 1) for n in range(sum(len(sheet.rows) for sheet in sheets))}
-            bronze = {
-                (row["source_file"], row["record_number"])
-                for row in self.rows(f"bronze.{source}")
-                if str(row["delivery_date"]) == key
-            }
-            if bronze != records:
-                yield f"bronze.{source} of {key} holds {len(bronze)} records, {len(records)} stand"
+            stands = standing.stands.get(source, {}) if standing else {}
+            bronze = [row for row in self.rows(f"bronze.{source}") if of_row(row) == key]
+            yield from (f"bronze.{source} of {key} {said}" for said in self._bronze(source, stands, bronze))
+            faults = [row for row in quarantine if row["table_name"] == f"bronze.{source}" and of_row(row) == key]
             if delivery.refused:
-                faulty = read(source, delivery.attempts[-1]).faulty
-                told = {
-                    row["source_file"]
-                    for row in quarantine
-                    if row["table_name"] == f"bronze.{source}" and str(row["delivery_date"]) == key
-                }
-                if not faulty <= told:
-                    yield f"{source} of {key}: {faulty - told} is refused and not told"
+                faulty = self.model.read(source, delivery.attempts[-1]).faulty
+                if untold := faulty - {row["source_file"] for row in faults}:
+                    yield f"{source} of {key}: {untold} is refused and not told"
+            elif stands and stands == delivery.attempts[-1]:
+                aside = {(row["source_file"], row["record_number"], *row["rules"]) for row in faults}
+                if aside != (malformed := self.model.read(source, stands).malformed):
+                    yield f"the quarantine of bronze.{source}, {key} holds {aside}, set aside are {malformed}"
+
+    def _bronze(self, source: str, stands: Content, rows: list[Row]) -> Iterable[str]:
+        """What bronze should hold of a delivery: each record as its file says it."""
+        found = self.model.read(source, stands)
+        if source == "engagement":
+            numbers = {(name, n + 1) for name, sheets in found.books for n in range(sum(len(s.rows) for s in sheets))}
+            if {(row["source_file"], row["record_number"]) for row in rows} != numbers:
+                yield f"holds {len(rows)} records, {len(numbers)} stand"
+            return
+        evolves = self.model.policies.get(source, STRICT).evolves
+        names = [name for part in HEADERS[source] for name in part]
+        wanted = []
+        for record in found.records:
+            grown = {h.lower(): v for h, v in record.unknown.items() if evolves and h.isidentifier()}
+            rest = {h: v for h, v in record.unknown.items() if not (evolves and h.isidentifier())}
+            place = {"source_file": record.file, "record_number": record.number}
+            wanted.append({**dict.fromkeys(names), **record.said, **grown, "rescued_data": rest or None, **place})
+        columns = sorted({"is_seasonal", "rescued_data"}.union(*wanted))
+        rescued = [{**row, "rescued_data": json.loads(row["rescued_data"] or "null")} for row in rows]
+        there, meant = (Counter(shown(row, columns) for row in side) for side in (rescued, wanted))
+        yield from (f"has {row}" for row in list((there - meant).elements())[:2])
+        yield from (f"lacks {row}" for row in list((meant - there).elements())[:2])
 
     def _deliveries(self) -> Iterable[str]:
         found = self.house.life.deliveries
@@ -150,6 +196,12 @@ class Both:
             status = self.model.status(source, key)
             if status and str(found[source, key].status) != status:
                 yield f"{source} of {key} is {found[source, key].status}, the model says {status}"
+
+
+def of_row(row: Row) -> str:
+    """The delivery of a row: its date, or date and hour."""
+    hour = row.get("delivery_hour")
+    return str(row["delivery_date"]) + (f"T{hour:02}" if hour is not None else "")
 
 
 def _group(source: str) -> str:

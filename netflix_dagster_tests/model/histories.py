@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from netflix_dagster_tests.model.engagement import Sheet
-from netflix_dagster_tests.model.platform import GROUPS, HEADERS, Content, Platform
+from netflix_dagster_tests.model.platform import GROUPS, HEADERS, STRICT, Content, Platform, Policy
 
 Row = dict[str, str]
 DAYS = ("2023-03-01", "2023-06-20", "2023-07-05", "2023-11-30")
+HOURS = tuple(f"{DAYS[2]}T{hour:02}" for hour in (0, 9, 10, 23))
 WEEKS = ("2023-02-19", "2023-02-26", "2023-06-11", "2023-06-18", "2023-07-02")
 WORLD = ("Films (English)", "Films (Non-English)", "TV (English)")
 TITLES = (
@@ -87,8 +89,14 @@ class Step:
 class Author:
     """Writes one history. ``dirt`` counts what it put in."""
 
-    def __init__(self, seed: int, rounds: int = 3, without: Collection[str] = ()) -> None:
-        self.seed, self.rounds, self.without = seed, rounds, without
+    def __init__(
+        self,
+        seed: int,
+        rounds: int = 3,
+        without: Collection[str] = (),
+        policies: Mapping[str, Policy] = MappingProxyType({}),
+    ) -> None:
+        self.seed, self.rounds, self.without, self.policies = seed, rounds, without, policies
         self.random = random.Random(seed)
         self.dirt: Counter[str] = Counter()
         self.lean = self.random.choice((0.04, 0.1, 0.2))
@@ -104,6 +112,10 @@ class Author:
                         yield Step("land", source, key, self._spoiled(source, self.chart(source, key)))
                 if self.random.random() < 0.55:
                     yield Step("land", "engagement", key, self.report(key))
+            if self.random.random() < 0.5:
+                for key in self.random.sample(HOURS, self.random.randint(1, 2)):
+                    self.dirt["an hour of a feed that delivers by the hour"] += 1
+                    yield Step("land", "plays", key, self._spoiled("plays", self.plays()))
             yield Step("build")
             yield from self._decisions(platform)
 
@@ -229,8 +241,9 @@ class Author:
             half = len(titles) // 2
             ids = {row["show_id"] for row in titles[:half]}
             apart = titles[:half], [row for row in titles[half:] if row["show_id"] not in ids]
-            return {f"{n}.csv": self._table(header, rows, ",", named) for n, rows in zip("ab", apart, strict=True)}
-        return {"netflix_titles.csv": self._table(header, titles, ",", named)}
+            files = zip("ab", apart, strict=True)
+            return {f"{n}.csv": self._table("netflix_catalogue", header, rows, ",", named) for n, rows in files}
+        return {"netflix_titles.csv": self._table("netflix_catalogue", header, titles, ",", named)}
 
     def split(self, titles: list[Row]) -> dict[str, Content]:
         lists = {"netflix_cast": "cast", "netflix_category": "listed_in"}
@@ -264,7 +277,7 @@ class Author:
         return found  # type: ignore[return-value]
 
     def _lines(self, source: str, rows: list[Row]) -> bytes:
-        return self._table(list(HEADERS[source][0]), rows, ",", {})
+        return self._table(source, list(HEADERS[source][0]), rows, ",")
 
     def _broken(self, rows: list[Row]) -> bytes:
         """A file of split titles of which one record lost the line break within its description."""
@@ -291,7 +304,7 @@ class Author:
         if self.some("a column that nobody knows", 2):
             header.append("is_seasonal")
             rows = [row | {"is_seasonal": "no"} for row in rows]
-        return {"chart.tsv": self._table(header, rows, "\t", {})}
+        return {"chart.tsv": self._table(source, header, rows, "\t")}
 
     def _weekly(self, source: str, on: date) -> list[Row]:
         weeks = [week for week in WEEKS if date.fromisoformat(week) <= on + timedelta(days=7)]
@@ -373,6 +386,21 @@ class Author:
                 rows.append(row)
         return rows
 
+    # ---- plays
+
+    def plays(self) -> Content:
+        """What was played in an hour."""
+        rows = []
+        for _ in range(self.random.choice((1, 3, 8, 25))):
+            rows.append({"title": self.random.choice(TITLES), "minutes": str(self.random.randint(0, 300))})
+            if self.some("minutes that are none", 0.7):
+                rows[-1]["minutes"] = self.random.choice(("long", "", "-"))
+        header = ["title", "minutes"]
+        if self.some("a column that nobody knows", 3):
+            header.append("is_seasonal")
+            rows = [row | {"is_seasonal": self.random.choice(("yes", ""))} for row in rows]
+        return {"plays.csv": self._table("plays", header, rows, ",")}
+
     # ---- engagement
 
     def report(self, key: str) -> Content:
@@ -419,15 +447,41 @@ class Author:
 
     # ---- files
 
-    def _table(self, header: Sequence[str], rows: Iterable[Row], delimiter: str, named: Mapping[str, str]) -> bytes:
+    def _table(
+        self,
+        source: str,
+        header: Sequence[str],
+        rows: Iterable[Row],
+        delimiter: str,
+        named: Mapping[str, str] = MappingProxyType({}),
+    ) -> bytes:
         names = [named.get(name, name) for name in header]
         if self.some("a header in capitals"):
             names = [name.upper() for name in names]
         ends = "\r\n" if self.some("lines end in CR LF", 3) else "\n"
-        text = _as_text(names, [[row[name] for name in header] for row in rows], delimiter, ends)
+        lines = [[row[name] for name in header] for row in rows]
+        if self._is_lenient(source) and self.some("a header short of a column", 2):
+            lines = [[*line, self.random.choice(("1", "2"))] for line in lines]
+        self._malform(names, lines, often=2.0 if self._is_lenient(source) else 0.1)
+        text = _as_text(names, lines, delimiter, ends)
         if len(text.split("\n")) < 40 and self.some("no final line break", 2):
             text = text.removesuffix(ends)
         return text.encode("utf-8-sig" if self.some("a byte order mark", 3) else "utf-8")
+
+    def _is_lenient(self, source: str) -> bool:
+        return self.policies.get(source, STRICT).tolerated > 0
+
+    def _malform(self, names: list[str], lines: list[list[str]], often: float) -> None:
+        """Put records that do not fit the header between the others, of a lenient source up to too many of them."""
+        changes: dict[str, Callable[[list[str]], list[str]]] = {
+            "a record with fields too many": lambda line: [*line, "x", "y"],
+            "a record with a field too few": lambda line: line[: len(names) - 1],
+            "the header again within": lambda _: names,
+        }
+        for what, change in changes.items():
+            while lines and "a file that cannot be read" not in self.without and self.some(what, often):
+                place = self.random.randrange(len(lines))
+                lines.insert(place, change(lines[place]))
 
     def _spoiled(self, source: str, content: Content) -> Content:
         """The content, or one that no door lets in."""
@@ -438,6 +492,12 @@ class Author:
         what = self.random.choice(list(SPOILED))
         self.dirt[f"unreadable: {what}"] += 1
         return {**content, name: SPOILED[what](data)}
+
+
+def policies(seed: int) -> dict[str, Policy]:
+    """What the ``sources.yaml`` of a history says of its sources."""
+    author = random.Random(f"{seed} policies")
+    return {name: Policy(author.choice((0, 0, 0.1, 0.3)), author.random() < 0.4) for name in HEADERS}
 
 
 def _as_text(header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str, ends: str) -> str:
@@ -460,7 +520,7 @@ SPOILED: dict[str, Callable[[bytes], bytes]] = {
     "a record of other length": lambda data: data.rstrip() + b"\nx\n",
     "cut within quotes": lambda data: data.rstrip() + b'\n"half a rec',
     "not UTF-8": lambda data: data.rstrip() + b"\nCaf\xe9" + b"\t" * _first_line(data).count(b"\t"),
-    "joined to itself": lambda data: data.rstrip() + b"\n" + data.removeprefix(b"\xef\xbb\xbf"),
+    "joined to itself": lambda data: data.rstrip() + b"\n" + data.removeprefix(b"\xef\xbb\xbf").rstrip() + b"\n",
     "a column is gone": lambda data: (
         data.replace(b"title", b"tittle").replace(b"TITLE", b"TITTLE").replace(b"show_id", b"no")
     ),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from netflix_dagster_tests.model import catalogue, charts, engagement, links
+from netflix_dagster_tests.model import catalogue, charts, engagement, links, plays
 from netflix_dagster_tests.model.catalogue import Release, Row, Told
 from netflix_dagster_tests.model.engagement import Sheet
 from netflix_dagster_tests.model.text import Record, Unreadable, records
@@ -35,6 +35,7 @@ GROUPS = {
     "top10_countries": ("charts", ("top10_countries",)),
     "most_popular": ("charts", ("most_popular",)),
     "engagement": ("engagement", ("engagement",)),
+    "plays": ("plays", ("plays",)),
 }
 FEED = {source: feed for feed, sources in GROUPS.values() for source in sources}
 HEADERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -72,6 +73,7 @@ HEADERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("views_first_28_days", "views_first_91_days"),
         ),
     ),
+    "plays": (("title", "minutes"), ()),
 }
 ALIASES = {"show_type": "type", "released": "release_year", "views": "weekly_views", "show_title": "title"}
 
@@ -83,16 +85,28 @@ def _names(source: str) -> dict[str, str]:
     return names | aliases
 
 
+@dataclass(frozen=True)
+class Policy:
+    """What ``sources.yaml`` says of a source: the share of records that may be malformed, whether its table grows."""
+
+    tolerated: float = 0
+    evolves: bool = False
+
+
+STRICT = Policy()
+
+
 @dataclass
 class Read:
-    """A content that could be read: records of tables, or sheets of workbooks."""
+    """A content that could be read: records of tables, or sheets of workbooks. ``malformed``: file, record, rule."""
 
     records: list[Record] = field(default_factory=list)
+    malformed: set[tuple[str, int, str]] = field(default_factory=set)
     books: list[tuple[str, Sequence[Sheet]]] = field(default_factory=list)
     faulty: set[str] = field(default_factory=set)
 
 
-def read(source: str, content: Content) -> Read:
+def read(source: str, content: Content, tolerated: float = 0) -> Read:
     """The records of all files of a content. ``faulty`` names those that cannot be read: then none is taken."""
     found = Read()
     for name, data in sorted(content.items()):
@@ -106,8 +120,10 @@ def read(source: str, content: Content) -> Read:
             if source == "engagement":
                 raise Unreadable("no workbook")
             must = set(HEADERS[source][0])
-            delimiter = "," if FEED[source] == "catalogue" else "\t"
-            found.records += records(name, data, _names(source), must, delimiter)
+            delimiter = "\t" if FEED[source] == "charts" else ","
+            taken, malformed = records(name, data, _names(source), must, delimiter, tolerated)
+            found.records += taken
+            found.malformed |= {(name, number, rule) for number, rule in malformed.items()}
         except Unreadable:
             found.faulty.add(name)
     return found
@@ -136,7 +152,8 @@ class Delivered:
 class Platform:
     """Everything that has landed and been decided, and what it comes to."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Mapping[str, Policy] | None = None) -> None:
+        self.policies = policies or {}
         self.deliveries: dict[tuple[str, str], Delivered] = defaultdict(Delivered)
         self.current: dict[tuple[str, str], dict[str, Content]] = defaultdict(dict)
         self.seen: dict[tuple[str, str], list[dict[str, Content]]] = defaultdict(list)
@@ -159,13 +176,17 @@ class Platform:
             if content is None or content == newest:
                 continue
             delivery.attempts = [a for a in delivery.attempts if a != content] + [content]
-            delivery.refused = bool(read(source, content).faulty)
+            delivery.refused = bool(self.read(source, content).faulty)
             if not delivery.refused and content not in delivery.withdrawn:
                 self.current[FEED[source], key][source] = content
                 self.arrived.append((source, key, content))
                 changed.add((FEED[source], key))
         for place in changed:
             self.seen[place].append(dict(self.current[place]))
+
+    def read(self, source: str, content: Content) -> Read:
+        """What the door makes of a content."""
+        return read(source, content, self.policies.get(source, STRICT).tolerated)
 
     def withdraw(self, source: str, key: str) -> None:
         self._standing.clear()
@@ -219,7 +240,7 @@ class Platform:
                 verdict = gate.verdict(told, self._decision(key, combination)) if gate else None
                 if verdict and not verdict["is_accepted"]:
                     now.newest_held |= place == 0
-                    now.verdict = verdict if place == 0 else now.verdict
+                    now.verdict = now.verdict or verdict
                     continue
                 now.stands, now.told, now.verdict = combination, told, verdict
                 break
@@ -244,6 +265,8 @@ class Platform:
     def _gate(self, group: str) -> Any:
         if group == "catalogue":
             return catalogue.Gate()
+        if group == "plays":
+            return plays.Gate()
         return charts.Gate(group) if group in charts.PLACE else None
 
     @staticmethod
@@ -255,13 +278,15 @@ class Platform:
         for of, on, files, told in self._told:
             if (of, on, files) == (group, key, combination):
                 return told
-        found = {source: read(source, content) for source, content in combination.items()}
-        on = date.fromisoformat(key)
+        found = {source: self.read(source, content) for source, content in combination.items()}
+        on = date.fromisoformat(key.partition("T")[0])
         told: Any
         if group == "catalogue":
             told = catalogue.release(on, {source: one.records for source, one in found.items()})
         elif group == "engagement":
             told = engagement.report(on, found["engagement"].books)
+        elif group == "plays":
+            told = plays.hour(key, found["plays"].records)
         elif group == "most_popular":
             told = charts.popular(on, found["most_popular"].records)
         else:
@@ -276,19 +301,24 @@ class Platform:
         found: dict[str, list[Row]] = {"silver.titles": [r for one in told["catalogue"] for r in one.titles.rows]}
         for name in catalogue.LISTS:
             found[f"silver.title_{name}"] = [row for one in told["catalogue"] for row in one.lists[name].rows]
-        for group in ("top10_global", "top10_countries", "most_popular", "engagement"):
+        for group in ("top10_global", "top10_countries", "most_popular", "engagement", "plays"):
             aside = "season_stated" if group == "most_popular" else None
             rows = [row for one in told[group] for row in one.rows]
             found[f"silver.{group}"] = [{n: v for n, v in row.items() if n != aside} for row in rows]
         for group, name in (
             ("catalogue", "silver.releases"),
             *((g, f"silver.{g}_deliveries") for g in charts.PLACE),
+            ("plays", "silver.play_hours"),
         ):
             found[name] = [s.verdict for s in stands[group].values() if s.verdict]
+        found["silver.play_hours"] = [
+            {n: v for n, v in row.items() if n != "is_accepted"} for row in found["silver.play_hours"]
+        ]
         releases = [one for one in told["catalogue"] if one.titles.rows]
         found |= catalogue.gold(releases, catalogue.history(releases))
         found |= charts.gold(*(_with_rows(told[g]) for g in ("top10_global", "top10_countries", "most_popular")))
         found["gold.fact_engagement"] = engagement.facts(told["engagement"])
+        found["gold.plays_by_title"] = plays.by_title(told["plays"])
         return found | links.gold(found, releases)
 
     def outcomes(self) -> dict[tuple[str, str], Told]:

@@ -12,9 +12,14 @@ import pytest
 
 from netflix_dagster.contracts import expectations
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.deliveries import drift
+from netflix_dagster.deliveries.columns import Seen, look
+from netflix_dagster.files.parsing import parse_bytes
 from netflix_dagster.lake import store
+from netflix_dagster.landing.sources import Source, SourceColumn
 from netflix_dagster_tests.examples import examples
 from netflix_dagster_tests.model import catalogue, charts
+from netflix_dagster_tests.model import drift as by_the_book
 from netflix_dagster_tests.model.catalogue import LISTS, Release, Row, Told
 from netflix_dagster_tests.model.compare import shown
 from netflix_dagster_tests.model.histories import Author
@@ -167,3 +172,42 @@ def test_places_are_known_as_the_model_does(spark: SparkSession, source: str, se
     every = spark.createDataFrame([tuple(r[c] for c in silver.column_names) for r in rows], store.ddl(silver))
     judged = TABLES[f"silver.{source}_deliveries"].function(every, decisions).toArrow().to_pylist()
     compare(f"{source}_deliveries", judged, [v for one in told if (v := gate.verdict(one, None))], seed)
+
+
+def test_drift_is_what_the_texts_of_two_files_say(seed: int, count: int) -> None:
+    """What came, went, was renamed, retyped or emptied; a column that came may be one that went, but only one."""
+    columns = {
+        name: SourceColumn(description=name, aliases=others, required=name != "note")
+        for name, others in by_the_book.KNOWN.items()
+    }
+    source = Source(name="drifting", feed="f", form="whole", description="d", columns=columns)
+    for nth in range(count):
+        author = random.Random(seed * MANY + nth)
+        (old, before), (new, now) = by_the_book.file(author), by_the_book.file(author)
+        was, came = ({seen.key: seen for seen in look(parse_bytes(data, source), source)} for data in (old, new))
+        for seen, column in [(s, c[key]) for side, c in ((was, before), (came, now)) for key, s in side.items()]:
+            assert (seen.kind, seen.filled, seen.records) == (column.kind, column.filled, column.records), (seed, nth)
+        assert (was.keys(), came.keys()) == (before.keys(), now.keys()), (seed, nth)
+        found = drift.compare("2023-01-01", list(was.values()), list(came.values()))
+        pairs = [_pair(said, came, was) for said in found.perhaps]
+        assert sorted([*found.new, *(one.name for one, _ in pairs)]) == _names(came, now.keys() - before.keys())
+        assert sorted([*found.gone, *(one.name for _, one in pairs)]) == _names(was, before.keys() - now.keys())
+        assert set(found.renamed) == by_the_book.renamed(before, now), (seed, nth)
+        stayed = [(key, key) for key in before.keys() & now.keys()]
+        compared = [*stayed, *((old.key, new.key) for new, old in pairs)]
+        retyped = {came[b].name for a, b in compared if by_the_book.retyped(before[a], now[b])}
+        assert {said.split(":")[0] for said in found.retyped} == retyped, (seed, nth)
+        emptied = {came[key].name for key, _ in stayed if by_the_book.emptied(before[key], now[key])}
+        assert {said.split(":")[0] for said in found.emptied} == emptied, (seed, nth)
+        if before.keys() - now.keys() == {"note"} and now.keys() - before.keys() == {"note_a"}:
+            assert found.perhaps == ("note_a (was note?)",), (seed, nth)
+
+
+def _pair(said: str, came: Mapping[str, Seen], was: Mapping[str, Seen]) -> tuple[Seen, Seen]:
+    new, old = said.removesuffix("?)").split(" (was ")
+    one, other = ([s for s in side.values() if s.name == name] for side, name in ((came, new), (was, old)))
+    return one[0], other[0]
+
+
+def _names(side: Mapping[str, Seen], keys: Iterable[str]) -> list[str]:
+    return sorted(side[key].name for key in keys)

@@ -48,10 +48,10 @@ def deliveries(seed: int, without: set[str]) -> list[Step]:
 
 def built(folder: Path, *attempts: list[Step]) -> Both:
     """A lakehouse in which these deliveries were built, one attempt after the other."""
-    both = Both(folder)
-    for steps in attempts:
-        for step in [*steps, Step("build")]:
-            both.apply(step)
+    with Both(folder) as both:
+        for steps in attempts:
+            for step in [*steps, Step("build")]:
+                both.apply(step)
     return both
 
 

@@ -6,7 +6,8 @@ import csv
 import io
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -98,16 +99,27 @@ class Record:
     number: int
     said: dict[str, str | None]
     columns: frozenset[str]
+    unknown: dict[str, str] = field(default_factory=dict)
+    """What columns that nobody knows say, by their header."""
 
 
 class Unreadable(Exception):
     """The file is refused as a whole."""
 
 
-def records(file: str, data: bytes, names: dict[str, str], required: set[str], delimiter: str) -> list[Record]:
-    """The records of a delivered table. ``names`` are the known columns by every name that they have."""
+JUDGED_BY = 128
+"""From so many first records it is seen whether the header is short of columns."""
+
+
+def records(
+    file: str, data: bytes, names: dict[str, str], required: set[str], delimiter: str, tolerated: float = 0
+) -> tuple[list[Record], dict[int, str]]:
+    """The records of a delivered table, and by number which are malformed, and how.
+
+    ``names`` are the known columns by every name that they have; ``tolerated`` is the share that may be malformed.
+    """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig", "surrogateescape" if tolerated else "strict")
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Unreadable(str(error)) from error
@@ -117,14 +129,33 @@ def records(file: str, data: bytes, names: dict[str, str], required: set[str], d
     if required - set(known) or len(set(known)) < len(known):
         raise Unreadable("header")
     rows = [row for row in rows if row]
-    if not rows or any(len(row) != len(header) or row == header for row in rows):
+    width = _width(rows[:JUDGED_BY], len(header)) if tolerated else len(header)
+    malformed = {n: why for n, row in enumerate(rows, 1) if (why := _wrong(row, header, width))}
+    if not rows or len(malformed) > tolerated * len(rows):
         raise Unreadable("records")
-    return [
-        Record(
-            file,
-            number,
-            {name: value or None for name, value in zip(columns, row, strict=True) if name},
-            frozenset(known),
-        )
-        for number, row in enumerate(rows, 1)
-    ]
+    if len(rows) in malformed and len(rows[-1]) < len(header) and not text.endswith(("\n", "\r")):
+        raise Unreadable("cut short")
+    unnamed = {n: f"(column {n + 1})" for n in range(len(header), width)}
+    unknown = {n: header[n].strip() for n, name in enumerate(columns) if not name} | unnamed
+    found = []
+    for number, row in enumerate(rows, 1):
+        if number not in malformed:
+            said = {name: value or None for name, value in zip(columns, row, strict=False) if name}
+            others = {header: row[n] for n, header in unknown.items() if row[n : n + 1] not in ([], [""])}
+            found.append(Record(file, number, said, frozenset(known), others))
+    return found, malformed
+
+
+def _width(rows: list[list[str]], header: int) -> int:
+    """How many fields a record has: more than the header names, when nearly all have as many more."""
+    (width, count), *_ = Counter(map(len, rows)).most_common(1) or [(header, 0)]
+    return width if len(rows) >= 20 and width > header and count >= 0.95 * len(rows) else header
+
+
+def _wrong(row: list[str], header: list[str], width: int) -> str | None:
+    """Why a record does not fit its header."""
+    if row == header:
+        return "header"
+    if len(row) not in (len(header), width):
+        return "fields"
+    return "encoding" if any("\udc80" <= letter <= "\udcff" for letter in "".join(row)) else None

@@ -112,6 +112,34 @@ def test_a_place_that_comes_back_begins_anew_and_both_are_told(spark: SparkSessi
     }
 
 
+def headed(spark: SparkSession, name: str, day: date, **said: str) -> DataFrame:
+    """The rows of a silver table of a file with one record, whose header has only these columns."""
+    bronze, table = TABLES[f"bronze.{name}"], TABLES[f"silver.{name}"]
+    row = {**said, "delivery_date": day, "record_number": 1, "source_file": "all.tsv", "source_header": ",".join(said)}
+    rows = [tuple(row.get(c) for c in bronze.column_names)]
+    return table.function(spark.createDataFrame(rows, store.ddl(bronze))).select(*table.column_names)
+
+
+def test_a_header_that_only_looks_like_season_title_takes_no_season_back(spark: SparkSession) -> None:
+    place = dict(zip(COLUMNS[:4], ("2026-01-04", "TV (English)", "1", "Heron"), strict=True))
+    whole = headed(spark, "top10_global", DAYS[0], **place, season_title="Heron: Season 2")
+    without = headed(spark, "top10_global", DAYS[1], **place, is_seasonal="yes", weekly_hours_viewed="100")
+    told = history(spark, whole.unionByName(without), [[DAYS[0]], [DAYS[1]]])
+    stated = {row["valid_from"]: row["season_title"] for row in told.collect()}
+    assert stated == dict.fromkeys(DAYS[:2], "Heron: Season 2")
+    none = spark.createDataFrame([], store.ddl(TABLES["silver.top10_countries_history"]))
+    assert "season_title" not in {row["field"] for row in fact_top10_restatement(told, none).collect()}
+
+
+def test_hours_of_28_and_of_91_days_are_not_confused(spark: SparkSession) -> None:
+    place = {"category": "Films (English)", "rank": "1", "show_title": "Heron"}
+    both = {"hours_viewed_first_28_days": "28", "hours_viewed_first_91_days": "91"}
+    (row,) = headed(spark, "most_popular", DAYS[0], **place, **both).collect()
+    assert (row["window_days"], row["hours_viewed"]) == (91, 91)
+    (row,) = headed(spark, "most_popular", DAYS[0], **place, **both | {"hours_viewed_first_91_days": ""}).collect()
+    assert (row["window_days"], row["hours_viewed"]) == (28, 28)
+
+
 def test_a_lost_place_is_named_and_not_held(spark: SparkSession) -> None:
     whole = [place for week in WEEKS for place in chart("ABC", week)]
     rows = silver(spark, [(DAYS[0], whole), (DAYS[1], whole[:-1])])

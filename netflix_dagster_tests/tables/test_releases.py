@@ -12,6 +12,7 @@ import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
 from netflix_dagster.tables.gold.dimensions import FIRST_YEAR, LAST_YEAR, dim_country, dim_date
+from netflix_dagster.tables.gold.release_facts import fact_release_listing, fact_release_title
 from netflix_dagster.tables.reference import countries, country_codes, country_keys
 from netflix_dagster.tables.silver.releases import FEW, MOST_VALUES_LOST, releases
 from netflix_dagster.tables.silver.title_lists import LISTS
@@ -95,6 +96,31 @@ def test_a_person_takes_it_in_and_the_next_is_compared_with_it(spark: SparkSessi
     found = verdicts(spark, WHOLE, CUT, CUT, decided={DAYS[1]: "ravik"})
     assert [found[day]["is_accepted"] for day in DAYS] == [True, True, True]
     assert [found[day]["accepted_by"] for day in DAYS] == [None, "ravik", None]
+
+
+def test_a_release_that_is_held_is_in_no_fact_and_spells_no_name(spark: SparkSession) -> None:
+    verdicts = [{"delivery_date": day, "is_accepted": day == DAYS[0]} for day in DAYS[:2]]
+    titles = [{"delivery_date": day, "title_key": f"t{n}", "title": "Heron"} for day in DAYS[:2] for n in range(3)]
+    members = {"person": "Ann", "country": "France", "genre": "Dramas"}
+    listed = {}
+    for name, item, _ in LISTS.values():
+        stated = {DAYS[0]: [members[item]], DAYS[1]: [members[item].lower()] * 3}
+        listed[name] = [
+            {"delivery_date": day, "title_key": f"t{n}", item: said, f"{item}_key": said.lower()}
+            for day, names in stated.items()
+            for n, said in enumerate(names)
+        ]
+    accepted = frame(spark, "silver.releases", verdicts)
+    kept = fact_release_title(accepted, frame(spark, "silver.titles", titles)).collect()
+    assert [(row["release_date"], row["title_key"]) for row in kept] == [(DAYS[0], f"t{n}") for n in range(3)]
+    people = frame(spark, "gold.dim_person", [{"person_key": "ann", "name": "Ann"}])
+    lists = (frame(spark, name, listed[name]) for name in TABLES["gold.fact_release_listing"].reads[1:5])
+    rows = fact_release_listing(accepted, *lists, people).collect()
+    assert {(row["release_date"], row["title_key"]) for row in rows} == {(DAYS[0], "t0")}
+    assert {(row["list"], row["member"], row["members"]) for row in rows} == {
+        *(("cast", "Ann", 1), ("director", "Ann", 1)),
+        *(("country", "France", 1), ("genre", "Dramas", 1)),
+    }
 
 
 def test_every_list_is_guarded() -> None:

@@ -70,16 +70,19 @@ def profile(
     like = likenesses(delivered.header, sources, values, known_values)
     known = like[0] if like and new is None else None
     names = proposal.canonical_names(delivered.header, known)
+    declared_types = delivered.types or (None,) * len(names)
     looked = [
-        profile_column(name, header, values, delivered.lines)
-        for name, header, values in zip(names, delivered.header, zip(*delivered.rows, strict=True), strict=True)
+        profile_column(name, header, values, delivered.lines, declared)
+        for name, header, values, declared in zip(
+            names, delivered.header, zip(*delivered.rows, strict=True), declared_types, strict=True
+        )
     ]
     columns = tuple(column for column, _ in looked)
     keys = candidate_keys(columns, delivered.rows)
     oddities = [*_of_file(delivered, keys), *(oddity for _, found in looked for oddity in found)]
     name, entry = proposal.source_entry(delivered, columns, known, sources)
     if new is not None:
-        name, entry = new, {**entry, "feed": new, "silver": proposal.silver(columns, keys)}
+        name, entry = new, {**entry, "feed": new, "silver": proposal.silver(columns, keys, delivered.types)}
     document = proposal.document(name, entry, sources)
     _, source = proposal.as_source(name, document)
     return Profile(

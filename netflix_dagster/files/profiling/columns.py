@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from netflix_dagster.files.kinds import EITHER, Found, pattern_of, recognise
+from netflix_dagster.files.kinds import EITHER, Found, Kind, pattern_of, recognise
 
 NULLS = frozenset(
     ("", "n/a", "na", "#n/a", "null", "none", "nil", "nan", "-", "--", "?", "\\n", "#null!", "(null)", "(blank)")
@@ -27,6 +27,17 @@ _ERROR = re.compile(r"#(?:REF!|NAME\?|VALUE!|DIV/0!|NUM!|SPILL!|#+)")
 _MOJIBAKE = re.compile(
     "\u00c3[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00e2\u20ac|\ufffd"
 )
+
+
+KIND: dict[str, Kind] = {
+    "bigint": "integer",
+    "decimal": "decimal",
+    "double": "decimal",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+"""What columns of these types hold; of all others it is text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +103,18 @@ class ColumnProfile:
 
 
 def profile_column(
-    name: str, header: str, values: Sequence[str], lines: Sequence[int]
+    name: str, header: str, values: Sequence[str], lines: Sequence[int], declared: str | None = None
 ) -> tuple[ColumnProfile, list[Oddity]]:
-    """Profile all the values of a column; ``lines`` are the file lines of their rows."""
+    """Profile all the values of a column; ``lines`` are the file lines of their rows. ``declared`` is the type that the
+    file gives it: then only what its values say within that type counts."""
     counts = Counter(values)
     trimmed: Counter[str] = Counter()
     for value, count in counts.items():
         trimmed[_INVISIBLE.sub("", value).strip()] += count
     nulls, filled = _nulls(trimmed)
     found = recognise(filled)
+    if declared is not None and KIND.get(declared.partition("(")[0], "text") not in _holds(found):
+        found = Found("text")
     is_set = 0 < len(filled) <= MOST_VALUES and max(map(len, filled)) <= 100 and sum(filled.values()) >= 3 * len(filled)
     looked_at = list(filled)[:MOST_PATTERN]
     profile = ColumnProfile(
@@ -122,6 +136,11 @@ def profile_column(
     if len(values) >= 1000 and 0 < len(values) - sum(filled.values()) <= len(values) // 200:
         odd.append(Oddity(name, "seldom empty", len(values) - sum(filled.values()), None, "", "was it to be filled?"))
     return profile, [_placed(oddity, values, lines) for oddity in odd]
+
+
+def _holds(found: Found) -> tuple[Kind, ...]:
+    """The kinds of which these values may be: whole numbers may be decimals that happen to have no fraction."""
+    return ("integer", "decimal") if found.kind == "integer" else (found.kind,)
 
 
 def _nulls(trimmed: Counter[str]) -> tuple[dict[str, int], Counter[str]]:

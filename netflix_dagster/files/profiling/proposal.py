@@ -206,16 +206,17 @@ def _as_code(rule: Mapping[str, Any], example: str) -> str:
     return f"holds({_quoted(f'{name}_plausible')}, {_quoted(condition)}, {_quoted(f'{name} is a day that can be')})"
 
 
-def silver(columns: Sequence[ColumnProfile], keys: Keys) -> dict[str, Any]:
-    """The section ``silver`` for a file: types that nearly all values have, the first key, the rules.
+def silver(columns: Sequence[ColumnProfile], keys: Keys, declared: Sequence[str] = ()) -> dict[str, Any]:
+    """The section ``silver`` for a file: types that nearly all values have, or that the file declares; key; rules.
 
     What cannot be decided stays text: days of which nobody knows whether the month comes first, and codes with leading
     zeros.
     """
-    typed = {column.name: _type(column) for column in columns}
+    types = declared or [_type(column) for column in columns]
+    typed = {column.name: kind for column, kind in zip(columns, types, strict=True)}
     typed = {name: kind for name, kind in typed.items() if kind != "string"}
     for column in columns:
-        if EITHER in column.found.formats:
+        if EITHER in column.found.formats and not declared:
             del typed[column.name]
     key = list(keys.candidates[0]) if keys.candidates else []
     formats = {

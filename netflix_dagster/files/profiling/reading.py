@@ -18,11 +18,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from netflix_dagster.files import foreign, jsonl
+from netflix_dagster.files import foreign, jsonl, parquet
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_COLUMNS = 2_000
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
+_PIECE = 1024 * 1024
 _SAMPLE = 500
 """The records from which the delimiter is guessed."""
 """Records that are looked at to tell the delimiter."""
@@ -39,7 +40,6 @@ _BOMS = (
 )
 _NOT_TEXT = (
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
-    (b"PAR1", "a Parquet file", "query it with DuckDB; its schema is in it"),
     (b"%PDF", "a PDF", "ask for the data behind it"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)", "save it as xlsx or csv"),
     (b"SQLite format 3", "a SQLite database", "export a table as csv"),
@@ -77,10 +77,14 @@ class Delivered:
     sheet: str | None = None
     more_sheets: tuple[str, ...] = ()
     json_lines: bool = False
+    types: tuple[str, ...] = ()
+    """Of Parquet: the type of each column, as silver calls it."""
 
     @property
-    def format(self) -> Literal["csv", "tsv", "xlsx", "jsonl"]:
+    def format(self) -> Literal["csv", "tsv", "xlsx", "jsonl", "parquet"]:
         """The format as ``sources.yaml`` calls it."""
+        if self.types:
+            return "parquet"
         if self.sheet is not None:
             return "xlsx"
         return "jsonl" if self.json_lines else "tsv" if self.delimiter == "\t" else "csv"
@@ -88,6 +92,8 @@ class Delivered:
     @property
     def kind(self) -> str:
         """What the file is, in a few words."""
+        if self.types:
+            return "Parquet"
         if self.json_lines:
             return f"JSON lines, {self.encoding}"
         if self.sheet is not None:
@@ -111,6 +117,8 @@ def read(path: Path, most_bytes: int = MOST_BYTES) -> Delivered:
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror or error}") from error
     whole = len(data) >= size
+    if data.startswith(parquet.MAGIC):
+        return _typed(path, data, size, whole, most_bytes)
     if data.startswith(b"PK\x03\x04"):
         return _workbook(path, data, size, whole)
     text, encoding, bom = _decode(path, data, whole)
@@ -153,6 +161,37 @@ def _of_json(
         lines=[line for line, _ in good],
         broken=tuple((line.line, str(line.fault)) for line in lines if line.fault),
         json_lines=True,
+    )
+
+
+def _typed(path: Path, data: bytes, size: int, whole: bool, most_bytes: int) -> Delivered:
+    """The records of a Parquet file, as many as fit into ``most_bytes`` of text."""
+    rows: list[tuple[str, ...]] = []
+    taken = 0
+    try:
+        with parquet.opened(path, b"") as read:
+            header, types = read.header, read.silver
+            for texts in read.batches(_PIECE):
+                rows += zip(*([value or "" for value in text.to_pylist()] for text in texts), strict=True)
+                taken += sum(text.nbytes for text in texts)
+                if taken >= most_bytes:
+                    break
+    except parquet.NotParquet as error:
+        raise Unreadable(f"{path} cannot be read as Parquet: {error}; {error.refusal.hint}") from error
+    return Delivered(
+        path=path,
+        data=data,
+        size=size,
+        whole=whole,
+        encoding="utf-8",
+        bom=False,
+        delimiter="",
+        line_ending="",
+        header_line=1,
+        header=header,
+        rows=rows,
+        lines=list(range(1, len(rows) + 1)),
+        types=types,
     )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from netflix_dagster.azure import vault
 from netflix_dagster.azure.redaction import hide
 from netflix_dagster.landing import keys
 from netflix_dagster.landing.listing import check_landing, misdated
-from netflix_dagster.landing.origins import archive, git
+from netflix_dagster.landing.origins import archive, database, git
 from netflix_dagster.landing.origins.errors import FetchError
 from netflix_dagster.landing.origins.http import Download, Limits, Progress
 from netflix_dagster.landing.origins.model import Origin
@@ -76,8 +76,10 @@ class Fetch:
         judge: Judge,
         progress: Progress = lambda what, done, of: None,
         staging: Path | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.source, self.landing, self.judge, self.progress = source, landing, judge, progress
+        self.clock = clock
         self.staging = (staging or staging_of(landing)) / source.name
 
     def newest(self) -> Iterator[Fetched]:
@@ -99,17 +101,18 @@ class Fetch:
 
     def history(self) -> Iterator[Fetched]:
         """Every state of a file in git as a delivery of the day (UTC) on which it was committed, oldest first; of
-        several on one day the last. What was delivered before is passed over."""
+        several on one day the last. Of a table with a cursor the rows of each day. What was delivered before is passed
+        over."""
         with self._alone() as book:
-            origins = [origin for origin in self._origins() if origin.of_git and origin.date is None]
+            origins = [origin for origin in self._origins() if origin.has_history]
             if not origins:
                 raise FetchError(
-                    f"{self.source.name} has no origin with a history: that is a file in a git repository, without a"
-                    " date of its own. Run it without --history"
+                    f"{self.source.name} has no origin with a history: that is a file in a git repository without a"
+                    " date of its own, or a table with a cursor. Run it without --history"
                 )
             try:
                 for origin in origins:
-                    yield from self._commits(origin, book)
+                    yield from self._commits(origin, book) if origin.of_git else self._days(origin, book)
             finally:
                 self._clear()
 
@@ -126,6 +129,8 @@ class Fetch:
             and self._key(datetime.combine(origin.date, datetime.min.time())) in (known.deliveries)
         ):
             return Fetched(self.source.name, origin.name, "unchanged")
+        if origin.database:
+            return self._rows(origin, book)
         found = self._by_git(origin, known) if origin.of_git else self._by_storage(origin, known)
         if found is None:
             return Fetched(self.source.name, origin.name, "unchanged", etag=known.etag)
@@ -191,6 +196,72 @@ class Fetch:
                 )
         if not dates:
             yield Fetched(self.source.name, origin.name, "unchanged")
+
+    def _rows(self, origin: Origin, book: Book) -> Fetched:
+        """A table: all its rows, or by its cursor those since the delivery before. What came in the meantime belongs to
+        the delivery of its day; that one is made anew, whole, until the day is over."""
+        known, date = book.of(origin.name), self._key(self.clock())
+        said = known.cursor if known.cursor.get("by") == origin.cursor else {}
+        with self._reader(origin) as reader:
+            if not said:
+                low, before = None, known.etag
+            elif said["date"] == date:
+                low, before = reader.position(said["low"]) if said["low"] else None, known.etag
+            else:
+                low, before = reader.before(reader.position(said["high"])), said["window"]
+            found = reader.extract(self.staging / "whole", database.Span(low))
+            if not found.rows and low is None:
+                raise FetchError(f"{origin.name} has no rows: nothing was landed, and what landed before stands")
+            if not found.rows or found.content == before:
+                return Fetched(self.source.name, origin.name, "unchanged", etag=known.etag)
+            return self._rows_landed(origin, reader, found, low, date, book)
+
+    def _days(self, origin: Origin, book: Book) -> Iterator[Fetched]:
+        """The rows of each day by the cursor; what lies in the future is of today."""
+        with self._reader(origin) as reader:
+            today, bounds, landed = self._key(self.clock()), reader.bounds(), False
+            if bounds and isinstance(bounds[0], int):
+                raise FetchError(f"{origin.name}: its cursor is a number, which says no days. Run it without --history")
+            for begin, span in database.days(*bounds, self.source.every) if bounds else ():
+                date = min(self._key(begin), today)
+                if date not in book.of(origin.name).deliveries:
+                    span = database.Span(span.low) if date == today else span
+                    found = reader.extract(self.staging / "whole", span)
+                    if found.rows:
+                        landed = True
+                        yield self._rows_landed(origin, reader, found, span.low, date, book)
+                if date == today:
+                    break
+        if not landed:
+            yield Fetched(self.source.name, origin.name, "unchanged")
+
+    def _reader(self, origin: Origin) -> AbstractContextManager[database.Reader]:
+        return database.opened(origin, secret(str(origin.database)), self.progress)
+
+    def _rows_landed(
+        self,
+        origin: Origin,
+        reader: database.Reader,
+        found: database.Extracted,
+        low: database.Position | None,
+        date: str,
+        book: Book,
+    ) -> Fetched:
+        file = self.staging / "whole"
+        content, size, known = _sha256(file), file.stat().st_size, book.of(origin.name)
+        self._land(origin, file, date, content)
+        said = known.cursor if known.cursor.get("by") == origin.cursor else {}
+        newest = not said or (found.high is not None and found.high >= reader.position(said["high"]))  # type: ignore[operator]
+        if newest:
+            marks = {"date": date, "low": low, "high": found.high, "window": found.window}
+            said = {name: database.written(mark) for name, mark in marks.items()}
+            said = {"by": origin.cursor, **said} if origin.cursor else {}
+        later = replace(known, etag=found.content if newest else known.etag, sha256=content, cursor=said)
+        book.record(origin.name, later.delivered(date, content))
+        rows = f"{found.rows:,} rows" + (f" to {database.written(found.high)}" if found.high is not None else "")
+        return Fetched(
+            self.source.name, origin.name, "delivered", date, origin.lands_as, size, content, found.content, rows
+        )
 
     def _by_git(self, origin: Origin, known: Known) -> _Found | None:
         repository = git.Repository(origin, self.staging, self.progress)
@@ -284,7 +355,7 @@ class Fetch:
         """The key of the delivery: the date that the configuration says, or the origin; today when neither can be."""
         if origin.date:
             return self._key(datetime.combine(origin.date, datetime.min.time()))
-        now = datetime.now(UTC)
+        now = self.clock()
         said = self._key(dated) if dated and dated <= now else None
         return said if said and not misdated(said, self.source.every) else self._key(now)
 

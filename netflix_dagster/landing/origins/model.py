@@ -9,16 +9,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Kind = Literal["url", "github", "git", "storage", "kaggle"]
-KINDS: tuple[Kind, ...] = ("url", "github", "git", "storage", "kaggle")
+Kind = Literal["url", "github", "git", "storage", "kaggle", "database"]
+KINDS: tuple[Kind, ...] = ("url", "github", "git", "storage", "kaggle", "database")
 SECRET = r"^(secret://[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?|env://[A-Za-z_][A-Za-z0-9_]*)$"
 _PINNED = re.compile(r"[0-9a-f]{40}")
+_TABLE = r"^[^./\\]+(\.[^./\\]+)?$"
 _REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+$"
 
 
 class Origin(BaseModel):
-    """One place where files of a source come from; exactly one of ``url``, ``github``, ``git``, ``storage`` and
-    ``kaggle`` says where.
+    """One place where files of a source come from; exactly one of ``url``, ``github``, ``git``, ``storage``,
+    ``kaggle`` and ``database`` says where.
 
     What is said of the data (``license``, ``see``) is for people. The rest bounds what is taken: a file that is larger,
     slower, of another type or checksum than said is refused, and nothing of it lands.
@@ -31,6 +32,13 @@ class Origin(BaseModel):
     git: str | None = Field(None, description="the URL of any other git repository; `path` is the file in it")
     storage: str | None = Field(None, description="a file in a storage account, abfss://...")
     kaggle: str | None = Field(None, pattern=_REPOSITORY, description="owner/data set; `path` is the file in it")
+
+    database: str | None = Field(None, pattern=SECRET, description="the secret that holds the URL of a database")
+
+    table: str | None = Field(None, pattern=_TABLE, description="of a database: table or view, schema.name")
+    columns: tuple[str, ...] = Field((), description="of a database: the columns to take; all without it")
+    cursor: str | None = Field(None, description="of a database: the column that grows with every new or changed row")
+    lag: int = Field(0, ge=0, description="how late a row may come: seconds, or steps of a cursor that is a number")
 
     path: str | None = Field(None, min_length=1, description="the file in the repository or the data set")
     ref: str = Field("HEAD", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", description="branch, tag, or a commit: pinned")
@@ -53,7 +61,7 @@ class Origin(BaseModel):
 
     @property
     def kind(self) -> Kind:
-        """Which of the five it is."""
+        """Which of them it is."""
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
@@ -64,6 +72,11 @@ class Origin(BaseModel):
     @property
     def of_git(self) -> bool:
         return self.kind in ("github", "git")
+
+    @property
+    def has_history(self) -> bool:
+        """Whether it says of each state or row of which day it is."""
+        return (self.of_git and self.date is None) or self.cursor is not None
 
     @property
     def repository(self) -> str:
@@ -78,11 +91,15 @@ class Origin(BaseModel):
             return f"{where}@{self.ref}:{self.path}"
         if self.kaggle:
             return f"kaggle:{self.kaggle}/{self.path}" + (f"@{self.version}" if self.version else "")
+        if self.database:
+            return f"{self.database}#{self.table}"
         return shown(str(self.url or self.storage))
 
     @property
     def lands_as(self) -> str:
         """The name of the file that lands."""
+        if self.table:
+            return self.file or f"{self.table}.parquet"
         path = self.file or self.member or self.path or urlsplit(str(self.url or self.storage)).path
         return path.rsplit("/", 1)[-1]
 
@@ -99,12 +116,21 @@ class Origin(BaseModel):
         misplaced = {
             "ref": self.ref != "HEAD" and not self.of_git,
             "version": self.version is not None and not self.kaggle,
+            "table": self.table is not None and not self.database,
+            "cursor": self.cursor is not None and not self.database,
+            "columns": bool(self.columns) and not self.database,
+            "lag": bool(self.lag) and not self.cursor,
+            "date": self.date is not None and self.database is not None,
+            "checksum": self.checksum is not None and self.database is not None,
+            "member": self.member is not None and self.database is not None,
             "query": bool(self.query) and not self.url,
             "token": self.token is not None and self.kind not in ("url", "kaggle"),
             "types": bool(self.types) and self.kind not in ("url", "kaggle"),
         }
         if odd := [name for name, is_odd in misplaced.items() if is_odd]:
             raise ValueError(f"{', '.join(odd)}: not of an origin by {self.kind}")
+        if self.database and not self.table:
+            raise ValueError("say which table of the database: schema.name")
         if not self.lands_as:
             raise ValueError("the URL names no file: say under which name it lands, file: titles.csv")
         return self

@@ -26,7 +26,9 @@ class Known:
 
     ``sha256`` is the content that was seen last. ``intended`` says, from before a file is landed, which content is to
     be the delivery of which date: a fetch that was killed in between goes on with it, and makes the same one delivery.
-    ``deliveries`` are the dates that came from here, with the content of each.
+    ``cursor`` is of a table that is read by what is new: the column ``by``, and ``date``, ``low``, ``high`` and
+    ``window`` of its newest delivery, see ``fetching``. ``deliveries`` are the dates that came from here, with the
+    content of each.
     """
 
     etag: str | None = None
@@ -34,6 +36,7 @@ class Known:
     content_type: str | None = None
     sha256: str | None = None
     intended: tuple[str, str] | None = None
+    cursor: dict[str, str] = field(default_factory=dict)
     deliveries: dict[str, str] = field(default_factory=dict)
 
     @property

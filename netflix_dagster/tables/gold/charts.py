@@ -92,8 +92,8 @@ def fact_top10_country_weekly(history: DataFrame) -> DataFrame:
             (f"{_GLOBAL}.valid_from", f"{_GLOBAL}.valid_to"),
         ),
         Column("field", "string", "What was restated, such as weekly_hours_viewed", False, (f"{_GLOBAL}.show_title",)),
-        Column("said_before", "string", "The old value, as text; null: not stated", sources=_FIELDS),
-        Column("said_now", "string", "The new value, as text; null: not stated", sources=_FIELDS),
+        Column("said_before", "string", "The old value, as text; null: not stated", True, _FIELDS, 4000),
+        Column("said_now", "string", "The new value, as text; null: not stated", True, _FIELDS, 4000),
         Column("said_before_on", "date", "The delivery that stated the old value", False, (f"{_GLOBAL}.valid_from",)),
     ],
 )

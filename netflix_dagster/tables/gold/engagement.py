@@ -28,7 +28,7 @@ _KIND = (f"{_SILVER}.kind", f"{_SILVER}.title_delivered")
         Column("period_start", "date", "First day of the period", nullable=False),
         Column("period_end", "date", "Last day of the period", nullable=False),
         Column("kind", "string", "film or tv, perhaps from another report; any when none shows which", False, _KIND),
-        Column("title_delivered", "string", "The title as the report gives it: English // native", nullable=False),
+        Column("title_delivered", "string", "The title as the report gives it: English // native", False, length=2000),
         Column(
             "work",
             "string",

@@ -8,6 +8,7 @@ of a chart that it omits: a shorter window is not a deletion. A place that comes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,8 @@ def _columns(read: str, place: Sequence[str], attributes: Sequence[str]) -> list
     delivered = {column.name: column for column in TABLES[read].columns}
     when = (f"{read}.delivery_date",)
     return [
-        *(Column(name, delivered[name].type, delivered[name].description, nullable=False) for name in place),
-        *(
-            Column(name, delivered[name].type, delivered[name].description)
-            for name in ("chart_title_key", *TITLE, *attributes)
-        ),
+        *(replace(delivered[name], nullable=False, sources=()) for name in place),
+        *(replace(delivered[name], nullable=True, sources=()) for name in ("chart_title_key", *TITLE, *attributes)),
         Column("valid_from", "date", "First delivery that states it", False, when),
         Column(
             "valid_to",
@@ -95,13 +93,14 @@ def top10_countries_history(before: DataFrame, rows: DataFrame) -> DataFrame:
 def _incremental(before: DataFrame, rows: DataFrame, place: Sequence[str], attributes: Sequence[str]) -> DataFrame:
     """The history ``before`` with the statements of newer deliveries.
 
-    Most places are stated as before. Only the statements of the others, and of places that end, are put in order and
-    compared, each with the one before.
+    Most places are stated as they stand, or as they are first stated. Only the statements of the others, and of places
+    that end, are put in order and compared, each with the one before: of each place alone that takes an engine long.
     """
     names = [*place, "chart_title_key", *TITLE, *attributes, "valid_from", "valid_to", "is_current"]
     ends = _ends(before, rows, place)
-    changed = _changed_places(before, rows, place, attributes).unionByName(ends.select(*place)).distinct()
-    untouched = before.join(changed, [*place], "left_anti")
+    stand = before.select(*names).unionByName(_first(before, rows, place, attributes).select(*names))
+    changed = _changed_places(stand, rows, place, attributes).unionByName(ends.select(*place)).distinct()
+    untouched = stand.join(changed, [*place], "left_anti")
     history = before.join(changed, [*place], "left_semi")
     newer = rows.join(changed, [*place], "left_semi")
     grown = _statements(history.where("is_current"), newer, ends, place, attributes)
@@ -125,6 +124,22 @@ def _ends(before: DataFrame, rows: DataFrame, place: Sequence[str]) -> DataFrame
     earlier = F.lag("ranks").over(Window.partitionBy(*chart).orderBy(F.asc_nulls_first("stated_on")))
     compared = stands.unionByName(stated).withColumn("gone", F.array_except(earlier, F.col("ranks")))
     return compared.where("size(gone) > 0").select(*chart, F.explode("gone").alias(rank), "stated_on")
+
+
+def _first(before: DataFrame, rows: DataFrame, place: Sequence[str], attributes: Sequence[str]) -> DataFrame:
+    """The first statement about each place that has none before, as it stands when all later ones agree."""
+    from pyspark.sql import functions as F
+
+    new = rows.join(before.where("is_current").select(*place), [*place], "left_anti")
+    since = new.groupBy(*place).agg(F.min("delivery_date").alias("delivery_date"))
+    return new.join(since, [*place, "delivery_date"], "left_semi").withColumns(
+        {
+            "season_title": F.when(F.col("season_stated"), F.nullif("season_title", F.lit(""))),
+            "valid_from": F.col("delivery_date"),
+            "valid_to": F.lit(None).cast("date"),
+            "is_current": F.lit(True),
+        }
+    )
 
 
 def _changed_places(before: DataFrame, rows: DataFrame, place: Sequence[str], attributes: Sequence[str]) -> DataFrame:

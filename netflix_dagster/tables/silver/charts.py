@@ -135,7 +135,7 @@ _RULES = [
         Column("weekly_views", "bigint", "Views in the week: hours divided by length, since 2023-06"),
         _WEEKS,
         Column("is_staggered_launch", "boolean", "Whether the season was launched in steps"),
-        Column("episode_launch_details", "string", "JSON: how many episodes were out in which countries"),
+        Column("episode_launch_details", "string", "JSON: how many episodes were out in which countries", length=4000),
         *_ORIGIN,
     ],
     delivery_rules=_DELIVERY_RULES,

@@ -67,7 +67,7 @@ in whole releases. A change of ``show_id`` does not: releases renumber it at wil
         Column("rating_family", "string", "System that the rating belongs to"),
         Column("duration_minutes", "int", "Length of a movie in minutes"),
         Column("duration_seasons", "int", "Seasons of a show"),
-        Column("description", "string", "Synopsis"),
+        Column("description", "string", "Synopsis", length=4000),
         *(
             Column(
                 f"{name}_release",

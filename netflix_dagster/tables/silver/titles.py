@@ -120,7 +120,7 @@ def identified(rows: DataFrame) -> DataFrame:
             "Seasons of a show; null for a movie",
             sources=(*_DURATION, "bronze.netflix_titles.duration_seasons"),
         ),
-        Column("description", "string", "Synopsis"),
+        Column("description", "string", "Synopsis", length=4000),
         Column("form", "string", "whole or split: the form of delivery that the row came in"),
         Column("repairs", "array<string>", "What had to be repaired: joined_broken_record, rating_duration_swap"),
         Column("source_file", "string", "File that the row came in"),

@@ -16,8 +16,12 @@ from urllib.parse import unquote
 from netflix_dagster_tests.emulators.databricks.errors import Refused, invalid, missing
 from netflix_dagster_tests.emulators.databricks.files import Files
 from netflix_dagster_tests.emulators.databricks.jobs import Jobs
+from netflix_dagster_tests.emulators.databricks.rights import ME, Rights
 from netflix_dagster_tests.emulators.databricks.runs import Runs
 from netflix_dagster_tests.emulators.serving import Asked, Said, serving
+
+WORKER = Path(__file__).parent / "worker" / "python"
+"""Python as workers of an engine get it: without the driver's environment, without a network."""
 
 
 @dataclass
@@ -41,8 +45,13 @@ class Workspace:
     token: str = field(default_factory=lambda: f"dapi{secrets.token_hex(16)}")
     url: str = ""
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    rights: Rights = field(default_factory=Rights)
+    locations: list[dict[str, str]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    """What Unity Catalog knows: external locations, and tables as its API shows them."""
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    secrets_read: list[str] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,6 +85,7 @@ class Workspace:
             raise Refused(401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type for this API.")
         if token != self.token:
             raise Refused(403, "PERMISSION_DENIED", "Invalid access token.")
+        self.rights.judge(method, path, said)
         if path.startswith("/api/2.0/fs/"):
             kind, _, name = path.removeprefix("/api/2.0/fs/").partition("/")
             return self.files.api(method, kind, f"/{name}", asked.body, said.get("overwrite") == "true")
@@ -100,7 +110,19 @@ class Workspace:
                     return self.jobs.list_runs(said)
                 case "GET", "jobs/runs/get-output":
                     return self.runs.output(int(said.get("run_id", 0)))
+        if name.startswith("unity-catalog/effective-permissions/"):
+            kind, _, thing = name.removeprefix("unity-catalog/effective-permissions/").partition("/")
+            return self.rights.effective(kind, thing, said.get("principal", ""))
         match method, name:
+            case "GET", "preview/scim/v2/Me":
+                groups = [{"display": group} for group in self.rights.groups]
+                return {"id": "1", "userName": ME, "displayName": "netflix-databricks", "groups": groups}
+            case "GET", "unity-catalog/current-metastore-assignment":
+                return {"metastore_id": "m-1", "workspace_id": 1, "default_catalog_name": "main"}
+            case "GET", "unity-catalog/external-locations":
+                return {"external_locations": self.locations}
+            case "GET", "unity-catalog/tables":
+                return {"tables": [table for table in self.tables if table["schema_name"] == said["schema_name"]]}
             case "GET", "clusters/get":
                 if said.get("cluster_id") not in self.runs.clusters:
                     raise invalid(f"Cluster {said.get('cluster_id')} does not exist")
@@ -111,6 +133,7 @@ class Workspace:
                 scope, key = self._scope(said), said.get("key", "")
                 if key not in scope:
                     raise missing(f"Secret does not exist with scope: {said.get('scope')} and key: {key}")
+                self.secrets_read.append(key)
                 return {"key": key, "value": base64.b64encode(scope[key].encode()).decode()}
         raise Refused(404, "ENDPOINT_NOT_FOUND", f"No API found for '{method} {path}'")
 
@@ -124,7 +147,8 @@ class Workspace:
 def workspace(root: Path) -> Iterator[Workspace]:
     """A workspace until the end of the block; then whatever still runs in it is ended."""
     files = Files(root / "files")
-    here = Workspace(files, Runs(root, files, {"DATABRICKS_RUNTIME_VERSION": "17.3", "PYSPARK_PYTHON": sys.executable}))
+    runtime = {"DATABRICKS_RUNTIME_VERSION": "17.3", "PYSPARK_PYTHON": str(WORKER), "REAL_PYTHON": sys.executable}
+    here = Workspace(files, Runs(root, files, runtime))
     with serving(here.answer) as port:
         here.url = f"http://127.0.0.1:{port}"
         here.runs.environment |= here.environment

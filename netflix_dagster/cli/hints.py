@@ -1,0 +1,76 @@
+"""What to do next, as whole commands: as they have to be typed here, with the folders that this call was given."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from netflix_dagster.settings import Settings
+from netflix_dagster.storage import at
+
+if TYPE_CHECKING:
+    from netflix_dagster.deliveries.life import Attempt, Life
+
+BECAUSE = '--because "WHY"'
+MOST = 3
+"""So many deliveries are told what to do with; the others are named by ``deliveries list``."""
+OPTIONS = {"run": ("landing", "lake"), "land": ("landing", "lake")}
+"""The folders that a command takes; all others take the lake."""
+
+
+def command(settings: Settings, what: str) -> str:
+    """A call of this command, such as ``run``."""
+    given = [option for name in OPTIONS.get(what.split()[0], ("lake",)) if (option := _option(settings, name))]
+    return " ".join([me(), what, *given])
+
+
+def me() -> str:
+    """How to call this command again: by its name if the shell finds it, else by where it lies."""
+    return "netflix-dagster" if shutil.which("netflix-dagster") else shlex.quote(os.path.relpath(sys.argv[0]))
+
+
+def build(settings: Settings) -> str:
+    """The call that builds what is due."""
+    return f"{command(settings, 'run')}   # or let the sensor of `make dev` take it up"
+
+
+def remedies(settings: Settings, held: Sequence[Attempt], life: Life) -> list[str]:
+    """What a person can do about deliveries that are refused or held: mend, accept, or withdraw what is before them."""
+    return [*dict.fromkeys(_remedies(settings, held, life))]
+
+
+def _remedies(settings: Settings, held: Sequence[Attempt], life: Life) -> Iterator[str]:
+    from netflix_dagster.deliveries.decisions import may_be_overruled
+
+    shown = list({(a.feed if may_be_overruled(a) else a.source, a.key): a for a in held}.values())
+    for attempt in shown[:MOST]:
+        if not may_be_overruled(attempt):
+            yield command(settings, f"land FILE --source {attempt.source} --date {attempt.key} --replace")
+            continue
+        config = {"feed": attempt.feed, "delivery_date": attempt.key, "because": "WHY"}
+        launch = json.dumps({"ops": {"decide": {"config": config}}})
+        yield (
+            command(settings, f"accept {attempt.feed} {attempt.key} {BECAUSE}")
+            + f"   # in the UI: job accept_delivery, {launch}"
+        )
+        for source in _before(life, attempt):
+            yield command(settings, f"deliveries withdraw {source} {BECAUSE}") + "   # if that one is wrong"
+    if len(shown) > MOST:
+        yield command(settings, "deliveries list") + f"   # and {len(shown) - MOST} more dates"
+
+
+def _before(life: Life, held: Attempt) -> list[str]:
+    """The sources, with their date, of the newest release that stands before a held one."""
+    keys = [key for feed, key in life.dates if feed == held.feed and key < held.key and life.standing(feed, key)]
+    return [f"{source} {max(keys)}" for source in life.standing(held.feed, max(keys))] if keys else []
+
+
+def _option(settings: Settings, name: str) -> str:
+    """The option that a call needs to use the same folder, if it is not the default one."""
+    chosen = str(getattr(settings, name))
+    return "" if chosen == str(at(Settings.model_fields[name].default)) else f"--{name} {shlex.quote(chosen)}"

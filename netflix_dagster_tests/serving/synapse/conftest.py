@@ -1,0 +1,58 @@
+"""A pool of Synapse on this machine, reached by Microsoft's driver over TDS, with a token and TLS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netflix_dagster.azure import identity
+from netflix_dagster.settings import Settings
+from netflix_dagster_tests.cli.conftest import built, first_run, lake, shell
+from netflix_dagster_tests.emulators import tds
+from netflix_dagster_tests.emulators.synapse import Pool
+from netflix_dagster_tests.emulators.tls import Authority
+
+__all__ = ["built", "first_run", "lake", "shell"]
+TOKEN = "aaaa.bbbb.cccc"
+
+
+@dataclass(frozen=True)
+class Token:
+    token: str = TOKEN
+    expires_on: int = 1 << 40
+
+
+@dataclass(frozen=True)
+class Served:
+    """A pool, the server before it, and the settings that name them."""
+
+    pool: Pool
+    server: tds.Server
+    settings: Settings
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return Authority(tmp_path_factory.mktemp("tls")).issue("localhost")
+
+
+@pytest.fixture
+def serve(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
+    """Starts a pool over a lake. This process is somebody whom Entra has given a token."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0].with_name("ca.pem")))
+    monkeypatch.setattr(identity, "token", lambda scope, tenant=None: Token(expires_on=int(time.time()) + 3600))
+    with ExitStack() as stack:
+
+        def start(lake: Path, **said: Any) -> Served:
+            pool = Pool(lake)
+            stack.callback(pool.close)
+            server = stack.enter_context(tds.serving(pool, *certificate, TOKEN))
+            return Served(pool, server, Settings(lake=lake, synapse=f"localhost:{server.port}", **said))
+
+        yield start
