@@ -89,7 +89,7 @@ infra-check: $(DEV_READY) ## Azure as code: types, and every stack against publi
 package: $(READY) ## dist/: the wheel, and a list of all parts that it is installed with (CycloneDX)
 	@rm -rf dist
 	@$(UV) build --quiet --wheel --out-dir dist
-	@$(UV) export --quiet --frozen --no-dev --no-emit-project --extra azure --format cyclonedx1.5 --preview-features sbom-export --output-file dist/sbom.json >/dev/null
+	@$(UV) export --quiet --frozen --no-dev --no-emit-project --extra azure --extra powerbi --format cyclonedx1.5 --preview-features sbom-export --output-file dist/sbom.json >/dev/null
 
 newest: $(DEV_READY) ## the tests with the newest versions of everything that pyproject.toml leaves open
 	@$(UV) sync --quiet --upgrade --inexact

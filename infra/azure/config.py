@@ -47,6 +47,7 @@ class Config(BaseModel):
     customer_key: bool = Field(False, description="encrypt storage with a key of the vault")
     keep_days: int = Field(14, ge=7, le=365, description="days for which deleted files and containers come back")
     log_days: int = Field(30, ge=30, le=730, description="days for which logs are kept")
+    powerbi_workspace: str | None = Field(None, description="id of the workspace of Power BI that runs refresh")
     images: Images | None = Field(None, description="absent at the first deployment: the registry is empty then")
 
     @model_validator(mode="after")

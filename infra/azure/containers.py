@@ -354,6 +354,8 @@ class _House:
             "NETFLIX_CODE_HOST": self.base.names.of("ca", "code"),
             "NETFLIX_CODE_PORT": str(CODE_PORT),
         }
+        if self.base.config.powerbi_workspace:
+            said["NETFLIX_POWERBI_WORKSPACE"] = self.base.config.powerbi_workspace
         return [app.EnvironmentVarArgs(name=name, value=value) for name, value in said.items()]
 
 

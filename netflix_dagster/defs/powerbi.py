@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 GROUP = "powerbi"
 MODEL, REPORT = dg.AssetKey([GROUP, "model"]), dg.AssetKey([GROUP, "report"])
-CONTENTS = "contents"
-"""The metadata with what the model was loaded with."""
+CONTENTS, WORKSPACE = "contents", "workspace"
+"""The metadata with what the model was loaded with, and where."""
+
+
+class Wanted(dg.Config):
+    """What a refresh is to load."""
+
+    everything: bool = Field(False, description="All tables and years, as for a model that was made anew")
 
 
 class PowerBI(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -45,8 +51,10 @@ def powerbi_definitions(settings: Settings) -> dg.Definitions:
     model, report = _specs(settings.powerbi_workspace)
 
     @dg.multi_asset(name="powerbi_model", specs=[model])
-    def powerbi_model(context: dg.AssetExecutionContext, lake: Lake, powerbi: PowerBI) -> dg.MaterializeResult[Any]:
-        return refreshed(context, lake, powerbi)
+    def powerbi_model(
+        context: dg.AssetExecutionContext, config: Wanted, lake: Lake, powerbi: PowerBI
+    ) -> dg.MaterializeResult[Any]:
+        return refreshed(context, config, lake, powerbi)
 
     job = dg.define_asset_job(
         "refresh_powerbi",
@@ -70,13 +78,15 @@ def powerbi_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-def refreshed(context: dg.AssetExecutionContext, lake: Lake, powerbi: PowerBI) -> dg.MaterializeResult[Any]:
+def refreshed(
+    context: dg.AssetExecutionContext, config: Wanted, lake: Lake, powerbi: PowerBI
+) -> dg.MaterializeResult[Any]:
     """Load what differs between gold and the model. Raises ``dg.Failure`` with what Power BI says."""
     from netflix_dagster.serving.powerbi import model, touched
     from netflix_dagster.serving.powerbi.service import NotCompleted, PowerBIError
 
     began, now = time.monotonic(), touched.contents(lake.settings.lake)
-    loads = touched.plan(_loaded_before(context), now)
+    loads = touched.plan(None if config.everything else _loaded_before(context, powerbi.workspace), now)
     done = []
     if loads:
         workspace = powerbi.opened()
@@ -94,6 +104,7 @@ def refreshed(context: dg.AssetExecutionContext, lake: Lake, powerbi: PowerBI) -
         asset_key=MODEL,
         metadata={
             CONTENTS: dg.MetadataValue.json(now),
+            WORKSPACE: powerbi.workspace,
             "refreshes": [one.request_id for one in done],
             "loaded": ", ".join(objects) or "nothing: the model has what gold has",
             "waited_for": ", ".join(other for one in done for other in one.waited) or "nobody",
@@ -102,10 +113,14 @@ def refreshed(context: dg.AssetExecutionContext, lake: Lake, powerbi: PowerBI) -
     )
 
 
-def _loaded_before(context: dg.AssetExecutionContext) -> Mapping[str, Mapping[str, str]] | None:
+def _loaded_before(context: dg.AssetExecutionContext, workspace: str) -> Mapping[str, Mapping[str, str]] | None:
+    """What the model in this workspace was loaded with; None: nothing that is known."""
     event = context.instance.get_latest_materialization_event(MODEL)
-    said = event.asset_materialization.metadata.get(CONTENTS) if event and event.asset_materialization else None
-    return said.value if isinstance(said, dg.JsonMetadataValue) else None  # type: ignore[return-value]
+    said = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    contents, where = said.get(CONTENTS), said.get(WORKSPACE)
+    if where is None or where.value != workspace or not isinstance(contents, dg.JsonMetadataValue):
+        return None
+    return contents.value  # type: ignore[return-value]
 
 
 def _specs(workspace: str) -> tuple[dg.AssetSpec, dg.AssetSpec]:

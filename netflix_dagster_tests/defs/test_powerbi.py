@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from netflix_dagster.defs import powerbi as in_dagster
-from netflix_dagster.defs.powerbi import MODEL, REPORT, PowerBI, powerbi_definitions
+from netflix_dagster.defs.powerbi import MODEL, REPORT, PowerBI, Wanted, powerbi_definitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.serving.powerbi import model, service, touched
 from netflix_dagster.settings import Settings
@@ -51,8 +51,9 @@ def test_a_failed_refresh_is_made_good_by_the_next(monkeypatch: pytest.MonkeyPat
     resources = {"lake": Lake.from_settings(), "powerbi": PowerBI(workspace=emulated.WORKSPACE)}
     with dg.DagsterInstance.ephemeral() as instance, opened(said, monkeypatch):
 
-        def run() -> dg.ExecuteInProcessResult:
-            return dg.materialize([asset], resources=resources, instance=instance, raise_on_error=False)
+        def run(**wanted: bool) -> dg.ExecuteInProcessResult:
+            config = {"ops": {"powerbi_model": {"config": wanted}}}
+            return dg.materialize([asset], config, instance, resources, raise_on_error=False)
 
         assert run().success and said.loaded == [("dim_title", None), ("fact_engagement", None)]
         gold["fact_engagement"]["2024"] = "2"
@@ -66,6 +67,11 @@ def test_a_failed_refresh_is_made_good_by_the_next(monkeypatch: pytest.MonkeyPat
         assert done.success and len(said.asked) == before
         (made,) = done.asset_materializations_for_node("powerbi_model")
         assert made.metadata["loaded"].value == "nothing: the model has what gold has"
+        said.loaded = []
+        assert run(everything=True).success and said.loaded == [("dim_title", None), ("fact_engagement", None)]
+        resources["powerbi"] = PowerBI(workspace=emulated.MODEL)  # another workspace has nothing of it
+        said.loaded = []
+        assert run().success and len(said.loaded) == 2
 
 
 def test_somebody_elses_cancellation_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,5 +79,5 @@ def test_somebody_elses_cancellation_is_not_retried(monkeypatch: pytest.MonkeyPa
     said = emulated.PowerBI(RANGED, scripts=[["InProgress", "Cancelled"]])
     resource = PowerBI(workspace=emulated.WORKSPACE)
     with opened(said, monkeypatch), pytest.raises(dg.Failure, match="was cancelled in Power BI") as found:
-        in_dagster.refreshed(dg.build_asset_context(), Lake.from_settings(), resource)
+        in_dagster.refreshed(dg.build_asset_context(), Wanted(), Lake.from_settings(), resource)
     assert found.value.allow_retries is False and found.value.metadata["state"].value == "Cancelled"

@@ -447,6 +447,13 @@ def test_the_package_finds_what_it_is_told_of(stack: Made, monkeypatch: pytest.M
     assert said["DAGSTER_PG_DB"] == stack.one("dbforpostgresql:Database").get("databaseName")
 
 
+def test_runs_know_the_workspace_of_power_bi_if_there_is_one() -> None:
+    workspace = "6f1d2b1e-7c0a-4c55-9d3a-0a6d7a5a1f00"
+    for stack, expected in ((made("dev"), None), (made("dev", powerbi_workspace=workspace), workspace)):
+        (container,) = stack.one("app:ContainerApp", "code").get("template.containers")
+        assert {one["name"]: one["value"] for one in container["env"]}.get("NETFLIX_POWERBI_WORKSPACE") == expected
+
+
 def test_the_bundle_is_told_of_what_it_asks_for(stack: Made) -> None:
     variables = yaml.safe_load((ROOT / "infra" / "databricks" / "databricks.yml").read_text())
     without_default = {name for name, said in variables["variables"].items() if "default" not in said}

@@ -6,18 +6,20 @@ however often a refresh has failed since, the next one loads just what differs.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.serving.powerbi import model, tmdl
+from netflix_dagster.serving.powerbi import model, source, tmdl
 
 if TYPE_CHECKING:
     from netflix_dagster.storage import Place
 
 Contents = Mapping[str, Mapping[str, str]]
-"""By table and year what its rows come to; a table that is refreshed as a whole has one entry, ``ALL``."""
+"""By table and year what its rows come to, and how they are loaded: a table that is loaded otherwise is loaded anew. A
+table that is refreshed as a whole has one entry, ``ALL``."""
 ALL = "all"
 
 
@@ -53,7 +55,8 @@ def contents(lake: Place, today: date | None = None) -> dict[str, dict[str, str]
         own = ", ".join(column.of.name for column in table.columns if column.of.name in table.contract.column_names)
         year = f"CAST(YEAR({table.range}) AS VARCHAR)" if table.range else f"'{ALL}'"
         kept = f" WHERE YEAR({table.range}) > {oldest}" if table.range else ""
-        come_to = f"SELECT {year}, COUNT(*) || ' ' || SUM(HASH({own})) FROM {table.contract.name}"
+        how = hashlib.sha256(source.query(table.contract, "databricks").encode()).hexdigest()[:8]
+        come_to = f"SELECT {year}, '{how} ' || COUNT(*) || ' ' || SUM(HASH({own})) FROM {table.contract.name}"
         rows = connection.execute(f"{come_to}{kept} GROUP BY 1 ORDER BY 1").fetchall()
         found[table.name] = dict(rows)
     return found
