@@ -25,7 +25,7 @@ from netflix_dagster_tests import scaled
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 SCALE = float(os.environ.get("NETFLIX_SCALE") or 1)
-TITLES, PLACES, RECORDS = (2_000, 8_000, 32_000), (20_000, 80_000, 320_000), (25_000, 100_000)
+TITLES, PLACES, RECORDS = (2_000, 8_000, 32_000), (10_000, 40_000, 160_000), (25_000, 100_000)
 RELEASES, OF_TITLES = (1, 10, 40), 200
 WORTH_NAMING = 0.3
 """Tables that take fewer seconds of the largest size are not named: their exponents are noise."""
