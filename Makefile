@@ -98,6 +98,9 @@ newest: $(DEV_READY) ## the tests with the newest versions of everything that py
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
 
+bench-scale: $(DEV_READY) ## how costs grow with deliveries, written to docs/performance.md (NETFLIX_SCALE=n: n times the sizes)
+	@$(BIN)/python -m netflix_dagster_tests.bench_scale
+
 soak: $(DEV_READY) ## the long tests, among them 300 histories of deliveries against the model (NETFLIX_SOAK=n: so many)
 	@$(BIN)/python -m pytest -m soak
 
@@ -131,4 +134,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench soak clean
+.PHONY: help lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean

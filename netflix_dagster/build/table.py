@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import judgement
 from netflix_dagster.build.gates import Rows, Trial
@@ -18,7 +18,11 @@ from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import incremental, store
+from netflix_dagster.lake.staging import staged
 from netflix_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 PREVIEW_ROWS = 5
 
@@ -58,15 +62,15 @@ def _put(rows: Rows, settings: Settings, keys: Sequence[str] = (), note: str | N
 
 def build_whole(table: Table, settings: Settings) -> Outcome:
     """Build a table that is a function of all deliveries that stand."""
-    spark, lake = sessions.session(settings), settings.lake
-    only, before, note = None, [], None
-    if table.is_incremental:
-        going_on = incremental.plan(lake, table)
-        only, note = going_on.deliveries, going_on.note
-        before = [spark.createDataFrame([], store.ddl(table)) if going_on.anew else store.read(spark, lake, table)]
-    reads = {read: store.read(spark, lake, TABLES[read], only) for read in table.reads}
-    built = table.function(*before, *reads.values())
+    lake, note = settings.lake, None
     with ExitStack() as aside:
+        if table.is_incremental:
+            going_on = incremental.plan(lake, table)
+            note = going_on.note
+            reads, built = _added(table, going_on, settings, aside)
+        else:
+            reads = _reads(table, settings)
+            built = table.function(*reads.values())
         judged, counted = judgement.judge(expectations.annotate(built, table, reads), table, lake, aside)
         outcome = judgement.outcomes_of(judged, counted, table, ())[None]
         if not outcome.held_back:
@@ -75,6 +79,26 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
             _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note)
             outcome.written = True
     return outcome
+
+
+def _reads(table: Table, settings: Settings, deliveries: Sequence[str] | None = None) -> dict[str, DataFrame]:
+    spark = sessions.session(settings)
+    return {read: store.read(spark, settings.lake, TABLES[read], deliveries) for read in table.reads}
+
+
+def _added(
+    table: Table, going_on: incremental.Plan, settings: Settings, aside: ExitStack
+) -> tuple[dict[str, DataFrame], DataFrame]:
+    """What the table comes to when deliveries are added to it, and what the last step reads; each step before lies
+    aside."""
+    spark, lake = sessions.session(settings), settings.lake
+    so_far = spark.createDataFrame([], store.ddl(table)) if going_on.anew else store.read(spark, lake, table)
+    *steps, last = going_on.steps(lake, table)
+    for step in steps:
+        grown = table.function(so_far, *_reads(table, settings, step).values()).select(*table.column_names)
+        so_far = aside.enter_context(staged(grown, lake, table.name)).frame
+    reads = _reads(table, settings, last)
+    return reads, table.function(so_far, *reads.values())
 
 
 def preview(table: Table, deliveries: Sequence[str], settings: Settings) -> list[dict[str, Any]]:

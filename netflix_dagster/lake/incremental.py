@@ -17,6 +17,9 @@ from netflix_dagster.contracts.contract import Table
 from netflix_dagster.lake import store
 from netflix_dagster.storage import Place
 
+MOST_ROWS = 150_000
+"""Rows of deliveries that one step adds, so that memory is bounded by the step and not by the backfill."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -25,6 +28,20 @@ class Plan:
     anew: bool
     deliveries: list[str]
     note: str
+
+    def steps(self, lake: Place, table: Table) -> list[list[str]]:
+        """The deliveries in order, in steps that can be added one after the other; one without any if there is none."""
+        rows = [store.delivery_rows(lake, read) for read in table.reads]
+        steps: list[list[str]] = [[]]
+        added = 0
+        for day in self.deliveries:
+            more = sum(of_day.get(day, 0) for of_day in rows)
+            if steps[-1] and added + more > MOST_ROWS:
+                steps.append([])
+                added = 0
+            steps[-1].append(day)
+            added += more
+        return steps
 
 
 def plan(lake: Place, table: Table) -> Plan:

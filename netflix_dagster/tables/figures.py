@@ -3,7 +3,8 @@
 Every row of a fact counts under its member in each cut that some figure wants (``hours`` whole and by category), then
 all figures are aggregated together, and each group is taken apart into its figures. Medians are aggregated apart, over
 the few groups that have one: engines keep all values of all groups for them. Of the real catalogue all together take
-64 s, and apart 0.5 s.
+64 s, and apart 0.5 s. What counts different values is aggregated cut by cut: engines keep a table of some kilobytes for
+each such count of each group, also of a group that no figure asks.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ def figures(table: str, facts: Mapping[str, DataFrame]) -> DataFrame:
     return reduce(lambda one, other: one.unionByName(other), found)
 
 
-def _pass(figure: Figure) -> tuple[str, bool]:
+def _pass(figure: Figure) -> tuple[str, str]:
     """In which pass over which fact a figure is computed."""
     metric = METRICS[figure.metric]
-    return metric.fact, any(isinstance(leaf, Median) for leaf in metrics.leaves(metric.expression))
+    leaves = {type(leaf) for leaf in metrics.leaves(metric.expression)}
+    apart = "median" if Median in leaves else f"distinct by {figure.by}" if CountDistinct in leaves else ""
+    return metric.fact, apart
 
 
 def _of_fact(fact: Fact, wanted: Sequence[Figure], frame: DataFrame) -> DataFrame:

@@ -116,7 +116,7 @@ def test_the_engine_of_another_process_builds_a_table(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="huge pages are of Linux")
 def test_sail_takes_no_huge_pages_which_it_would_not_give_back(tmp_path: Path) -> None:
-    """With them a process that builds all real deliveries holds a third more (docs/performance.md)."""
+    """With them a process that builds all real deliveries holds half as much again (decision 13)."""
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"THP_enabled:\s+0", done.stdout), done.stdout

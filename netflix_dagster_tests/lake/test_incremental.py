@@ -56,6 +56,20 @@ def test_newer_deliveries_are_added_to_what_stands(house: Lakehouse) -> None:
     assert store.row_count(house.tables, HISTORY) == 3
 
 
+def test_many_deliveries_are_added_in_steps(house: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day, hours in zip(DAYS, (1000, 2000, 1000), strict=True):
+        deliver(house, day, hours)
+    make(house, *DAYS)
+    at_once = house.rows(HISTORY)
+    assert len(at_once) == 6, "the first week has three statements, the second two"
+    make(house, *DAYS, tables=CHAIN[:2])  # written again: the history begins anew
+    monkeypatch.setattr(incremental, "MOST_ROWS", 3)
+    found = incremental.plan(house.tables, TABLES[HISTORY])
+    assert found.anew and found.steps(house.tables, TABLES[HISTORY]) == [list(DAYS[:2]), [DAYS[2]]]
+    make(house, *DAYS, tables=[HISTORY])
+    assert sorted(map(repr, house.rows(HISTORY))) == sorted(map(repr, at_once))
+
+
 def test_what_comes_late_or_again_begins_anew(house: Lakehouse) -> None:
     for day in (DAYS[0], DAYS[2]):
         deliver(house, day)

@@ -102,7 +102,7 @@ def bridge_title_chart(history: DataFrame, *tables: DataFrame) -> DataFrame:
 
     named = _named(tables)
     known = _known(history)
-    found = _candidates(named, known, "title", "words").unionByName(_candidates(named, known, "folded", "folded"))
+    found = _candidates(named, known)
     likeliest = Window.partitionBy("chart_title_key").orderBy(
         "place", F.col("is_current").desc(), F.col("out_by_then").desc(), F.col("release_year").desc(), "title_key"
     )
@@ -164,30 +164,38 @@ def _known(history: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     newest = history.groupBy("title_key").agg(
-        F.max_by(F.struct("type", "title", "release_year", "is_current"), "valid_from").alias("newest"),
-        F.min("valid_from").alias("in_catalogue_since"),
+        F.max("valid_from").alias("valid_from"), F.min("valid_from").alias("in_catalogue_since")
     )
-    titles = newest.select("title_key", "newest.*", "in_catalogue_since")
+    names = ("title_key", "type", "title", "release_year", "is_current", "in_catalogue_since")
+    titles = history.join(newest, ["title_key", "valid_from"]).select(*names)
     kind = F.when(F.col("type") == "Movie", "film").when(F.col("type") == "TV Show", "tv")
     return folded(titles.withColumn("words", title_words(F.col("title"))), "title").withColumn("known_kind", kind)
 
 
-def _candidates(named: DataFrame, known: DataFrame, method: str, by: str) -> DataFrame:
-    """The titles of the same kind with the same ``by``. A film and a show of one name are as a rule two works."""
+def _candidates(named: DataFrame, known: DataFrame) -> DataFrame:
+    """The titles of the same kind that match in some way. A film and a show of one name are as a rule two works.
+
+    All ways are tried in one join: for each of them an engine would work out anew who is named and who is known.
+    """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    pairs = named.where(f"{by} != ''").join(known.drop("folded" if by == "words" else "words"), by)
-    pairs = pairs.where("kind IN (known_kind, 'any')")
+    ways = F.posexplode(F.array("words", "folded")).alias("place", "by")  # in the order of METHODS
+    names, titles = (frame.select("*", ways).drop("words", "folded") for frame in (named, known))
+    pairs = names.where("by != ''").join(titles, ["place", "by"]).where("kind IN (known_kind, 'any')")
     of_its_time = F.col("released").between(1, 9999) & F.col("release_year").between(
         F.col("released") - MADE_BEFORE, F.col("released") + MADE_AFTER
     )
-    taken = F.max(of_its_time).over(Window.partitionBy("kind", "title_key"))  # by a work that is identified by its year
+    same_title = Window.partitionBy("place", "kind", "title_key")
+    taken = F.max(of_its_time).over(same_title)  # by a work that is identified by its year
     of_none = (F.col("released") == 0) & ~F.coalesce("taken", F.lit(False))
     pairs = pairs.withColumns({"of_its_time": of_its_time, "taken": taken})
     meant = pairs.where(F.col("released").isNull() | F.col("of_its_time") | of_none)
-    _, sure, less_sure = METHODS[method]
     by_then = F.coalesce(F.nullif("released", F.lit(0)), F.year("first_seen"))
+    method, sure, less_sure = (
+        F.element_at(F.array(*map(F.lit, said)), F.col("place") + 1)
+        for said in zip(*((name, *about[1:]) for name, about in METHODS.items()), strict=True)
+    )
     return meant.select(
         "chart_title_key",
         "title_key",
@@ -195,10 +203,10 @@ def _candidates(named: DataFrame, known: DataFrame, method: str, by: str) -> Dat
         "release_year",
         (F.col("release_year") <= by_then).alias("out_by_then"),
         "in_catalogue_since",
-        F.lit(method).alias("match_method"),
-        F.lit(list(METHODS).index(method)).alias("place"),
-        F.lit(sure).alias("sure"),
-        F.lit(less_sure).alias("less_sure"),
+        "place",
+        method.alias("match_method"),
+        sure.alias("sure"),
+        less_sure.alias("less_sure"),
     )
 
 
