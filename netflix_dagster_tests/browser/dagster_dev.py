@@ -37,8 +37,9 @@ ASSETS = """{ assetNodes { assetKey { path } groupName } }"""
 class DagsterDev:
     """A landing folder, a lake, and the Dagster that watches over them."""
 
-    def __init__(self, root: Path) -> None:
-        self.landing, self.lake = root / "landing", root / "lake"
+    def __init__(self, root: Path, built: tuple[Path, Path] | None = None) -> None:
+        """``built``: a landing folder and a lake that `netflix-dagster run` has built; else they are made in ``root``."""
+        self.landing, self.lake = built or (root / "landing", root / "lake")
         self.log = root / "dagster-dev.log"
         self.feeds = self._landed()
         self.deliveries = self.feeds["catalogue"]
@@ -49,7 +50,7 @@ class DagsterDev:
     def running(self) -> Iterator[None]:
         """Start, wait until it answers; in the end stop it and everything that it started."""
         home = self.lake / ".dagster"
-        home.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / "dagster.yaml", home)
         command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
         with self.log.open("wb") as log:
