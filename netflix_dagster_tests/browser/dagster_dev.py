@@ -38,7 +38,7 @@ class DagsterDev:
     """A landing folder, a lake, and the Dagster that watches over them."""
 
     def __init__(self, root: Path, built: tuple[Path, Path] | None = None) -> None:
-        """``built``: a landing folder and a lake that `netflix-dagster run` has built; else they are made in ``root``."""
+        """``built``: landing folder and lake that `netflix-dagster run` has built; else new ones in ``root``."""
         self.landing, self.lake = built or (root / "landing", root / "lake")
         self.log = root / "dagster-dev.log"
         self.feeds = self._landed()
@@ -121,12 +121,13 @@ class DagsterDev:
         runs = self.runs()
         lost = [run for run in runs if run["status"] in ("FAILURE", "CANCELED")]
         assert not lost, f"a run that a sensor asked for did not succeed: {lost}"
-        arrived = [feed for feed, table in LAST_TABLES.items() if self._is_in(table, self.feeds[feed][-1])]
+        arrived = [feed for feed, table in LAST_TABLES.items() if self.is_in(table, self.feeds[feed][-1])]
         if len(arrived) == len(self.feeds) and all(run["status"] == "SUCCESS" for run in runs):
             return None
         return f"materialised: {arrived}, runs: {[run['status'] for run in runs]}"
 
-    def _is_in(self, table: str, delivery: str) -> bool:
+    def is_in(self, table: str, delivery: str) -> bool:
+        """Whether a table has been materialised for a delivery."""
         asset = self.ask(MATERIALIZED, key={"path": table.split(".")}, partitions=[delivery])["assetNodeOrError"]
         return any(asset.get("latestMaterializationByPartition", []))
 
