@@ -91,8 +91,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _open(self, context: dg.AssetExecutionContext, tables: Sequence[str], deliveries: Sequence[str]) -> Session:
         if wrong := [key for key in deliveries if not is_key(key)]:
             raise dg.Failure(
-                f"{', '.join(wrong)} is no delivery date: partitions are written {FORM['day']}, or {FORM['hour']}. No table"
-                " has changed. Delete the partition in the UI, and land a file for the date that was meant",
+                f"{', '.join(wrong)} is no delivery date: partitions are written {FORM['day']}, or {FORM['hour']}. No"
+                " table has changed. Delete the partition in the UI, and land a file for the date that was meant",
                 allow_retries=False,
             )
         feeds = {feed for name in tables if (feed := TABLES[name].feed)}
