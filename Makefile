@@ -11,11 +11,14 @@ ENGINE_TESTS := $(addprefix netflix_dagster_tests/,build contracts engine lake t
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
+# The sample has folders of its own, so that it does not meet your deliveries: yours are data/landing and data/lake.
+# `run` takes no folders from .env; the others do, and then show your lake.
 ifeq ($(NETFLIX_ENV),azure)
 SAMPLE_LANDING := $(or $(NETFLIX_LANDING),abfss://landing@$(NETFLIX_ACCOUNT).dfs.core.windows.net)
 else
-export NETFLIX_LANDING ?= $(CURDIR)/data/landing
-export NETFLIX_LAKE ?= $(CURDIR)/data/lake
+ON_SAMPLE := run $(if $(shell grep -s '^NETFLIX_LA' .env),,dev dashboard)
+$(ON_SAMPLE): export NETFLIX_LANDING ?= $(CURDIR)/data/sample/landing
+$(ON_SAMPLE): export NETFLIX_LAKE ?= $(CURDIR)/data/sample/lake
 SAMPLE_LANDING = $(NETFLIX_LANDING)
 endif
 export UV_PYTHON_DOWNLOADS := never
@@ -24,7 +27,7 @@ export PYTHONWARNINGS ?= ignore::DeprecationWarning
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-run: $(READY) ## land sample deliveries and build the whole lakehouse through Dagster
+run: $(READY) ## land sample deliveries in data/sample and build a whole lakehouse of them through Dagster
 	@$(BIN)/netflix-dagster sample "$(SAMPLE_LANDING)"
 	@$(BIN)/netflix-dagster run
 
@@ -104,8 +107,8 @@ bench-scale: $(DEV_READY) ## how costs grow with deliveries, written to docs/per
 soak: $(DEV_READY) ## the long tests, among them 300 histories of deliveries against the model (NETFLIX_SOAK=n: so many)
 	@$(BIN)/python -m pytest -m soak
 
-clean: ## remove the sample lakehouse (not the environment)
-	rm -rf data
+clean: ## remove the sample lakehouse (not yours, nor the environment)
+	rm -rf data/sample
 
 $(UV):
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {v[0]}.{v[1]} was found: make PYTHON=python3.12 ...")'

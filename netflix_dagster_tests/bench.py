@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from netflix_dagster_tests import bench_engines, bench_landing
+from netflix_dagster_tests import bench_dev, bench_engines, bench_landing
 
 ROOT = Path(__file__).parents[1]
 SEEN = 10_000
@@ -38,6 +38,7 @@ def main() -> None:
         _events(scratch / "events")
         _rules(scratch / "rules")
         _replay(landing, scratch / "replay")
+        bench_dev.main(scratch / "dev")
         bench_engines.main(scratch / "engines")
         bench_landing.main(scratch / "adls")
 

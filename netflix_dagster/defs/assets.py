@@ -106,7 +106,8 @@ def _description(table: Table) -> str:
 
 
 def _owners(table: Table) -> Sequence[str]:
-    feeds = load_sources(get_settings().sources).feeds
+    """Those of the feed; the packaged sources have what a file of one's own does not say of feeds that code builds."""
+    feeds = {**load_sources().feeds, **load_sources(get_settings().sources).feeds}
     return feeds[table.feed].owners if table.feed else ["team:platform"]
 
 

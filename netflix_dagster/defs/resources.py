@@ -14,6 +14,7 @@ from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.defs.telemetry import traced
 from netflix_dagster.engine import sessions
+from netflix_dagster.landing.keys import FORM, is_key
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import Settings, get_settings
 from netflix_dagster.storage import at
@@ -88,6 +89,12 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._session
 
     def _open(self, context: dg.AssetExecutionContext, tables: Sequence[str], deliveries: Sequence[str]) -> Session:
+        if wrong := [key for key in deliveries if not is_key(key)]:
+            raise dg.Failure(
+                f"{', '.join(wrong)} is no delivery date: partitions are written {FORM['day']}, or {FORM['hour']}. No"
+                " table has changed. Delete the partition in the UI, and land a file for the date that was meant",
+                allow_retries=False,
+            )
         feeds = {feed for name in tables if (feed := TABLES[name].feed)}
         if self._session is None:
             sessions.open_with(_through_dagster)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,10 @@ from netflix_dagster.storage import Place
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+
+TABLES = "Tables"
+"""How the list of the tables begins; where there are none, that explains every error."""
 
 
 class QueryError(ValueError):
@@ -68,8 +74,23 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, known: Callable[[], str
         if answer is None:
             raise QueryError("the statement has no answer: write a SELECT")
         return answer.to_arrow_table()
+    except duckdb.BinderException as error:
+        raise QueryError(f"{error}\n\n{_columns(connection, sql) or known()}") from error
     except duckdb.Error as error:
-        raise QueryError(f"{error}\n\n{known()}") from error
+        there = known()
+        raise QueryError(f"{error}\n\n{there}" if there.startswith(TABLES) else there) from error
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The columns of the tables that a statement names; DuckDB itself names tables only of what it can bind."""
+    import duckdb
+
+    found = []
+    for name in dict.fromkeys(re.findall(r"\b(?:FROM|JOIN)\s+([\w.]+)", sql, re.IGNORECASE)):
+        with suppress(duckdb.Error):  # the name may be one of the statement's own
+            columns = connection.execute(f"DESCRIBE {name}").fetchall()
+            found.append(f"{name} has {', '.join(column for column, *_ in columns)}")
+    return "\n".join(found)
 
 
 def known(lake: Place, as_of: datetime | None) -> str:
@@ -88,7 +109,7 @@ def known(lake: Place, as_of: datetime | None) -> str:
     width = max(map(len, tables)) + 1
     when = f" at {as_of.isoformat()}" if as_of else ""
     listed = [f"  {layer + '.':<{width}} {', '.join(names)}" for layer, names in tables.items()]
-    return "\n".join([f"Tables{when}:", *listed])
+    return "\n".join([f"{TABLES}{when}:", *listed])
 
 
 def _datasets(lake: Place, layer: str, names: list[str], as_of: datetime | None) -> list[Any]:

@@ -37,8 +37,9 @@ ASSETS = """{ assetNodes { assetKey { path } groupName } }"""
 class DagsterDev:
     """A landing folder, a lake, and the Dagster that watches over them."""
 
-    def __init__(self, root: Path) -> None:
-        self.landing, self.lake = root / "landing", root / "lake"
+    def __init__(self, root: Path, built: tuple[Path, Path] | None = None) -> None:
+        """``built``: landing folder and lake that `netflix-dagster run` has built; else new ones in ``root``."""
+        self.landing, self.lake = built or (root / "landing", root / "lake")
         self.log = root / "dagster-dev.log"
         self.feeds = self._landed()
         self.deliveries = self.feeds["catalogue"]
@@ -49,7 +50,7 @@ class DagsterDev:
     def running(self) -> Iterator[None]:
         """Start, wait until it answers; in the end stop it and everything that it started."""
         home = self.lake / ".dagster"
-        home.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / "dagster.yaml", home)
         command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml"]
         with self.log.open("wb") as log:
@@ -120,12 +121,13 @@ class DagsterDev:
         runs = self.runs()
         lost = [run for run in runs if run["status"] in ("FAILURE", "CANCELED")]
         assert not lost, f"a run that a sensor asked for did not succeed: {lost}"
-        arrived = [feed for feed, table in LAST_TABLES.items() if self._is_in(table, self.feeds[feed][-1])]
+        arrived = [feed for feed, table in LAST_TABLES.items() if self.is_in(table, self.feeds[feed][-1])]
         if len(arrived) == len(self.feeds) and all(run["status"] == "SUCCESS" for run in runs):
             return None
         return f"materialised: {arrived}, runs: {[run['status'] for run in runs]}"
 
-    def _is_in(self, table: str, delivery: str) -> bool:
+    def is_in(self, table: str, delivery: str) -> bool:
+        """Whether a table has been materialised for a delivery."""
         asset = self.ask(MATERIALIZED, key={"path": table.split(".")}, partitions=[delivery])["assetNodeOrError"]
         return any(asset.get("latestMaterializationByPartition", []))
 

@@ -41,3 +41,19 @@ def test_an_ill_house_is_told_how_to_mend_it(shell: Shell) -> None:
     shown = shell.here("doctor", NETFLIX_SOURCES="my.yaml")
     assert shown.code == 1 and "Traceback" not in shown.out + shown.err
     assert any(row.startswith("mend") and f"{sources}:{line}" in row for row in shown.out.splitlines())
+
+
+def test_the_doctor_loads_what_a_run_loads(shell: Shell) -> None:
+    """A file of sources that names one feed alone can be used; one that breaks the contract of a table is told of."""
+    sources = shell.cwd / "sources.yaml"
+    (shell.cwd / "pets.csv").write_text("id,name\n1,Rex\n2,Mimi\n3,Bella\n")
+    sources.write_text(shell.here("profile", "pets.csv").out)
+    said = shell.here("doctor", "--json", NETFLIX_SOURCES=sources)
+    tables = next(finding for finding in said.json["findings"] if finding["what"] == "tables")
+    assert tables["ok"], tables
+    assert shell.here("run", NETFLIX_SOURCES=sources).code == 0
+
+    sources.write_text(PACKAGED.read_text().replace("      release_year", "      year_of_release"))
+    said = shell.here("doctor", "--json", NETFLIX_SOURCES=sources)
+    ill = {finding["what"]: finding["found"] for finding in said.json["findings"] if not finding["ok"]}
+    assert said.code == 1 and "silver.titles" in ill["tables"] and "release_year" in ill["tables"], ill

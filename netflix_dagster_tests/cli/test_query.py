@@ -101,7 +101,7 @@ def test_sums_are_numbers(built: Shell) -> None:
 WRONG = {
     "no table": ("SELECT * FROM gold.dim_titel", ["dim_titel", "Tables:", "dim_title", "netflix_catalogue"]),
     "no SQL": ("SELEC 1", ["SELEC", "Tables:", "kpi_catalogue"]),
-    "no column": ("SELECT nope FROM gold.dim_title", ["nope", "dim_title"]),
+    "no column": ("SELECT nope FROM gold.dim_title", ["nope", "gold.dim_title has title_sk, title_key"]),
     "an error at work": ("SELECT error('[boo]')", ["[boo]"]),
     "nothing": ("  ", ["SELECT"]),
     "two statements": ("SELECT 1; SELECT 2", ["one statement"]),

@@ -76,8 +76,8 @@ def test_what_has_been_taken_back_since(built: Shell) -> None:
 def test_the_tables_as_they_stood(built: Shell) -> None:
     count = "SELECT count(*) AS n FROM gold.dim_title WHERE is_current"
     assert query(built.lake, count, datetime.now(UTC)).to_pylist() == ask(built, count)
-    with pytest.raises(QueryError, match=r"dim_title"):
+    with pytest.raises(QueryError, match=r"^There were no tables"):
         query(built.lake, count, datetime(2020, 1, 1, tzinfo=UTC))
     said = built.here("query", count, "--as-of", "2020-01-01T00:00")
-    assert said.code == 2 and "dim_title" in said.err
+    assert said.code == 2 and "does not exist" not in said.err
     assert f"There were no tables in {built.lake} at 2020-01-01T00:00:00+00:00 yet" in said.err

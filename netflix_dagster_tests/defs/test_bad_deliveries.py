@@ -12,8 +12,9 @@ import pytest
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.graph import feed_tables, touched_tables
 from netflix_dagster.deliveries.life import Status
+from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
-from netflix_dagster_tests.defs.house import PARTITIONS, House, checks, materialized
+from netflix_dagster_tests.defs.house import PARTITIONS, House, checks, failures, materialized
 from netflix_dagster_tests.lakehouse import as_csv, title
 
 CATALOGUE = "bronze.netflix_catalogue"
@@ -185,3 +186,12 @@ def test_a_delivery_of_which_most_rows_would_be_refused_is_in_no_table(built: Ho
     assert newest.why == "silver.titles: 3 of 5 rows would be refused, most of them by release_year_not_null"
     held = [row for row in built.quarantined("silver.titles", SECOND) if "release_year_not_null" in row["rules"]]
     assert len(held) == 3
+
+
+def test_a_partition_that_is_no_date_is_refused_in_words(house: House) -> None:
+    """The UI lets anybody add one; what it says is safe is so, and the first table fails for all."""
+    house.instance.add_dynamic_partitions("catalogue_deliveries", ["hello"])
+    result = house.run("hello")
+    assert not result.success and not store.exists(house.tables, "quality.deliveries")
+    assert all("hello is no delivery date: partitions are written YYYY-MM-DD" in said for said in failures(result))
+    assert not materialized(result)

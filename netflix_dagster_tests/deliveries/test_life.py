@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.contracts.graph import feed_tables
+from netflix_dagster.contracts.graph import downstream_of, feed_tables
 from netflix_dagster.deliveries import decisions
 from netflix_dagster.deliveries.life import Decision, Event, Life, Status, combination_id, record
 from netflix_dagster.deliveries.pending import MOST_TRIES, gone, pending, to_request
@@ -211,3 +212,29 @@ def test_a_file_that_left_is_told_unless_nothing_is_there_at_all(listing: Listin
     assert told.life.deliveries[WHOLE, DAY].status is Status.WITHDRAWN and told.standing == {WHOLE: "f1"}
     assert gone(list_landing(tmp_path, SOURCES), told.life) == []
     assert gone(list_landing(tmp_path / "not mounted", SOURCES), Told().stand("f1").life) == []
+
+
+def test_a_table_whose_code_has_changed_is_outdated_with_all_behind_it_until_it_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also on the dates that a build of others has left alone; the sensor does not ask for it."""
+    told = Told().tell(Status.ACCEPTED, "f1").begin().tell(Status.STANDING, "f1").end()
+    assert told.life.outdated(FEED, DAY) == set(), "nothing is known of what was built before versions were kept"
+    versions = {name: TABLES[name].code_version for name in EVERY}
+    told.begin("run2").tell(
+        Status.ENDED, source=None, tables=EVERY, code_versions=tuple(versions.values()), run_id="run2", outcome="built"
+    )
+    assert told.life.outdated(FEED, DAY) == set()
+
+    changed = replace(TABLES["silver.titles"], variant="other")
+    for name in ("silver.titles", "bronze.netflix_catalogue"):
+        monkeypatch.setitem(TABLES, name, replace(TABLES[name], variant="other"))
+    behind = {name for name in downstream_of(["silver.titles"]) if TABLES[name].feed in (FEED, None)}
+    assert told.life.outdated(FEED, DAY) == behind and "bronze.netflix_catalogue" not in behind
+    assert told.due == set() and pending(Listing(()), SOURCES, told.life) == []
+    (piece,) = pending(Listing(()), SOURCES, told.life, changed_code=True)
+    assert set(piece.tables) == behind
+
+    new = tuple(changed.code_version if name == "silver.titles" else versions[name] for name in EVERY)
+    told.begin("run3").tell(Status.ENDED, source=None, tables=EVERY, code_versions=new, run_id="run3", outcome="built")
+    assert told.life.to_build(FEED, DAY) == set()
