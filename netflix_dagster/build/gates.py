@@ -248,9 +248,15 @@ class Trial:
         self.newest[key] = dict(found[0]) if found else {}
 
     def _held_later(self, since: str) -> list[str]:
-        """Later dates of which an attempt is held: a gate may have another verdict on it, or on one before it."""
+        """Later dates of which an attempt is held: a gate may have another verdict on it, or on one before it. Where
+        rows hold the only combination, no other delivery changes that."""
         later = (key for of, key in self.life.dates if of == self.group.feed and key > since)
-        return [key for key in later if any(not attempt.withdrawn for attempt in self._attempts_held(key))]
+        held = {key: [attempt for attempt in self._attempts_held(key) if not attempt.withdrawn] for key in later}
+        return [
+            key
+            for key, found in held.items()
+            if any(attempt.table in self.group.gates for attempt in found) or (found and len(self._seen(key)) > 1)
+        ]
 
     def _attempts_held(self, key: str) -> Iterator[Attempt]:
         for delivery in self.life.of_date(self.group.feed, key):

@@ -288,8 +288,22 @@ class Session:
                     lake, bronze.bronze, rows, attempts={key: found.fingerprint}, keep={key: keep}, run_id=self.run_id
                 )
         for trial in (trial for trial in self.trials.values() if trial.group.feed == feed):
+            self._forget_superseded(trial)
             for name in trial.group.tables:
                 self._keep_refused_rows(trial, name)
+
+    def _forget_superseded(self, trial: Trial) -> None:
+        """Take out what the door set aside of an attempt in whose place one stands now that came before this build:
+        a person has accepted it, or what held it is gone."""
+        for key in trial.play:
+            now = trial.chosen(key)
+            for source, was in trial.standing(key).items():
+                if now.get(source, was) != was and (source, key) not in self.door.received:
+                    others = self.life.deliveries[source, key].attempts.keys() - {was}
+                    bronze, keep = self.sources.sources[source].bronze, {key: others}
+                    quarantine.replace(
+                        self.settings.lake, bronze, (), attempts={key: was}, keep=keep, run_id=self.run_id
+                    )
 
     def _keep_refused_rows(self, trial: Trial, name: str) -> None:
         """Of every combination that was tried, and of the one that stands, the refused rows stay in the quarantine."""

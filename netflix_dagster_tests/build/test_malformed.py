@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import pytest
 
 from netflix_dagster.build import conservation
 from netflix_dagster.contracts.contract import TABLES
-from netflix_dagster.deliveries import attempts, quarantine
+from netflix_dagster.deliveries import attempts, decisions, quarantine
 from netflix_dagster.deliveries.life import Status
-from netflix_dagster.landing.sources import PACKAGED, load_sources
+from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.build.door import BRONZE, SOURCES, Door, check
 from netflix_dagster_tests.lakehouse import Lakehouse, as_csv, title
@@ -79,29 +77,46 @@ def test_a_mended_delivery_leaves_the_quarantine(door: Door) -> None:
     assert quarantine.count(door.settings.lake) == 0 and len(door.rows()) == 20
 
 
-def test_what_is_set_aside_at_the_door_is_no_row_that_silver_has_lost(tmp_path: Path) -> None:
-    sources = tmp_path / "sources.yaml"
-    text = PACKAGED.read_text()
-    place = "  netflix_catalogue:\n"
+class Lenient(Lakehouse):
+    """A lakehouse that sets malformed records of releases aside."""
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(landing=self.landing, lake=self.tables, sources=self.root / "sources.yaml")
+
+
+JUDGED = [name for name, table in TABLES.items() if table.feed == "catalogue" and table.judged_by_delivery]
+SHORT = "s99,Movie\r\n"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Lenient:
+    text, place = PACKAGED.read_text(), "  netflix_catalogue:\n"
     assert text.count(place) == 1
-    sources.write_text(text.replace(place, f"{place}    malformed: {{quarantine: 0.2}}\n"))
+    found = Lenient(tmp_path)
+    found.settings.sources.write_text(text.replace(place, f"{place}    malformed: {{quarantine: 0.2}}\n"))
+    assert found.sources.sources["netflix_catalogue"].tolerated == 0.2
+    return found
 
-    class Lenient(Lakehouse):
-        @property
-        def settings(self) -> Settings:
-            return Settings(landing=self.landing, lake=self.tables, sources=sources)
 
-    assert (
-        load_sources(sources).sources["netflix_catalogue"].malformed
-        != load_sources().sources["netflix_catalogue"].malformed
-    )
-    house = Lenient(tmp_path)
-    rows = as_csv([title(n) for n in range(8)])
-    short = io.StringIO(newline="")
-    csv.writer(short).writerow(["s99", "Movie"])
-    house.land("netflix_catalogue", DAY, rows + short.getvalue())
-    names = [name for name, table in TABLES.items() if table.feed == "catalogue" and table.judged_by_delivery]
-    reports = house.build(DAY, only=names)
+def test_what_was_set_aside_goes_when_a_person_accepts_another_attempt(house: Lenient) -> None:
+    """The build after a decision receives nothing at the door."""
+    house.land("netflix_catalogue", DAY, as_csv([title(n) for n in range(40)]))
+    house.land("netflix_catalogue", "2020-02-01", as_csv([title(n) for n in range(40)]) + SHORT)
+    house.build(DAY, "2020-02-01", only=JUDGED)
+    house.land("netflix_catalogue", "2020-02-01", as_csv([title(n) for n in range(10)]) + SHORT)
+    house.build("2020-02-01", only=JUDGED)
+    bronze = "bronze.netflix_catalogue"
+    assert {row["record_number"] for row in house.quarantined(bronze, "2020-02-01")} == {41, 11}, "the older stands"
+    decisions.accept(house.tables, "netflix_catalogue", "2020-02-01", "a closed market", "ravik")
+    house.build("2020-02-01", only=JUDGED)
+    assert len(house.rows(bronze)) == 50
+    assert [row["record_number"] for row in house.quarantined(bronze, "2020-02-01")] == [11]
+
+
+def test_what_is_set_aside_at_the_door_is_no_row_that_silver_has_lost(house: Lenient) -> None:
+    house.land("netflix_catalogue", DAY, as_csv([title(n) for n in range(8)]) + SHORT)
+    reports = house.build(DAY, only=JUDGED)
     assert not any(report.held_back for report in reports.values())
     assert len(house.rows("bronze.netflix_catalogue")) == len(house.rows("silver.titles")) == 8
     for name in ("bronze.netflix_catalogue", "silver.titles"):

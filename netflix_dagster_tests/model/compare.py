@@ -231,6 +231,8 @@ def _plain(value: Any) -> Any:
         return f"{value:.9e}"
     if isinstance(value, date):
         return str(value)
+    if isinstance(value, dict):
+        return sorted(value.items())
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]
     return value
