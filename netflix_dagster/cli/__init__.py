@@ -283,6 +283,34 @@ def dashboard(
 
 
 @app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A folder of its own, made if it is not there.")] = Path(
+        "netflix-demo"
+    ),
+    ui: Annotated[bool, typer.Option("--ui", help="Then serve Dagster's UI, until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Of the UI.")] = 3000,
+) -> None:
+    """Show the lakehouse: land the sample, build it, open its dashboard. Needs no network and no settings."""
+    landing, lake = str(folder.absolute() / "landing"), str(folder.absolute() / "lake")
+    sample(landing, garbage=False)
+    try:
+        run(landing, lake)
+    except typer.Exit as ended:
+        if ended.exit_code:
+            raise
+    dashboard(open_it=True, lake=lake)
+    if not ui:
+        err.print(f"Dagster's UI on the same tables: netflix-dagster demo {folder} --ui", markup=False, soft_wrap=True)
+        return
+    from netflix_dagster.cli.home import ensure_home
+
+    os.environ["DAGSTER_HOME"] = str(ensure_home(get_settings()))
+    os.execv(
+        sys.executable, [sys.executable, "-m", "dagster", "dev", "-m", "netflix_dagster.definitions", "-p", str(port)]
+    )
+
+
+@app.command()
 def profile(
     file: Annotated[Path, typer.Argument(help="A csv, tsv or xlsx file, whatever its encoding and delimiter.")],
     megabytes: Annotated[int, typer.Option(min=1, help="How much of a longer text file is looked at.")] = 64,
