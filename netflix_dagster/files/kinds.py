@@ -39,6 +39,8 @@ MONTH_FIRST, DAY_FIRST, EITHER = "9/30/2019", "30/9/2019", "9/9/2019 (month or d
 _SLASHED = re.compile(rf"(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}})/{_YEAR}")
 _TIMESTAMP = re.compile(rf"{_DATES[0][1]}{_TIME}")
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})")
+_WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,18})")
+"""What a column of whole numbers may hold: one digit more than a text that is taken for a number unasked."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3}){1,5}")
 _DECIMAL = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})?\.\d+|[+-]?(?:0|[1-9]\d{0,17})")
 _COMMA = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})?,\d+|[+-]?(?:0|[1-9]\d{0,17})")
@@ -225,7 +227,7 @@ def _list(values: Mapping[str, int]) -> Found | None:
 def whole_number(value: str) -> int | None:
     """The number that a value is, with or without separators of thousands; None when it is none."""
     plain = value.replace(",", "") if _GROUPED.fullmatch(value) else value
-    return int(plain) if _INTEGER.fullmatch(plain) else None
+    return int(plain) if _WHOLE.fullmatch(plain) else None
 
 
 def items(value: str, separator: str) -> Iterator[str]:

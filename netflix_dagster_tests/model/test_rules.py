@@ -29,6 +29,7 @@ CLASHES = {
     *("exact duplicate of a record", "duplicate that lists more", "two titles claim one show id"),
     *("a place stated twice alike", "a place stated twice otherwise", "a title in two cases", "a row stated twice"),
     *("a record broken in two", "duplicate in a list file", "a rank beyond ten", "an unknown category"),
+    "a week in another form",  # and that of another chart
     *("a week that ends on a Saturday", "one name with two codes", "two works of one name"),
     *("a member twice", "a member twice in two cases", "minutes and as many seasons under one show id"),
 }
