@@ -31,8 +31,11 @@ run: $(READY) ## land sample deliveries in data/sample and build a whole lakehou
 	@$(BIN)/netflix-dagster sample "$(SAMPLE_LANDING)"
 	@$(BIN)/netflix-dagster run
 
+# What the services tell of themselves is in the UI as well; here only their errors show, and what runs say.
 dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://localhost:3000
-	@DAGSTER_HOME=$$($(BIN)/netflix-dagster home) $(BIN)/dagster dev -w workspace.yaml --port $${PORT:-3000}
+	@echo "Dagster is at http://localhost:$${PORT:-3000} in a moment, until Ctrl-C. It shows $(or $(NETFLIX_LAKE),the lake of .env)."
+	@DAGSTER_HOME=$$($(BIN)/netflix-dagster home) PYTHONWARNINGS='$(PYTHONWARNINGS),ignore:Function `dev_command`' \
+		$(BIN)/dagster dev -w workspace.yaml --log-level error --port $${PORT:-3000}
 
 azure-local: $(DEV_READY) azurite ## the Azure profile without an account: storage, identity and vault on this machine
 	@$(BIN)/python -m netflix_dagster_tests.emulators.azure_local --port $${PORT:-3000}

@@ -186,7 +186,10 @@ def accept(
 def sample(
     folder: Annotated[str, typer.Argument(help="The landing folder to fill: a path or an abfss:// URL.")],
     garbage: Annotated[
-        bool, typer.Option("--garbage", help="Also deliveries that are refused whole: web pages, null.")
+        bool,
+        typer.Option(
+            "--garbage", help="Also three files that hold no data (two web pages, a null), to see them refused."
+        ),
     ] = False,
 ) -> None:
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""

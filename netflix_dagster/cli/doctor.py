@@ -172,13 +172,15 @@ def _engine(settings: Settings) -> tuple[bool, str, str]:
 
 def _deliveries(settings: Settings) -> tuple[bool, str, str]:
     from netflix_dagster.deliveries.life import Life, Status
+    from netflix_dagster.deliveries.pending import to_take_up
 
-    life = Life.read(settings.lake)
-    there = {(delivery.source, delivery.date) for delivery in _listing(settings).deliveries}
+    life, landed = Life.read(settings.lake), _listing(settings).deliveries
+    there = {(delivery.source, delivery.date) for delivery in landed}
     held = [delivery.newest for delivery in life.held(there)]
-    taken_up = sum(place in life.deliveries for place in there)
+    waiting = [delivery for delivery in landed if to_take_up(delivery, life)]
     due = {place: names for place in life.dates if (names := life.to_build(*place))}
-    found = [f"{len(there)} landed, {taken_up} taken up, {len(held)} held back"]
+    found = [f"{len(there)} landed, {len(there) - len(waiting)} taken up, {len(held)} held back"]
+    found += [f"new or changed, not taken up yet: {d.source} {d.date}" for d in waiting[:MOST_HELD]]
     found += [f"{attempt.status} {attempt.source} {attempt.key}: {attempt.why}" for attempt in held[:MOST_HELD]]
     found += [
         f"not built {feed} {key}: {', '.join(sorted(due[feed, key])[:MOST_HELD])}"

@@ -6,7 +6,9 @@ the history of its job show only runs that say of which job of which code locati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -32,8 +34,9 @@ def execute(
 
     Dagster does not retry such a run in a process of its own: the next command goes on from where it was left.
     """
-    created = instance.create_run_for_job
+    created, captured = instance.create_run_for_job, instance.compute_log_manager.capture_logs
     instance.create_run_for_job = partial(created, remote_job_origin=_origin(job.name))  # type: ignore[method-assign]
+    instance.compute_log_manager.capture_logs = partial(_with_deaf_helpers, captured)  # type: ignore[method-assign]
     try:
         return job.execute_in_process(
             instance=instance,
@@ -44,6 +47,23 @@ def execute(
         )
     finally:
         instance.create_run_for_job = created  # type: ignore[method-assign]
+        instance.compute_log_manager.capture_logs = captured  # type: ignore[method-assign]
+
+
+@contextmanager
+def _with_deaf_helpers(capture: Any, log_key: Sequence[str]) -> Iterator[Any]:
+    """Capture what a run prints, as Dagster does, with helper processes that do not hear Ctrl-C.
+
+    A terminal sends it to every process in front. Dagster ends its helpers when it has heard it; one that hears it
+    itself prints a traceback. What comes in the moment in which they start is heard right after it.
+    """
+    with ExitStack() as stack:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            found = stack.enter_context(capture(log_key))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield found
 
 
 def _origin(job_name: str) -> RemoteJobOrigin:

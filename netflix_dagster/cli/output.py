@@ -35,7 +35,7 @@ BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 def item(console: Console, label: str, text: str, style: str = "") -> None:
     """A labelled line; in a terminal what is too long goes on below its beginning."""
-    label = f"{label:<{LABEL}}"
+    label = f"{label:<{LABEL - 1}} "
     width = console.width - len(label) if console.is_terminal else 0
     for place, line in enumerate(wrapped(text, width)):
         console.print(Text.assemble((" " * len(label) if place else label, style), line), soft_wrap=True)

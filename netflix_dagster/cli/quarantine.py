@@ -46,7 +46,7 @@ def select(settings: Settings, **wanted: Any) -> tuple[Selection, list[Row]]:
 def print_rows(rows: Sequence[Row], selection: Selection) -> None:
     """The rows as a table, one line each."""
     if not rows:
-        Console(highlight=False).print(f"nothing in the quarantine matches {selection}", markup=False)
+        Console(highlight=False).print(_none_of(str(selection)), markup=False)
         return
     import pyarrow as pa
 
@@ -148,7 +148,7 @@ def print_replay(found: Mapping[str, Any], console: Console) -> None:
     """What left, what stayed and why, delivery by delivery."""
     rows = found["rows"]
     if not rows["selected"]:
-        item(console, found["status"], f"nothing in the quarantine matches {found['selected_by']}; nothing was done")
+        item(console, found["status"], f"{_none_of(found['selected_by'])}; nothing was done")
         return
     for delivery in found["deliveries"]:
         name = f"{delivery['feed']} {delivery['date']} ({', '.join(delivery['sources'])})"
@@ -169,6 +169,14 @@ def print_replay(found: Mapping[str, Any], console: Console) -> None:
         for error in run["errors"]:
             item(console, "failed", error[:1000], style="red")
     item(console, found["status"], _verdict(found))
+
+
+def _none_of(selected_by: str) -> str:
+    from netflix_dagster.deliveries.quarantine import Selection
+
+    if selected_by == str(Selection()):
+        return "the quarantine is empty"
+    return f"nothing in the quarantine matches {selected_by}"
 
 
 def _verdict(found: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def pending(
     found = []
     for feed, key in sorted(places, key=lambda place: (place[1], place[0])):
         here = landed.get((feed, key), [])
-        changed = tuple(delivery.source for delivery in here if _to_take_up(delivery, life, again))
+        changed = tuple(delivery.source for delivery in here if to_take_up(delivery, life, again))
         due = life.to_build(feed, key) if changed_code else life.due(feed, key)
         if not changed and not due:
             continue
@@ -113,7 +113,8 @@ def gone(listing: Listing, life: Life) -> list[Event]:
     ]
 
 
-def _to_take_up(delivery: Delivery, life: Life, again: bool) -> bool:
+def to_take_up(delivery: Delivery, life: Life, again: bool = False) -> bool:
+    """Whether a delivery is new, has changed since it was judged last, or is to be judged ``again``."""
     known = life.deliveries.get((delivery.source, delivery.date))
     if known is None or not known.attempts or known.gone:
         return True

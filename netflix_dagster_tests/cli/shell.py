@@ -105,7 +105,8 @@ class Shell:
         return Said(done.exit_code, done.stdout, done.stderr)
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it. It hears SIGINT, as one that a person started in a terminal does."""
+        """Start a command and do not wait for it. It hears SIGINT, as one that a person started in a terminal does, and
+        is with its helpers a process group of its own, to which a terminal would send it."""
         return subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             cwd=self.cwd,
@@ -116,6 +117,7 @@ class Shell:
             encoding="utf-8",
             # What a shell starts in the background ignores interrupts, and so does what that starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            process_group=0,
         )
 
     def terminal(self, columns: int, *arguments: object) -> list[str]:

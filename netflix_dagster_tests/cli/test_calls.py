@@ -26,6 +26,7 @@ def test_sample_writes_the_deliveries_once(shell: Shell) -> None:
     assert shell.here("sample", "landing here").code == 0
     assert {path: path.stat().st_ctime_ns for path in written.values()} == before
 
+    assert len(garbage) == 3, "as --help says"
     more = shell.here("sample", "landing here", "--garbage")
     assert more.code == 0 and f"{len(sample_files())} sample files" in more.err
     assert {place: path.read_bytes() for place, path in _files(landed).items()} == good | garbage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster_tests.cli.shell import Shell
+from netflix_dagster_tests.lakehouse import as_csv, title
 
 
 def test_a_healthy_house(built: Shell) -> None:
@@ -21,6 +22,18 @@ def test_a_healthy_house(built: Shell) -> None:
     shown = built.here("doctor")
     assert shown.code == 0 and shown.quiet
     assert [line.split()[0] for line in shown.out.splitlines()] == ["ok"] * len(findings)
+
+
+def test_a_changed_file_is_not_taken_up_until_it_is_built(shell: Shell) -> None:
+    """Whatever its builds come to: runs that fail before they begin leave nothing in the lake."""
+    for day in ("2024-03-15", "2024-04-15"):
+        shell.land("netflix_catalogue", day, as_csv([title(1)]))
+    assert shell.here("run").code == 0
+    shell.land("netflix_catalogue", "2024-04-15", as_csv([title(1), title(2)]))
+    findings = {finding["what"]: finding for finding in shell.here("doctor", "--json").json["findings"]}
+    counted, *waiting = findings["deliveries"]["found"].splitlines()
+    assert counted == "2 landed, 1 taken up, 0 held back"
+    assert waiting == ["new or changed, not taken up yet: netflix_catalogue 2024-04-15"]
 
 
 def test_an_ill_house_is_told_how_to_mend_it(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -157,12 +158,12 @@ def _kill_while_home_is_made(shell: Shell) -> None:
 
 
 def _stop(shell: Shell, after_lines: int) -> None:
-    """Start a run, and stop it as Ctrl-C does when it has said so many lines."""
+    """Start a run, and stop it and its helpers, as Ctrl-C does, when it has said so many lines."""
     started = time.monotonic()
     run = shell.start("run")
     assert run.stderr is not None
     said = [line for _, line in zip(range(after_lines), run.stderr, strict=False)]
-    run.send_signal(signal.SIGINT)
+    os.killpg(run.pid, signal.SIGINT)
     _, rest = run.communicate(timeout=120)
     err = "".join(said) + rest
     assert run.returncode == 130 and "Traceback" not in err, err

@@ -45,6 +45,11 @@ def rows(shell: Shell) -> list[tuple[str, str, int | None]]:
     return [(row["table_name"], row["delivery_date"], row["record_number"]) for row in found]
 
 
+def test_an_empty_quarantine_is_said_to_be_empty(shell: Shell) -> None:
+    for command in ("list", "replay"):
+        assert "the quarantine is empty" in shell.here("quarantine", command).out
+
+
 def test_it_lists_and_shows_what_is_refused(dirty: Shell) -> None:
     listed = dirty.here("quarantine", "list", "--json")
     assert listed.code == 0 and listed.quiet
@@ -56,6 +61,9 @@ def test_it_lists_and_shows_what_is_refused(dirty: Shell) -> None:
     ]
     assert dirty.here("quarantine", "list", "--json", "--rule", "no_such_rule").json["rows"] == []
     assert "third" in dirty.here("quarantine", "list").out
+    none = "nothing in the quarantine matches rule no_such_rule"
+    for command in ("list", "replay"):
+        assert none in dirty.here("quarantine", command, "--rule", "no_such_rule").out
 
     (row,) = dirty.here("quarantine", "show", 2, "--json").json["rows"]
     assert row["raw"] == "2025-12-28\tTV (English)\tfourth\tShow 4"
@@ -131,7 +139,7 @@ def test_a_replay_that_changes_nothing_is_harmless_and_says_so(charts: Shell) ->
     before = charts.contents()
     said = charts.here("quarantine", "replay", "--rule", "weekly_rank_not_null")
     assert said.code == 3
-    assert "nothing has changed: all 2 are refused as before" in said.out
+    assert "refused again nothing has changed: all 2 are refused as before" in said.out
     assert "weekly_rank_not_null" in said.out and "a place is a number from 1" in said.out
     after = charts.contents()
     assert {name: after[name] for name in before if not name.startswith("quality.")} == {

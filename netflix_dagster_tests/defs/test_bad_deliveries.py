@@ -11,6 +11,7 @@ import pytest
 
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.graph import feed_tables, touched_tables
+from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.deliveries.life import Status
 from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
@@ -88,6 +89,8 @@ def test_a_delivery_is_refused_when_a_file(built: House, spoil: Callable[[Path],
     check = checks(result, CATALOGUE)["readable", SECOND]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert reason in (check.description or "")
+    red = {found.asset_key for found in result.get_asset_check_evaluations() if not found.passed}
+    assert red == {asset_key(CATALOGUE)}, "what stands behind it is as good as it was"
     refused = built.quarantined(CATALOGUE, SECOND)
     assert any(reason in said for row in refused for said in row["reasons"])
     assert all(row["hints"] for row in refused)

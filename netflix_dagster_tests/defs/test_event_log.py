@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from netflix_dagster.cli.home import CONFIG, PACKAGED
@@ -94,6 +95,38 @@ def listed(instance: dg.DagsterInstance) -> list[str]:
 
 def a_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     return create_run_for_test(instance, "some_job")
+
+
+@dg.asset(
+    key=KEY,
+    partitions_def=DAYS,
+    check_specs=[dg.AssetCheckSpec(CHECK.name, asset=KEY, partitions_def=DAYS)],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def many_titles() -> Iterator[object]:
+    """The same for all partitions of a run; its check is logged, one evaluation a delivery."""
+    context = dg.AssetExecutionContext.get()
+    yield dg.MaterializeResult()
+    for day in context.partition_keys:
+        context.log_event(dg.AssetCheckEvaluation(KEY, CHECK.name, True, metadata={}, partition=day))
+    yield dg.Output(None, dg.AssetCheckSpec(CHECK.name, asset=KEY).get_python_identifier())
+
+
+def test_after_a_run_over_many_dates_the_newest_is_the_latest_and_no_check_shows_as_skipped(opened: Open) -> None:
+    days = [f"2026-01-{day:02}" for day in (20, 6, 27, 13, 3)]
+    instance = opened("ours")
+    instance.add_dynamic_partitions(DAYS.name or "", days)
+    tags = {ASSET_PARTITION_RANGE_START_TAG: days[0], ASSET_PARTITION_RANGE_END_TAG: days[-1]}
+    assert dg.materialize([many_titles], instance=instance, tags=tags).success
+    found = instance.fetch_materializations(KEY, limit=100, ascending=True).records
+    assert [record.partition_key for record in found] == sorted(days)
+    latest = instance.get_latest_materialization_event(KEY)
+    assert latest is not None and latest.asset_materialization is not None
+    assert latest.asset_materialization.partition == max(days)
+    history = instance.event_log_storage.get_asset_check_execution_history(CHECK, limit=100)
+    assert sorted((str(check.partition), check.status.value) for check in history) == [
+        (day, "SUCCEEDED") for day in sorted(days)
+    ], "one that is planned and stays so shows as skipped"
 
 
 @pytest.mark.parametrize(("writer", "reader"), [("ours", "theirs"), ("theirs", "ours"), ("ours", "ours")])

@@ -180,3 +180,11 @@ def test_the_sample_does_not_meet_the_deliveries_of_the_reader(tmp_path: Path) -
     (tmp_path / ".env").write_text("NETFLIX_LAKE=mine\n")
     assert make("run") == first and make("dashboard") == ["dashboard"], "the command reads .env itself"
     assert make("run", "NETFLIX_LAKE=elsewhere")[-1] == "elsewhere"
+
+    dagster = tmp_path / "dagster"
+    dagster.write_text('#!/bin/sh\necho "$@"\n')
+    dagster.chmod(0o755)
+    for words, lake in (((), "the lake of .env"), (("NETFLIX_LAKE=elsewhere",), "elsewhere")):
+        said = " ".join(make("dev", "PORT=3987", *words))
+        assert said.startswith("Dagster is at http://localhost:3987 in a moment") and f"shows {lake}. dev -w" in said
+        assert "--log-level error" in said, "or what the services tell of themselves carries the address away"
