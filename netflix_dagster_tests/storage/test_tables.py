@@ -243,8 +243,8 @@ def test_a_delivered_file_is_read_where_it_lies_and_not_when_it_was_replaced(
         storage.write(file, data.replace(b"\n", b"\n\n", 1))
         return found
 
-    hashed = door._hash
-    monkeypatch.setattr(door, "_hash", then_replaced)
+    hashed = door.content_hash
+    monkeypatch.setattr(door, "content_hash", then_replaced)
     with pytest.raises(FileChanged, match="was replaced"):
         Door(settings, sources, "run").receive(Life(), [place])
     storage.remove(landing)
