@@ -172,7 +172,7 @@ def test_tables_as_they_stood(lake: AzureFolder) -> None:
     store.write_arrow(lake, NAME, things(2))
     assert query(lake, "SELECT number FROM things", then).to_pylist() == [{"number": 1}]
     assert query(lake, "SELECT count(*) AS n FROM things").to_pylist() == [{"n": 2}]
-    with pytest.raises(QueryError, match="There were no tables in .* at 2020"):
+    with pytest.raises(QueryError, match=r"There were no tables in .* at 2020"):
         query(lake, "SELECT number FROM things", datetime(2020, 1, 1, tzinfo=UTC))
 
 
