@@ -119,7 +119,9 @@ class Door:
                 set_aside += [(landed.name, refusal) for refusal in malformed]
                 files.append(replace(file, rows=(), sample=()))
             facts = _facts(files, columns.together(seen))
-            found = Received(delivery, fingerprint(delivery, files), facts, tuple(refusals or set_aside))
+            found = Received(
+                delivery, fingerprint(delivery, [file.hash for file in files]), facts, tuple(refusals or set_aside)
+            )
             found = self._refused(found, source, files, bool(refusals))
             if not found.refused:
                 known = self.known(source.name)
@@ -137,7 +139,7 @@ class Door:
             hint = "put a readable file in its place"
             fault = Refusal(READABLE, f"{landed.name} {landed.problem}", hint)
             return ParsedFile(landed.path, "", refusals=(fault,)), source, []
-        now, content = datetime.now(UTC), _hash(landed)
+        now, content = datetime.now(UTC), content_hash(landed)
         malformed: list[Refusal] = []
 
         def grow(source: Source, unknown: Sequence[str]) -> Source:
@@ -246,15 +248,15 @@ class Door:
         ]
 
 
-def fingerprint(delivery: Delivery, files: Sequence[ParsedFile]) -> str:
+def fingerprint(delivery: Delivery, hashes: Sequence[str]) -> str:
     """The identity of what was delivered: the names and the bytes of its files, wherever and whenever they lay."""
     digest = hashlib.sha256()
-    for landed, file in zip(delivery.files, files, strict=True):
-        digest.update(f"{landed.name}\0{file.hash or f'{landed.size} {landed.problem}'}\n".encode())
+    for landed, content in zip(delivery.files, hashes, strict=True):
+        digest.update(f"{landed.name}\0{content or f'{landed.size} {landed.problem}'}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _hash(file: LandedFile) -> str:
+def content_hash(file: LandedFile) -> str:
     """The SHA-256 of a file, which every row of it tells."""
     digest = hashlib.sha256()
     try:

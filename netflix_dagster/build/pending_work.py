@@ -16,11 +16,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from netflix_dagster.build import returned
 from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.report import Report
-from netflix_dagster.deliveries import life
 from netflix_dagster.deliveries.life import Attempt, Life
-from netflix_dagster.deliveries.pending import Pending, gone, pending
+from netflix_dagster.deliveries.pending import Pending, pending
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import Settings, get_settings
@@ -51,7 +51,7 @@ def build_pending(settings: Settings, sources: Sources, *, again: bool = False) 
     """
     listing = list_landing(settings.landing, sources)
     known = Life.read(settings.lake)
-    life.record(settings.lake, gone(listing, known))
+    returned.take_note(settings.lake, listing, known)
     work = pending(listing, sources, known, again=again, changed_code=True)
     log.info("%d deliveries in %s, %d delivery dates to build", len(listing.deliveries), settings.landing, len(work))
     done = build_work(work, settings, sources, f"pending-{uuid.uuid4().hex[:12]}", again=again)

@@ -49,16 +49,16 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
     at_home(settings)
     console.print(f"landing {settings.landing}\nlake    {settings.lake}", markup=False, soft_wrap=True)
 
-    from netflix_dagster.deliveries import life
+    from netflix_dagster.build import returned
     from netflix_dagster.deliveries.life import Life
-    from netflix_dagster.deliveries.pending import gone, pending
+    from netflix_dagster.deliveries.pending import pending
     from netflix_dagster.landing.deliveries import list_landing
 
     with at_work(settings, console) as (instance, progress):
         only = None if source is None else [source]
         listing = list_landing(settings.landing, sources, only)
         known = Life.read(settings.lake)
-        life.record(settings.lake, gone(listing, known))
+        returned.take_note(settings.lake, listing, known)
         work = pending(listing, sources, known, again=again, changed_code=True, only=only)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
         runs = build_all(instance, work, settings, progress)

@@ -17,12 +17,13 @@ from typing import Any
 import dagster as dg
 
 from netflix_dagster import storage
+from netflix_dagster.build import returned
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.sensors import MOST_PER_TICK, Requested, Runs, at_work, left_to_people, run_requests
 from netflix_dagster.deliveries import life
 from netflix_dagster.deliveries.life import Life
-from netflix_dagster.deliveries.pending import Pending, gone, pending, to_request
+from netflix_dagster.deliveries.pending import Pending, pending, to_request
 from netflix_dagster.lake import store
 from netflix_dagster.landing.deliveries import deliveries_at, list_landing
 from netflix_dagster.landing.events import Events, Place, Poison, touched
@@ -104,11 +105,10 @@ def tick(
     now = Life.read(settings.lake)
     if everything:
         listing = list_landing(settings.landing, sources)
-        for event in life.record(settings.lake, gone(listing, now)):
-            now.add(event)
     else:
         places |= {place for place, delivery in now.deliveries.items() if delivery.reopened}
         listing = deliveries_at(settings.landing, sources, _with_siblings(places, sources))
+    returned.take_note(settings.lake, listing, now, whole=everything, most=returned.MOST_IN_A_TICK)
     for feed in known:
         runs.close_lost(feed, now, settings)
     work = pending(listing, sources, now)

@@ -16,6 +16,7 @@ import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG, RUN_KEY_TAG
 
 from netflix_dagster import storage
+from netflix_dagster.build import returned
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key
@@ -25,7 +26,7 @@ from netflix_dagster.defs.resources import Lake
 from netflix_dagster.defs.serving import SERVING
 from netflix_dagster.deliveries import life
 from netflix_dagster.deliveries.life import Life
-from netflix_dagster.deliveries.pending import MOST_TRIES, Pending, gone, lost_builds, pending, to_request
+from netflix_dagster.deliveries.pending import MOST_TRIES, Pending, lost_builds, pending, to_request
 from netflix_dagster.lake import lock, store
 from netflix_dagster.landing.deliveries import list_landing
 from netflix_dagster.landing.sources import Feed, Sources
@@ -179,8 +180,7 @@ def tick(
             cursor=replace(cursor, mark=mark).dump(),
         )
     now = Life.read(settings.lake)
-    for event in life.record(settings.lake, gone(listing, now)):
-        now.add(event)
+    returned.take_note(settings.lake, listing, now, most=returned.MOST_IN_A_TICK)
     runs.close_lost(feed.name, now, settings)
     work = [piece for piece in pending(listing, sources, now, only=mine) if piece.feed == feed.name]
     requested = cursor.requested.still(work, runs.are_over)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import reduce
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netflix_dagster import storage
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 T = TypeVar("T")
-_CONFLICTS = ("failed to commit", "transaction conflict", "concurrent", "conflict detected", "version already exists")
+_CONFLICTS = ("failed to commit", "transaction conflict", "concurrent", "conflict detected", "already exists")
 _ATTEMPTS = 8
 _MOST_FILES = 16
 _AT_ONCE = 16
@@ -130,13 +131,14 @@ def write_batches(
 ) -> None:
     """``write`` for rows that are at hand as Arrow: delta-rs writes few rows in a tenth of the time of an engine.
 
+    A table that is not there yet is made with its first rows in one commit: nobody finds it empty in between.
     ``batches`` gives the rows anew for every try. They are read and written on a thread of its own, see
     ``read_arrow``.
     """
     from deltalake import CommitProperties, write_deltalake
     from pyarrow import RecordBatchReader
 
-    schema = arrow_schema(table)
+    schema, target = arrow_schema(table), location(lake, table.name)
     said = CommitProperties(custom_metadata={_NOTE: note}) if note is not None else None
 
     def commit() -> None:
@@ -144,16 +146,14 @@ def write_batches(
         rows = (shaped(batch, table, schema) for batch in batches())
         first = list(islice(rows, 1))  # a fault of the function is told before a table is made
         kept = delta(lake, table.name) if not table.per_delivery or evolve(lake, table) else None
-        changed = kept is not None and not table.per_delivery and kept.schema() != _schema(table)
+        reader = RecordBatchReader.from_batches(schema, chain(first, rows))
         if kept is None:
-            create(lake, table)
-            if not first and note is None:
-                return
-            kept = delta(lake, table.name)
-        assert kept is not None, "it was made just now"
+            write_deltalake(target, reader, mode="error", commit_properties=said, **_made(lake, table))
+            return
+        changed = not table.per_delivery and kept.schema() != _schema(table)
         write_deltalake(
             kept,
-            RecordBatchReader.from_batches(schema, chain(first, rows)),
+            reader,
             mode="overwrite",
             predicate=delivery_condition(deliveries) if table.per_delivery else None,
             schema_mode="overwrite" if changed else None,
@@ -252,10 +252,17 @@ def create(lake: Place, table: Contract, configuration: Mapping[str, str | None]
         location(lake, table.name),
         _schema(table),
         mode="ignore",
-        partition_by=list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
-        configuration={**protocol.PROPERTIES, **(configuration or {})},
-        storage_options=storage.delta_options(folder(lake, table.name)),
+        **_made(lake, table, configuration or {}),
     )
+
+
+def _made(lake: Place, table: Contract, configuration: Mapping[str, str | None] = MappingProxyType({})) -> Any:
+    """How a table is made that is not there yet, besides its columns."""
+    return {
+        "partition_by": list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
+        "configuration": {**protocol.PROPERTIES, **configuration},
+        "storage_options": storage.delta_options(folder(lake, table.name)),
+    }
 
 
 def as_kept(frame: DataFrame, target: str, table: Table) -> DataFrame:

@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG as RANGE_END
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG as RANGE_START
 
+from netflix_dagster.build.door import content_hash, fingerprint
 from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.definitions import defs
 from netflix_dagster.defs.checks import asset_key
@@ -144,7 +145,14 @@ class Watch:
         for found in list_landing(self.house.landing, sources).deliveries:
             feed = sources.sources[found.source].feed
             attempt = Event(
-                Status.ACCEPTED, feed, found.date, found.source, fingerprint=found.fingerprint, mark=found.fingerprint
+                Status.ACCEPTED,
+                feed,
+                found.date,
+                found.source,
+                fingerprint=fingerprint(found, [content_hash(file) for file in found.files]),
+                mark=found.fingerprint,
+                files=len(found.files),
+                bytes=sum(file.size for file in found.files),
             )
             ended = Event(Status.ENDED, feed, found.date, tables=tuple(feed_tables(feed)), outcome="built", run_id="x")
             told += [attempt, replace(attempt, status=Status.STANDING), ended]

@@ -371,7 +371,7 @@ def test_from_upload_to_fresh_gold(told: Watch, queue: Queue) -> None:
 def test_a_file_replaced_while_it_is_read_is_not_mixed_with_the_new_one(
     told: Watch, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_it_is = door._hash
+    as_it_is = door.content_hash
 
     def replaced_after(file: LandedFile) -> str:
         content = as_it_is(file)
@@ -381,7 +381,7 @@ def test_a_file_replaced_while_it_is_read_is_not_mixed_with_the_new_one(
     queue.send(event(put(DAYS[0])))
     (request,) = told.requests()
     with monkeypatch.context() as patched:
-        patched.setattr(door, "_hash", replaced_after)
+        patched.setattr(door, "content_hash", replaced_after)
         result = told.house.request(request)
     assert "was replaced while it was being read" in failures(result)[0]
     assert told.house.rows("bronze.netflix_catalogue") == []

@@ -14,7 +14,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG as RANGE_EN
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG as RANGE_START
 from dagster._core.test_utils import create_run_for_test
 
-from netflix_dagster.build import conservation
+from netflix_dagster.build import conservation, returned
 from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.graph import downstream_of, feed_tables, touched_tables
 from netflix_dagster.definitions import defs
@@ -112,6 +112,27 @@ def test_a_file_replaced_by_one_of_equal_size_and_time_is_seen(watch: Watch, tmp
     os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
     other.replace(path)
     assert len(watch.requests()) == 1
+
+
+def test_a_landing_folder_that_is_restored_from_a_copy_requests_nothing(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in DAYS[:2]:
+        watch.land("netflix_catalogue", day, RELEASE)
+    watch.requests()
+    watch.note_built()
+    watch.tick()
+    shutil.copytree(watch.house.landing, tmp_path / "copy", copy_function=shutil.copyfile)
+    shutil.rmtree(watch.house.landing)
+    shutil.copytree(tmp_path / "copy", watch.house.landing, copy_function=shutil.copyfile)
+    with monkeypatch.context() as patched:
+        patched.setattr(returned, "MOST_IN_A_TICK", len(RELEASE))
+        patched.setattr(life, "record", lambda lake, events: list(events))
+        assert [r.partition_key for r in watch.evaluate().run_requests or ()] == [DAYS[1]], "a look reads only so much"
+    assert watch.skips() == "every delivery is taken up"
+    monkeypatch.setattr(returned, "content_hash", lambda file: pytest.fail(f"{file.path} was read once more"))
+    watch.tick()
+    assert watch.skips() == "nothing new among 2 deliveries in " + str(watch.house.landing)
 
 
 def test_a_file_that_joins_a_split_delivery_requests_the_chain_of_its_source(watch: Watch) -> None:

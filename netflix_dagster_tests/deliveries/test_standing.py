@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from netflix_dagster.build.pending_work import build_pending
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.contracts.graph import touched_tables, upstream_of
 from netflix_dagster.deliveries import decisions
@@ -171,6 +173,27 @@ def test_a_rebuild_needs_no_landing(house: Lakehouse) -> None:
     house.build(D1, only=JUDGED)
     assert house.contents() == before
     assert house.versions()["bronze.netflix_catalogue"] > versions["bronze.netflix_catalogue"], "it was built again"
+
+
+def test_files_of_other_times_and_the_same_bytes_build_nothing(house: Lakehouse) -> None:
+    """They were touched, copied, or put back after they had gone; a file of the same length is read all the same."""
+    files = {day: house.release(day, *FORTY[:5]) for day in (D1, D2)}
+    assert build_pending(house.settings, house.sources).failed == {}
+    versions, contents = house.versions(), {day: file.read_bytes() for day, file in files.items()}
+    files[D1].unlink()
+    assert build_pending(house.settings, house.sources).work == ()
+    assert house.delivery(WHOLE, D1).gone
+    for day, file in files.items():
+        file.write_bytes(contents[day])
+        os.utime(file, (1, 1))
+    assert build_pending(house.settings, house.sources).work == ()
+    assert house.versions() == versions
+    delivery = house.delivery(WHOLE, D1)
+    assert (delivery.gone, delivery.status, delivery.newest.run_id != "") == (False, Status.STANDING, True)
+
+    files[D1].write_bytes(contents[D1].replace(b"Drama", b"Comic"))
+    (work,) = build_pending(house.settings, house.sources).work
+    assert (work.date, house.versions()["silver.titles"]) == (D1, (versions["silver.titles"] or 0) + 1)
 
 
 def test_tables_of_a_feed_of_which_no_date_is_asked_for_stay_as_they_are(house: Lakehouse) -> None:

@@ -53,7 +53,7 @@ def recorded_twice(house: CloudHouse) -> list[tuple[object, ...]]:
 def test_a_short_storm_at_every_stage_is_not_noticed(
     kind: Kind, house: CloudHouse, door: Door, undisturbed: dict[str, list[str]]
 ) -> None:
-    storms = [door.fault(kind, skip=skip, times=3) for skip in range(5, 1200, 160)]
+    storms = [door.fault(kind, skip=skip, times=3) for skip in range(5, 900, 128)]
     assert build(house) == []
     assert [len(storm.met) for storm in storms] == [3] * len(storms)
     assert state(house) == undisturbed

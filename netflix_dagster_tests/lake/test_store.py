@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from netflix_dagster.contracts.contract import Column, ContractError, Table
@@ -68,6 +70,21 @@ def test_the_first_write_may_be_empty(spark: SparkSession, tmp_path: Path, put: 
     assert held(tmp_path) == []
     put(rows(spark, ("2020-01-01", "a")), tmp_path, contract(), ["2020-01-01"])
     assert held(tmp_path) == [("2020-01-01", "a")]
+
+
+@pytest.mark.parametrize("write", ["per_delivery", "whole"])
+def test_a_table_is_there_with_its_first_rows_or_not_at_all(tmp_path: Path, write: str) -> None:
+    table, found = contract(write=write), pa.table({"delivery_date": [date(2020, 1, 1)], "id": ["a"]})
+    store.write_batches(found.to_batches, tmp_path, table, ["2020-01-01"], "a note")
+    first = store.delta(tmp_path, NAME)
+    assert first is not None and store.last_note(tmp_path, NAME) == "a note"
+    first.load_as_version(0)
+    assert first.to_pyarrow_table().num_rows == 1, "no reader finds it before it has rows"
+    store.create(tmp_path / "other", table)
+    made = store.delta(tmp_path / "other", NAME)
+    assert made is not None and (made.schema(), made.protocol()) == (first.schema(), first.protocol())
+    said, promised = first.metadata(), made.metadata()
+    assert (said.partition_columns, said.configuration) == (promised.partition_columns, promised.configuration)
 
 
 def test_a_table_never_written_reads_as_empty(spark: SparkSession, tmp_path: Path) -> None:

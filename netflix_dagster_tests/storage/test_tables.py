@@ -172,7 +172,7 @@ def test_tables_as_they_stood(lake: AzureFolder) -> None:
     store.write_arrow(lake, NAME, things(2))
     assert query(lake, "SELECT number FROM things", then).to_pylist() == [{"number": 1}]
     assert query(lake, "SELECT count(*) AS n FROM things").to_pylist() == [{"n": 2}]
-    with pytest.raises(QueryError, match="things"):
+    with pytest.raises(QueryError, match=r"There were no tables in .* at 2020"):
         query(lake, "SELECT number FROM things", datetime(2020, 1, 1, tzinfo=UTC))
 
 
@@ -243,8 +243,8 @@ def test_a_delivered_file_is_read_where_it_lies_and_not_when_it_was_replaced(
         storage.write(file, data.replace(b"\n", b"\n\n", 1))
         return found
 
-    hashed = door._hash
-    monkeypatch.setattr(door, "_hash", then_replaced)
+    hashed = door.content_hash
+    monkeypatch.setattr(door, "content_hash", then_replaced)
     with pytest.raises(FileChanged, match="was replaced"):
         Door(settings, sources, "run").receive(Life(), [place])
     storage.remove(landing)
