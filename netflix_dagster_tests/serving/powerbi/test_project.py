@@ -71,6 +71,18 @@ def test_everything_that_the_report_uses_is_in_the_model() -> None:
     assert set(pages) == shown and len(pages) == 4
 
 
+@pytest.mark.parametrize("drawn", report.DRAWN, ids=lambda drawn: f"{drawn.page}-{drawn.card}-{drawn.kind}")
+def test_a_label_says_by_what_a_visual_is_drawn(drawn: report.Drawn) -> None:
+    """What a label speaks of after *by*, and on the sides of *against*, is what the visual has there."""
+    label, words = report.title(drawn).lower(), {"half-year": "period", "country": "member", "genre": "member"}
+    _, _, by = label.partition(" by ")
+    if by and drawn.by:
+        assert words.get(by, by).replace(" ", "_") in drawn.by[1], label
+    if drawn.kind == "scatterChart":
+        for said, metric in zip(label.split(" against "), drawn.metrics, strict=True):
+            assert METRICS[metric].unit in said, label
+
+
 def test_visuals_lie_side_by_side() -> None:
     for placed in report.pages().values():
         assert len({one.visual.name for one in placed}) == len(placed)
