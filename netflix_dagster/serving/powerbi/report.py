@@ -1,8 +1,8 @@
 """The report: the pages of the dashboard that show gold, their cards as visuals of the semantic model.
 
 A metric is only cut by what it may be cut by, or by a column that its card lists. Where that leaves a visual with
-another axis than the card has on the dashboard, a label of its own says what it shows. The pages *Quality* and *Runs* show
-the book-keeping, which is not in the model.
+another axis than the card has on the dashboard, a label of its own says what it shows. The pages *Quality* and *Runs*
+show the book-keeping, which is not in the model.
 """
 
 from __future__ import annotations
