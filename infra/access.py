@@ -281,7 +281,7 @@ def workspace_faults(access: Access, members: Iterable[Member]) -> Iterator[str]
             yield f"the group {group} is {' and '.join(found) or 'not there'}: make it {role}"
     for one in there:
         if one.kind == "App" and one.role not in of_services:
-            yield f"the application {one.name} is {one.role}: remove it, or make it {' or '.join(set(of_services))}"
+            yield f"the application {one.name} is {one.role}, which infra/access.yaml gives no service: remove it"
         elif one.kind != "App" and (one.kind, one.name) not in {("Group", group) for group in wanted}:
             yield f"{one.kind.lower()} {one.name} is {one.role}, of whom infra/access.yaml says nothing: remove it"
     for role in dict.fromkeys(of_services):
