@@ -3,6 +3,7 @@
     python -m infra.access bundle            write the grants into the Databricks bundle
     python -m infra.access sql CATALOG       print the grants on single tables, to run when the tables exist
     python -m infra.access synapse           write the scripts of Synapse, its roles and grants among them
+    python -m infra.access powerbi [ID]      print who has which role in the workspace of Power BI; with its id, compare
 
 ``infra/azure`` makes the role assignments and the grants on catalogs from the same functions.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
+    from netflix_dagster.serving.powerbi.service import Member
     from netflix_dagster.serving.synapse.serverless import Reader
 
 HERE = Path(__file__).parent
@@ -59,6 +61,9 @@ SCHEMA_PRIVILEGES = {
     "build": ("USE_SCHEMA", "CREATE_TABLE", "SELECT", "MODIFY"),
 }
 VOLUME_PRIVILEGES = {"read": ("READ_VOLUME",), "write": ("READ_VOLUME", "WRITE_VOLUME")}
+WORKSPACE_ROLES = {"view": "Viewer", "publish": "Contributor", "manage": "Admin"}
+"""Of Power BI: a viewer opens the report, a contributor changes and refreshes model and report, an admin lets others
+in as well."""
 LOCATION_PRIVILEGES = ("CREATE_EXTERNAL_TABLE", "CREATE_EXTERNAL_VOLUME", "READ_FILES", "WRITE_FILES")
 
 
@@ -79,6 +84,7 @@ class Role(_Strict):
     dagster: Literal["view", "launch"] | None = None
     logs: Literal["read"] | None = None
     telemetry: Literal["write"] | None = None
+    powerbi: Literal["view", "publish", "manage"] | None = None
 
     @property
     def in_catalog(self) -> bool:
@@ -135,6 +141,8 @@ class Access(_Strict):
                 raise ValueError(f"{name} are people: tables in {', '.join(by_hand)} are written by runs only")
             if "build" in role.layers.values():
                 raise ValueError(f"{name} are people: tables are made by runs only")
+            if role.powerbi and "gold" not in role.layers:
+                raise ValueError(f"{name} may not read all of gold: the model of Power BI has all of it")
         return self
 
     def role(self, principal: str) -> Role:
@@ -248,6 +256,41 @@ def synapse_files(access: Access, folder: Path = SYNAPSE) -> dict[Path, str]:
     return {folder / name: text for name, text in scripts.written(readers(access)).items()}
 
 
+# Power BI
+
+
+def workspace_roles(access: Access) -> dict[str, str]:
+    """By principal its role in the workspace. There is one model and no row-level security: a role shows all of it."""
+    rights = {name: access.role(name).powerbi for name in access.principals}
+    return {name: WORKSPACE_ROLES[right] for name, right in rights.items() if right}
+
+
+def workspace_faults(access: Access, members: Iterable[Member]) -> Iterator[str]:
+    """What a workspace says otherwise than the file, and what to do about it.
+
+    Groups are known by their names. The name of an identity differs between stacks: of these it is only seen that there
+    are no fewer than the file has, and none with a role that the file gives no service.
+    """
+    groups, roles = access.groups(), workspace_roles(access)
+    wanted = {groups[name]: role for name, role in roles.items() if name in groups}
+    of_services = [role for name, role in roles.items() if name not in groups]
+    there = list(members)
+    for group, role in wanted.items():
+        found = [one.role for one in there if (one.kind, one.name) == ("Group", group)]
+        if found != [role]:
+            yield f"the group {group} is {' and '.join(found) or 'not there'}: make it {role}"
+    for one in there:
+        if one.kind == "App" and one.role not in of_services:
+            yield f"the application {one.name} is {one.role}, which infra/access.yaml gives no service: remove it"
+        elif one.kind != "App" and (one.kind, one.name) not in {("Group", group) for group in wanted}:
+            yield f"{one.kind.lower()} {one.name} is {one.role}, of whom infra/access.yaml says nothing: remove it"
+    for role in dict.fromkeys(of_services):
+        found = [one.name for one in there if (one.kind, one.role) == ("App", role)]
+        if len(found) < of_services.count(role):
+            names = [name for name, given in roles.items() if name not in groups and given == role]
+            yield f"{len(found)} applications are {role}: the identity of {' and '.join(names)} has to be"
+
+
 # The bundle
 
 
@@ -288,6 +331,8 @@ def _arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("bundle", help="write the grants into the Databricks bundle")
     commands.add_parser("synapse", help="write the scripts of Synapse")
+    workspace = commands.add_parser("powerbi", help="print the roles of Power BI, or compare a workspace with them")
+    workspace.add_argument("workspace", nargs="?", help="its id: ask it, as this machine's identity")
     commands.add_parser("sql", help="print the grants on single tables").add_argument("catalog")
     return parser
 
@@ -299,8 +344,28 @@ def main() -> None:
         for path, text in made(load()).items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+    elif said.command == "powerbi":
+        sys.exit(_powerbi(load(), said.workspace))
     else:
         sys.stdout.write("".join(f"{statement};\n" for statement in table_grants(load(), said.catalog)))
+
+
+def _powerbi(access: Access, workspace: str | None) -> int:
+    """Print roles, or what a workspace says otherwise; then 1. Nothing is changed: an admin does it, in Power BI."""
+    if workspace is None:
+        for name, role in workspace_roles(access).items():
+            sys.stdout.write(f"{role}: {access.groups().get(name) or f'the identity of {name}'}\n")
+        return 0
+    from netflix_dagster.azure.identity import IdentityError
+    from netflix_dagster.serving.powerbi import service
+
+    try:
+        faults = list(workspace_faults(access, service.opened(workspace).members()))
+    except (service.PowerBIError, IdentityError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("".join(f"{fault}\n" for fault in faults) or "as infra/access.yaml says\n")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -69,11 +69,12 @@ def view(metric: Metric, dialect: Dialect = "duckdb") -> str:
 def aggregation(metric: Metric) -> str:
     """The metric as one expression over its fact, to be grouped by whatever it may be cut by, as Databricks says it.
 
-    There is none of a metric that looks back a period.
+    It is null, not 0, of rows of which the metric speaks of none. There is none of a metric that looks back a period.
     """
     said = _Statements(metric, "databricks")
     said.terms = {leaf: said.aggregate(leaf, "", metric.where) for leaf in metrics.leaves(metric.expression)}
-    return said.value(metrics.core(metric.expression))
+    rows, value = said.aggregate(Count(), "", metric.where), said.value(metrics.core(metric.expression))
+    return f"CASE WHEN {rows} > 0 THEN {value} END"
 
 
 def said(dialect: Dialect, sql: str) -> str:

@@ -72,13 +72,10 @@ def _dimension(dimension: Dimension, fact: Fact) -> dict[str, str]:
 
 
 def _measure(metric: Metric) -> dict[str, Any]:
-    """The metric of whatever rows are asked for; absent, not 0, when it speaks of none of them."""
-    expression = metric_sql.aggregation(metric)
-    if metric.where:
-        expression = f"CASE WHEN COUNT(CASE WHEN {metric.where} THEN 1 END) > 0 THEN {expression} END"
+    """The metric of whatever rows are asked for."""
     said: dict[str, Any] = {
         "name": metric.name,
-        "expr": expression,
+        "expr": metric_sql.aggregation(metric),
         "comment": f"{metric.meaning} ({metric.unit})",
     }
     if metric.over_time == "last":

@@ -27,7 +27,8 @@ from netflix_dagster_tests.infra.test_workflows import TARGETS
 from netflix_dagster_tests.lakehouse import as_csv, title
 
 NEEDS = {
-    "Azure": r"\baz |NETFLIX_ENV=azure|NETFLIX_SYNAPSE=|customDimensions|information\.columns|netflix-dagster verify",
+    "Azure": r"\baz |NETFLIX_ENV=azure|NETFLIX_SYNAPSE=|customDimensions|information\.columns|netflix-dagster verify"
+    r"|infra\.access powerbi ID",
     "Databricks": r"\bdatabricks |MEASURE\(",
     "Java": r"--engine spark|netflix_dagster\.pipelines",
     "Spark Connect": r"--engine remote",

@@ -102,6 +102,8 @@ class PowerBI:
     partitions: dict[str, set[str]] = field(default_factory=dict)
     loaded: list[tuple[str, str | None]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    members: list[tuple[str, str, str]] = field(default_factory=list)
+    """Name, kind and role of those who are let in."""
     measure: Callable[[str], Any] = lambda name: None
     """What a measure comes to where nothing is filtered."""
 
@@ -133,6 +135,9 @@ class PowerBI:
                 return Said.json({"value": [{"id": "r", "name": "Netflix", "datasetId": MODEL}]})
             case "GET", ["dashboards"]:
                 return Said.json({"value": []})
+            case "GET", ["users"]:  # rest/api/power-bi/groups/get-group-users
+                keys = ("displayName", "principalType", "groupUserAccessRight")
+                return Said.json({"value": [dict(zip(keys, one, strict=True)) for one in self.members]})
             case _, ["datasets", model, *_] if model != MODEL:
                 raise Refused("model")
             case "GET", ["datasets", _, "datasources"]:

@@ -30,8 +30,11 @@ from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import unity
+from netflix_dagster.serving.powerbi import service
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import AzureFolder
+from netflix_dagster_tests.emulators.powerbi import WORKSPACE, PowerBI
+from netflix_dagster_tests.emulators.serving import serving
 
 ACCESS = rights.load()
 ROOT = Path(netflix_dagster.__file__).parents[1]
@@ -126,11 +129,12 @@ def test_azure_is_told_what_the_file_says_and_nothing_else(principal: str) -> No
 
 def test_what_a_role_loses_in_the_file_it_loses_everywhere() -> None:
     said = yaml.safe_load((rights.HERE / "access.yaml").read_text())
-    del said["roles"]["analyst"]["layers"]
+    del said["roles"]["analyst"]["layers"], said["roles"]["analyst"]["powerbi"]
     del said["roles"]["builder"]["zones"]["gold"]
     fewer = Access.model_validate(said)
     assert may_read("analysts", "gold.dim_title") and not may_read("analysts", "gold.dim_title", fewer)
     assert not [grant for grant in grants(fewer) if grant.principal == "analysts"]
+    assert "analysts" in rights.workspace_roles(ACCESS) and "analysts" not in rights.workspace_roles(fewer)
     assert allowed("builder", "container", "gold", "write")
     assert not allowed("builder", "container", "gold", "read", fewer)
     schemas = yaml.safe_load(bundle_files(fewer)[BUNDLE / "resources" / "schemas.yml"])["resources"]["schemas"]
@@ -157,6 +161,7 @@ def test_logins_are_of_people_and_each_has_one_door() -> None:
         ("roles.analyst.tables", ["gold.dim_title"], "granted twice"),
         ("roles.analyst.volumes", {"deliveries": "read"}, "landing"),
         ("roles.analyst.colour", "red", "Extra inputs"),
+        ("roles.reader.powerbi", "view", "may not read all of gold"),
         ("roles.builder.dagster", "launch", "only people log in"),
         ("principals.analysts.role", "king", "no role king"),
         ("principals.analysts.role", "reader", "nobody has the role analyst"),
@@ -213,6 +218,53 @@ def test_a_grant_written_by_hand_is_found(tmp_path: Path) -> None:
 def test_single_tables_are_granted_by_sql() -> None:
     assert "GRANT SELECT ON TABLE `netflix`.gold.kpi_top10 TO `data-readers`" in table_grants(ACCESS, "netflix")
     assert len(table_grants(ACCESS, "netflix")) == sum(len(role.tables) for role in ACCESS.roles.values())
+
+
+LET_IN = [
+    ("data-platform", "Group", "Admin"),
+    ("data-engineers", "Group", "Contributor"),
+    ("data-analysts", "Group", "Viewer"),
+    ("id-netflix-builder", "App", "Contributor"),
+]
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (LET_IN, []),
+        (LET_IN[1:], ["the group data-platform is not there: make it Admin"]),
+        ([*LET_IN[:2], ("data-analysts", "Group", "Member"), LET_IN[3]], ["data-analysts is Member: make it Viewer"]),
+        ([*LET_IN, ("data-readers", "Group", "Viewer")], ["group data-readers is Viewer, of whom .* says nothing"]),
+        ([*LET_IN, ("data-analysts", "User", "Viewer")], ["user data-analysts is Viewer, of whom .* says nothing"]),
+        ([*LET_IN, ("elsewhere", "App", "Admin")], ["application elsewhere is Admin, which .* gives no service"]),
+        (LET_IN[:3], ["0 applications are Contributor: the identity of builder has to be"]),
+    ],
+)
+def test_a_workspace_of_power_bi_is_compared_with_the_file(
+    members: list[tuple[str, str, str]],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with serving(PowerBI({}, members=members).answer) as port:
+        there = service.Workspace(WORKSPACE, lambda: "token-1", f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(service, "opened", lambda _: there)
+        monkeypatch.setattr("sys.argv", ["access", "powerbi", WORKSPACE])
+        with pytest.raises(SystemExit) as ended:
+            rights.main()
+    said = capsys.readouterr().out.splitlines()
+    assert ended.value.code == (1 if told else 0)
+    if told:
+        assert len(said) == len(told) and all(re.search(one, line) for one, line in zip(told, said, strict=True))
+    else:
+        assert said == ["as infra/access.yaml says"]
+
+
+def test_who_reads_all_of_gold_has_a_role_in_power_bi_and_nobody_else() -> None:
+    groups = ACCESS.groups()
+    people = {name: role for name, role in rights.workspace_roles(ACCESS).items() if name in groups}
+    assert people.keys() == {name for name in groups if "gold" in ACCESS.role(name).layers}
+    assert {(groups[name], "Group", role) for name, role in people.items()} == set(LET_IN[:3])
 
 
 def words() -> Iterator[str]:

@@ -67,9 +67,11 @@ def test_an_expression_comes_to_the_same_figures(name: str) -> None:
     derived = "".join(f", {metric_sql._in('duckdb', c.sql)} AS {c.name}" for c in fact.derived)
     (said,) = SAID[name]["expression"]["dialects"]
     by = fact.dimension(period).sql
+    rows, value = f"SELECT *{derived} FROM {fact.table}", f"{said['expression']} AS value"
     with with_facts(FACT_ROWS) as database:
         expected = database.execute(metric_sql.statement(metric, [period])).fetchall()
-        asked = f"SELECT {by}, {said['expression']} AS value FROM (SELECT *{derived} FROM {fact.table}) GROUP BY 1"
+        asked = f"SELECT {by}, {value} FROM ({rows}) GROUP BY 1"
         found = database.execute(f"SELECT * FROM ({asked}) WHERE value IS NOT NULL").fetchall()
-    # a count of no rows is 0 there, and absent here
-    assert sorted(row for row in found if row[1] or row in expected) == sorted(expected)
+        assert sorted(found) == sorted(expected)
+        of_nothing = database.execute(f"SELECT {value} FROM ({rows} WHERE false)").fetchall()
+        assert of_nothing == [(None,)], "what cannot be known is absent, never 0"

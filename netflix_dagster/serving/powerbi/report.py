@@ -1,7 +1,8 @@
 """The report: the pages of the dashboard that show gold, their cards as visuals of the semantic model.
 
-A metric is only cut by what it may be cut by, or by a column that its card lists. The pages *Quality* and *Runs* show
-the book-keeping, which is not in the model.
+A metric is only cut by what it may be cut by, or by a column that its card lists. Where that leaves a visual with
+another axis than the card has on the dashboard, a label of its own says what it shows. The pages *Quality* and *Runs*
+show the book-keeping, which is not in the model.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Drawn:
     series: tuple[str, str] | None = None
     columns: bool = False
     """Whether the columns of the card are shown: then it lists rows."""
+    label: str | None = None
+    """What stands above it where it is drawn by something else than on the dashboard; None: the label of the card."""
 
 
 _LINE, _BAR, _COLUMN, _TABLE = "lineChart", "clusteredBarChart", "clusteredColumnChart", "tableEx"
@@ -69,9 +72,9 @@ DRAWN = (
     Drawn("catalogue", "pairs", "card", ("co_production_share",)),
     Drawn("charts", "top10", "card", ("hours",)),
     Drawn("charts", "top10", _TABLE, ("hours",), columns=True),
-    Drawn("charts", "run", _LINE, ("hours", "views"), (_WORLD, "week")),
+    Drawn("charts", "run", _LINE, ("hours", "views"), (_WORLD, "week"), label="Hours and views by week"),
     Drawn("charts", "bump", _TABLE, columns=True),
-    Drawn("charts", "reach", _BAR, ("country_reach",), (_COUNTRY, "chart_title_key")),
+    Drawn("charts", "reach", _BAR, ("country_reach",), (_COUNTRY, "chart_title_key"), label="Countries by title"),
     Drawn("charts", "hours", _LINE, ("hours",), (_WORLD, "week"), (_WORLD, "category")),
     Drawn("charts", "retention", "card", ("retention",)),
     Drawn("charts", "retention", _LINE, ("retention",), (_WORLD, "week"), (_WORLD, "category")),
@@ -81,9 +84,30 @@ DRAWN = (
     Drawn("charts", "restatements", _TABLE, columns=True),
     Drawn("engagement", "most", "card", ("engagement_hours",)),
     Drawn("engagement", "most", _BAR, ("engagement_hours",), (_REPORT, "chart_title_key")),
-    Drawn("engagement", "concentration", _COLUMN, ("engagement_hours", "engagement_titles"), (_REPORT, "period")),
-    Drawn("engagement", "weeks", "scatterChart", ("engagement_hours", "hours"), ("bridge_title_chart", "show_title")),
-    Drawn("engagement", "released", _COLUMN, ("engagement_hours",), (_REPORT, "release_date")),
+    Drawn(
+        "engagement",
+        "concentration",
+        _COLUMN,
+        ("engagement_hours", "engagement_titles"),
+        (_REPORT, "period"),
+        label="Hours and titles by half-year",
+    ),
+    Drawn(
+        "engagement",
+        "weeks",
+        "scatterChart",
+        ("engagement_hours", "hours"),
+        ("bridge_title_chart", "show_title"),
+        label="Hours in reports against hours in the Top 10",
+    ),
+    Drawn(
+        "engagement",
+        "released",
+        _COLUMN,
+        ("engagement_hours",),
+        (_REPORT, "release_date"),
+        label="Hours by release date",
+    ),
     Drawn("title", "runs", _LINE, ("hours", "views"), (_WORLD, "week")),
     Drawn("title", "versions", _TABLE, columns=True),
     Drawn("title", "reports", _COLUMN, ("engagement_hours", "engagement_views"), (_REPORT, "period")),
@@ -211,7 +235,7 @@ def title(drawn: Drawn) -> str:
     """What stands above the visual."""
     if drawn.kind == "slicer":
         return str(drawn.by[1] if drawn.by else "").replace("_", " ").capitalize()
-    return dax.name(METRICS[drawn.metrics[0]]) if drawn.kind == "card" else _card(drawn).label
+    return dax.name(METRICS[drawn.metrics[0]]) if drawn.kind == "card" else drawn.label or _card(drawn).label
 
 
 def alt_text(drawn: Drawn) -> str:

@@ -51,6 +51,15 @@ class Refreshed:
     waited: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who is let into a workspace. ``kind`` is User, Group or App, ``role`` Admin, Member, Contributor or Viewer."""
+
+    name: str
+    kind: str
+    role: str
+
+
 @dataclass
 class Workspace:
     """One workspace. ``token`` is asked before every request, so that it may be renewed meanwhile."""
@@ -84,6 +93,11 @@ class Workspace:
                 " refreshed. Deploy it first: netflix-dagster powerbi deploy"
             )
         return str(found[0])
+
+    def members(self) -> list[Member]:
+        """Who is let in, and as what. Raises ``PowerBIError`` when this identity may not ask."""
+        said = self._asked("GET", "users").json()["value"]
+        return [Member(one["displayName"], one["principalType"], one["groupUserAccessRight"]) for one in said]
 
     def refresh(self, model: str, body: Mapping[str, Any]) -> Refreshed:
         """Refresh a model and wait for the end. Raises ``NotCompleted`` for any end but completion.

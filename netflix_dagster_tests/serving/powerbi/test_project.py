@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 from datetime import date
@@ -15,8 +14,6 @@ import sqlglot
 from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import TABLES, ContractError
 from netflix_dagster.contracts.metrics import METRICS
-from netflix_dagster.landing.sources import load_sources
-from netflix_dagster.serving import dictionary
 from netflix_dagster.serving.dashboard.cards import CARDS
 from netflix_dagster.serving.powerbi import dax, model, pbir, picture, project, report, source, tmdl
 from netflix_dagster_tests.figures import with_facts
@@ -40,36 +37,6 @@ def test_the_picture_is_that_of_the_report() -> None:
     drawn = (judge.PROJECT.parents[1] / "docs/images/powerbi.svg").read_text(encoding="utf-8")
     assert drawn == picture.svg()
     assert drawn.count('class="visual"') == sum(path.endswith("visual.json") for path in FILES)
-
-
-def test_a_changed_column_changes_model_and_dictionary_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = project.files(), dictionary.render(load_sources())
-    table = TABLES["gold.dim_rating"]
-    renamed = tuple(
-        dataclasses.replace(column, name="youngest", type="double", description="From this age on")
-        if column.name == "minimum_age"
-        else column
-        for column in table.columns
-    )
-    monkeypatch.setitem(TABLES, table.name, dataclasses.replace(table, columns=renamed))
-    model.tables.cache_clear()
-    try:
-        after = project.files(), dictionary.render(load_sources())
-    finally:
-        monkeypatch.undo()
-        model.tables.cache_clear()
-    (changed,) = [path for path, text in after[0].items() if text != before[0][path]]
-    assert changed == "Netflix.SemanticModel/definition/tables/dim_rating.tmdl"
-    lines = [line.strip() for line in _differing(before[0][changed], after[0][changed])]
-    assert lines[:3] == [
-        "-/// Age from which the title is suitable, null when the rating states none",
-        "-column minimum_age",
-        "-dataType: int64",
-    ]
-    assert {"+/// From this age on", "+column youngest", "+dataType: double", "+sourceColumn: youngest"} <= set(lines)
-    assert any(line.startswith('+Rows("SELECT rating, name, rating_family, audience, youngest') for line in lines)
-    told = _differing(before[1], after[1])
-    assert any("minimum_age" in line for line in told) and any("youngest" in line for line in told)
 
 
 def _differing(before: str, after: str) -> list[str]:
@@ -102,6 +69,18 @@ def test_everything_that_the_report_uses_is_in_the_model() -> None:
     shown = {card.page for card in CARDS}
     pages = json.loads(FILES["Netflix.Report/definition/pages/pages.json"].read_text())["pageOrder"]
     assert set(pages) == shown and len(pages) == 4
+
+
+@pytest.mark.parametrize("drawn", report.DRAWN, ids=lambda drawn: f"{drawn.page}-{drawn.card}-{drawn.kind}")
+def test_a_label_says_by_what_a_visual_is_drawn(drawn: report.Drawn) -> None:
+    """What a label speaks of after *by*, and on the sides of *against*, is what the visual has there."""
+    label, words = report.title(drawn).lower(), {"half-year": "period", "country": "member", "genre": "member"}
+    _, _, by = label.partition(" by ")
+    if by and drawn.by:
+        assert words.get(by, by).replace(" ", "_") in drawn.by[1], label
+    if drawn.kind == "scatterChart":
+        for said, metric in zip(label.split(" against "), drawn.metrics, strict=True):
+            assert METRICS[metric].unit in said, label
 
 
 def test_visuals_lie_side_by_side() -> None:
