@@ -14,6 +14,7 @@ from netflix_dagster.defs.jobs import by_hand, feed_job, lake_maintenance
 from netflix_dagster.defs.landing_events import landing_events_sensor
 from netflix_dagster.defs.origins import origin_assets, origin_schedules
 from netflix_dagster.defs.powerbi import powerbi_definitions
+from netflix_dagster.defs.quality import quality_sensor
 from netflix_dagster.defs.schedules import lake_maintenance_schedule
 from netflix_dagster.defs.secrets import Vault
 from netflix_dagster.defs.sensors import automation_sensor, landing_sensor
@@ -47,6 +48,7 @@ defs = dg.Definitions.merge(
         sensors=[
             *landing,
             automation_sensor(),
+            quality_sensor(),
             *alert_sensors(get_settings()),
             freshness_sensor(feeds),
             *external_sensors(sources),

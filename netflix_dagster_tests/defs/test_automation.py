@@ -16,6 +16,7 @@ from netflix_dagster_tests.lakehouse import title
 TITLES = ("bronze.netflix_catalogue", "bronze.netflix_titles", "silver.titles", "silver.releases")
 FOLLOWERS = [name for name, table in TABLES.items() if table.feed is None and {*table.reads} & {*TITLES}]
 DAY, NEXT, LAST = "2021-05-01", "2021-06-01", "2021-07-01"
+STARTED = dg.DagsterRunStatus.STARTED
 SENSOR = next(sensor for sensor in defs.sensors or () if sensor.name == "lake_automation")
 
 
@@ -122,3 +123,46 @@ def test_the_warehouse_follows_gold_and_takes_only_what_has_changed(house: House
     assert requested() == 1
     written = str(made()["written"]).split(", ")
     assert "gold.dim_genre" in written and "gold.dim_person" not in written and requested() == 0
+
+
+@pytest.mark.parametrize("bad", ["refused", "held"])
+def test_the_dashboard_tells_of_a_delivery_that_changes_no_gold(house: House, bad: str) -> None:
+    sensor = next(sensor for sensor in defs.sensors or () if sensor.name == "quality_sensor")
+    refresh, cursor = defs.resolve_job_def("refresh_serving"), None
+
+    def requested() -> list[dg.RunRequest]:
+        nonlocal cursor
+        with dg.build_sensor_context(instance=house.instance, cursor=cursor, resources={"lake": house.lake}) as context:
+            found = sensor(context)
+        assert isinstance(found, dg.SensorResult)
+        cursor = found.cursor
+        return list(found.run_requests or ())
+
+    def shown() -> str:
+        pages = house.tables / "serving" / "dashboard"
+        return "".join(path.read_text() for path in pages.glob("data-*/quality.js"))
+
+    assert requested() == []  # there is no lake yet
+    house.release(DAY, title(1), title(2))
+    assert house.run(DAY).success and house.execute(job="refresh_serving").success
+    assert [requested() for _ in range(3)] == [[]] * 3
+    if bad == "held":
+        house.release(NEXT, *(title(n, release_year="soon") for n in (1, 2, 3)), title(4))
+    else:
+        house.land("netflix_catalogue", NEXT, "<html>")
+    assert house.run(NEXT).success
+    assert NEXT not in shown()
+    assert requested() == []  # gold may have changed: what follows it has a tick to do so
+    with_a_run = house.instance.create_run_for_job(defs.resolve_job_def("list_deliveries"), status=STARTED)
+    assert requested() == [] and requested() == []
+    house.instance.delete_run(with_a_run.run_id)
+    assert requested() == []
+    (request,) = requested()
+    asked = refresh.get_subset(asset_selection=frozenset(request.asset_selection or ()))
+    assert {key.to_user_string() for key in asked.asset_layer.selected_asset_keys} >= {
+        "serving/dashboard",
+        "serving/warehouse",
+    }
+    assert house.execute(job="refresh_serving").success
+    assert NEXT in shown()
+    assert [requested() for _ in range(3)] == [[]] * 3

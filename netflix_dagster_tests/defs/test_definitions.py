@@ -156,7 +156,8 @@ def test_what_people_decide_about_deliveries_and_upkeep_are_jobs() -> None:
 def test_sensors_and_the_schedule_run_by_themselves() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
-    assert set(sensors) == {*(f"{feed}_landing_sensor" for feed in SOURCES.feeds), "lake_automation", "feed_freshness"}
+    others = {"lake_automation", "quality_sensor", "feed_freshness"}
+    assert set(sensors) == {f"{feed}_landing_sensor" for feed in SOURCES.feeds} | others
     assert {sensor.default_status for sensor in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
     for feed in SOURCES.feeds:
         assert sensors[f"{feed}_landing_sensor"].job_name == f"{feed}_delivery"

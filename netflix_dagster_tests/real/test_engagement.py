@@ -10,14 +10,17 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from deltalake import DeltaTable
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.metrics import METRICS
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.lake import store
+from netflix_dagster.serving import warehouse
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.real.conftest import built_by_the_runner
 from netflix_dagster_tests.real.oracle import tidy
@@ -109,6 +112,34 @@ def test_every_sheet_has_as_many_rows_hours_and_views_as_the_file(
         views = sum(int(float(row.get("Views", 0))) for row in rows)
         assert sum(row["views"] or 0 for row in found[sheet]) == views
     assert {len(rows) for rows in expected.values()} == {18_214, 6_599, 9_395}
+
+
+def test_every_metric_of_the_warehouse_is_what_the_file_adds_up_to(
+    built: tuple[Path, dict[str, Report]], reports: dict[str, dict[str, list[Row]]]
+) -> None:
+    first, second = reports["2023-12-12"], reports["2024-05-23"]
+    sheets = {
+        ("2023H1", "all", "all"): first["Engagement"],
+        ("2023H2", "all", "all"): [*second["TV"], *second["Film"]],
+        ("2023H2", "kind", "tv"): second["TV"],
+        ("2023H2", "kind", "film"): second["Film"],
+    }
+    expected = {
+        "engagement_titles": {cut: len(rows) for cut, rows in sheets.items()},
+        "engagement_hours": {cut: _sum(rows, "Hours Viewed") for cut, rows in sheets.items()},
+        "engagement_views": {cut: _sum(rows, "Views") for cut, rows in sheets.items() if "Views" in rows[0]},
+    }
+    assert expected.keys() == {name for name, metric in METRICS.items() if metric.fact == "gold.fact_engagement"}
+    file = warehouse.refresh(Settings(lake=built[0])).file
+    with duckdb.connect(str(file), read_only=True) as connection:
+        for metric, values in expected.items():
+            said = f"SELECT period, dimension, member, value FROM metrics.{metric} WHERE dimension IN ('all', 'kind')"
+            found = {row[:3]: row[3] for row in connection.execute(said).fetchall()}
+            assert {cut: value for cut, value in found.items() if cut[:2] != ("2023H1", "kind")} == values, metric
+
+
+def _sum(rows: list[Row], column: str) -> int:
+    return sum(int(float(row[column])) for row in rows)
 
 
 def test_every_row_says_what_the_file_says(reports: dict[str, dict[str, list[Row]]], fact: list[Row]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from netflix_dagster.deliveries import life
+from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import Sources
 from netflix_dagster.serving.dashboard import catalogue, charts, engagement, lineage, quality, runs, site, titles
 from netflix_dagster.serving.dashboard.cards import CARDS, metrics
@@ -53,6 +54,7 @@ def build(lake: Place, sources: Sources, to: Sequence[Place], built: Sequence[Ta
 
 def extract(lake: Place, sources: Sources, built: Sequence[TableBuilt] = ()) -> tuple[dict[str, Any], dict[str, int]]:
     """All that the pages show, by chunk, and the versions of the tables that it was read from."""
+    told = store.version(lake, life.NAME)
     events = list(life.events(lake))
     with reader(lake) as gold:
         pages = {
@@ -64,7 +66,7 @@ def extract(lake: Place, sources: Sources, built: Sequence[TableBuilt] = ()) -> 
             **runs.chunks(events, built),
             **lineage.chunks(sources),
         }
-        versions = gold.versions
+        versions = gold.versions | ({} if told is None else {life.NAME: told})
     about = {
         "chunks": sorted(pages),
         "metrics": metrics(),
