@@ -20,6 +20,7 @@ _LEARN = "https://learn.microsoft.com/"
 _REFRESH = f"{_LEARN}power-bi/connect-data/asynchronous-refresh"
 DOCUMENTED = {
     "token": (401, "TokenExpired", f"{_LEARN}rest/api/power-bi/"),
+    "outside": (403, "PowerBINotAuthorizedException", f"{_LEARN}rest/api/power-bi/groups/get-group-users"),
     "workspace": (404, "PowerBIFolderNotFound", f"{_LEARN}rest/api/power-bi/datasets/get-datasets-in-group"),
     "model": (404, "PowerBIEntityNotFound", f"{_LEARN}rest/api/power-bi/datasets/refresh-dataset-in-group"),
     "throttled": (429, "TooManyRequests", f"{_LEARN}power-bi/developer/embedded/rest-api-throttling"),
@@ -97,6 +98,8 @@ class PowerBI:
     scripts: list[list[str]] = field(default_factory=list)
     """How the next refreshes go; without one a refresh is completed at the second look."""
     messages: list[dict[str, str]] = field(default_factory=list)
+    outside: bool = False
+    """The caller is no member of the workspace."""
     throttle: int = 0
     refreshes: list[Refresh] = field(default_factory=list)
     partitions: dict[str, set[str]] = field(default_factory=dict)
@@ -122,6 +125,8 @@ class PowerBI:
     def _answer(self, asked: Asked) -> Said:
         if (asked.headers.get("Authorization") or "").removeprefix("Bearer ") not in self.tokens:
             raise Refused("token", "Access token has expired, resubmit with a new access token")
+        if self.outside:
+            raise Refused("outside")
         if self.throttle:
             self.throttle -= 1
             raise Refused("throttled")

@@ -30,7 +30,12 @@ _UNAVAILABLE = frozenset({429, 502, 503, 504})
 
 
 class PowerBIError(RuntimeError):
-    """Power BI did not do what was asked; the message says what is safe and what to do."""
+    """Power BI did not do what was asked; the message says what is safe and what to do. ``status_code`` is that of its
+    answer, None when there was none."""
+
+    def __init__(self, message: str, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
 
 
 class NotCompleted(PowerBIError):
@@ -216,11 +221,12 @@ class Workspace:
             if said.status_code == 401 and attempt == 1:
                 continue  # the token ended on its way; the next one is new
             if said.status_code not in _UNAVAILABLE or last or (method == "POST" and said.status_code in (502, 504)):
-                raise PowerBIError(f"{method} {path}: {_why(said)}. {SAFE} {_HELP.get(said.status_code, 'Run again')}")
+                help_ = _HELP.get(said.status_code, "Run again")
+                raise PowerBIError(f"{method} {path}: {_why(said)}. {SAFE} {help_}", said.status_code)
             seconds = _retry_after(said.headers.get("Retry-After"), min(2.0**attempt, 60))
             self.told(f"Power BI has no time for {seconds:.0f} s ({said.status_code})")
             self.sleep(seconds)
-        raise PowerBIError(f"{method} {path}: Power BI refuses the token. {SAFE} {_HELP[401]}")
+        raise PowerBIError(f"{method} {path}: Power BI refuses the token. {SAFE} {_HELP[401]}", 401)
 
 
 def opened(workspace_id: str) -> Workspace:

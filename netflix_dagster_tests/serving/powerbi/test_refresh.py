@@ -7,15 +7,20 @@ from datetime import date
 from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
 from typer.testing import CliRunner
 
+from netflix_dagster.azure import identity
 from netflix_dagster.cli import app
 from netflix_dagster.contracts.metrics import FACTS, METRICS
 from netflix_dagster.lake import query
 from netflix_dagster.serving.powerbi import dax, model, touched
 from netflix_dagster.serving.powerbi import service as client
 from netflix_dagster.serving.powerbi.service import NotCompleted, PowerBIError, Workspace
+from netflix_dagster.settings import Settings
 from netflix_dagster.storage import at
+from netflix_dagster.verify import TARGETS
+from netflix_dagster.verify.steps import Result, Trial, carry_out
 from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.emulators.powerbi import MODEL, WORKSPACE, PowerBI
 from netflix_dagster_tests.emulators.serving import serving
@@ -171,14 +176,20 @@ def test_only_what_differs_is_loaded(service: PowerBI, workspace: Workspace, bui
     ]
 
 
-def test_a_workspace_is_verified_against_the_lake(
+@pytest.fixture
+def figures(
     service: PowerBI, workspace: Workspace, built: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> dict[str, float | None]:
+    """What the model says of every measure: what is in the sample lake, until a test changes it."""
     with query.connect(at(built.lake), only=FACTS) as database:
         tables = judge.load(database, list(FACTS))
-    figures = {dax.name(metric): judge.value(metric, tables, {}) for metric in METRICS.values()}
-    service.measure = figures.__getitem__
+    found = {dax.name(metric): judge.value(metric, tables, {}) for metric in METRICS.values()}
+    service.measure = found.__getitem__
     monkeypatch.setattr(client, "opened", lambda _: workspace)
+    return found
+
+
+def test_the_measures_of_a_workspace_are_compared_with_the_lake(figures: dict[str, float | None], built: Shell) -> None:
     call = ["powerbi", "verify", "--workspace", WORKSPACE, "--lake", str(built.lake)]
     told = CliRunner().invoke(app, call)
     assert told.exit_code == 0 and told.stdout.count("equal") == len(METRICS), told.stdout + told.stderr
@@ -186,6 +197,25 @@ def test_a_workspace_is_verified_against_the_lake(
     told = CliRunner().invoke(app, call)
     assert told.exit_code == 1 and told.stdout.count("DIFFERS titles: None there") == 1
     assert told.stdout.count("DIFFERS") == 1 and "refresh the model" in told.stderr
+
+
+def test_a_workspace_is_verified_and_names_the_right_that_is_missing(
+    figures: dict[str, float | None], service: PowerBI, built: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(lake=built.lake, powerbi_workspace=WORKSPACE)
+    monkeypatch.setattr(identity, "token", lambda *_: AccessToken("token-1", 9_999_999_999))
+
+    def verified() -> dict[str, Result]:
+        return {one.step: one for one in carry_out([TARGETS["powerbi"]], Trial(settings), lambda _: None)}
+
+    assert {one.status for one in verified().values()} == {"passed"}
+    figures["Titles"] = 1.0
+    found = verified()["measures"]
+    assert found.status == "failed" and "titles is 1.0 there" in found.found and "refresh the model" in found.found
+    service.outside = True
+    found = verified()
+    assert "Contributor of the workspace" in str(found["enter"].right) and WORKSPACE in str(found["enter"].command)
+    assert found["measures"].status == "skipped"
 
 
 def test_the_stock_client_follows_whichever_refresh_is_the_newest(
