@@ -84,8 +84,9 @@ class Both:
         elif step.what == "accept":
             self.model.accept(step.source, step.key, (WHO, WHY))
             _, sources = GROUPS[step.source]
-            held = [d for d in self.house.life.held() if d.key == step.key and d.source in sources]
-            decisions.accept(self.house.tables, held[0].source, step.key, WHY, WHO)
+            there = [d for d in self.house.life.held() if d.key == step.key and d.source in sources]
+            held = [d.source for d in there if decisions.may_be_overruled(d.newest)]  # another may be refused
+            decisions.accept(self.house.tables, held[0], step.key, WHY, WHO)
 
     def _land(self, step: Step) -> None:
         folder = self.house.landing / step.source / step.key
