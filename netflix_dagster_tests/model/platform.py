@@ -247,12 +247,15 @@ class Platform:
         return found
 
     def held_by_gate(self, group: str) -> list[str]:
-        """The dates whose newest combination a person may accept."""
+        """The dates whose newest combination a person may accept: not where a file that the door refuses has come for
+        all of it meanwhile."""
         found = []
         for key, standing in self.standing(group).items():
             candidates = self.candidates(group, key)
             if standing.newest_held and not self._held(self._tell(group, key, candidates[0])):
-                found.append(key)
+                new = [source for source, content in candidates[0].items() if standing.stands.get(source) != content]
+                if not all(self.deliveries[source, key].refused for source in new):
+                    found.append(key)
         return found
 
     def _decision(self, key: str, combination: Combination) -> Decided | None:
