@@ -294,14 +294,24 @@ def demo(
     port: Annotated[int, typer.Option(help="Of the UI.")] = 3000,
 ) -> None:
     """Show the lakehouse: land the sample, build it, open its dashboard. Needs no network and no settings."""
-    landing, lake = str(folder.absolute() / "landing"), str(folder.absolute() / "lake")
-    sample(landing, garbage=False)
-    try:
-        run(landing, lake)
-    except typer.Exit as ended:
-        if ended.exit_code:
-            raise
-    dashboard(open_it=True, lake=lake)
+    with told(err):
+        settings = _settings(str(folder.absolute() / "landing"), str(folder.absolute() / "lake"))
+        _declared(settings)
+        from netflix_dagster.cli.progress import real_stderr
+        from netflix_dagster.cli.run import run_pending
+        from netflix_dagster.cli.summary import print_summary
+        from netflix_dagster.sample import write_sample
+        from netflix_dagster.serving.dashboard import places
+
+        with writing("the landing folder", settings.landing):
+            write_sample(settings.landing)
+        summary = run_pending(settings, None, False, real_stderr())
+    print_summary(summary, Console(highlight=False))
+    if summary["exit_code"]:
+        raise typer.Exit(summary["exit_code"])
+    page = str(places(settings)[0] / "index.html")
+    typer.echo(page)
+    typer.launch(page)
     if not ui:
         err.print(f"Dagster's UI on the same tables: netflix-dagster demo {folder} --ui", markup=False, soft_wrap=True)
         return
