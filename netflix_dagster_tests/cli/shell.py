@@ -203,7 +203,7 @@ def _of_the_engine(environment: Mapping[str, str]) -> dict[str, str]:
 def _as_shown(said: str) -> list[str]:
     """The lines that stay on the screen: without colours, and without what was erased again."""
     kept = []
-    standing = re.sub(r"[^\n]*\n\r?\x1b\[1A\x1b\[2K", "", said.replace("\r\n", "\n"))
+    standing = re.sub(r"[^\n]*\n(\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K", "", said.replace("\r\n", "\n"))
     for line in standing.split("\n"):
         last = re.split(r"\r?\x1b\[2K", line)[-1]
         kept.append(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).replace("\r", ""))
