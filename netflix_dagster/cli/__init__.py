@@ -350,29 +350,48 @@ app.add_typer(source_app, name="source")
 @source_app.command("add")
 def add_source(
     name: Annotated[str, typer.Argument(help="What it shall be called, such as pets.")],
-    file: Annotated[Path | None, typer.Option(help="A csv, tsv, JSON lines or xlsx file of it.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A csv, tsv, JSON lines, Parquet or xlsx file of it, or Debezium's envelopes.")
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Where such a file lies; it becomes the origin of the source.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="The URL may be of a private network.")] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="A database, instead: secret://name or env://NAME that holds its URL, or the URL, which is not kept."
+        ),
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Its table or view, schema.name.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="The column of it that grows with every new or changed row.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A column that identifies a row, if you know; repeatable.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write the entry without asking.")] = False,
 ) -> None:
-    """Look at a file and put an entry for it into sources.yaml: bronze and silver, typed, keyed, with rules."""
+    """Look at a file or table and put an entry into sources.yaml: bronze and silver, typed, keyed, with rules."""
     with told(err):
         settings = _settings(None, None)
         from netflix_dagster.cli import source
 
-        found, entry = source.proposed(settings, name, file, url, private)
+        given = source.Given(file, url, private, database, table, cursor, tuple(key or ()))
+        found, entry = source.proposed(settings, name, given, err)
         source.tell(found, err)
         typer.echo(entry, nl=False)
         if not yes and not (sys.stdin.isatty() and typer.confirm("Write this into the file of the sources?", err=True)):
             raise WrongCall("nothing was written; say --yes to write it")
         path = source.write_entry(settings, name, entry)
-    err.print(
-        f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
-    )
+    said = found.document["sources"][name]
+    made = [f"bronze.{name}", f"silver.{name}"]
+    made += [f"silver.{name}_{changes['keep']}"] if (changes := said["silver"].get("changes")) else []
+    err.print(f"wrote {path}: {', '.join(made)}; a word about each column is for you", markup=False, soft_wrap=True)
     from netflix_dagster.cli import hints
 
+    for variable, what in source.to_be_set(given, said.get("origin", {})).items():
+        err.print(f"first  set {variable} in the environment: {what}, which is written nowhere", markup=False)
     land_it = f"land {file} --source {name}" if file else f"fetch {name}"
     err.print(f"next   {hints.me()} {land_it} && {hints.command(settings, 'run')}", markup=False, soft_wrap=True)
 

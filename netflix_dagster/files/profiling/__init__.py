@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netflix_dagster.files.profiling import proposal
-from netflix_dagster.files.profiling.changes import found_changes
+from netflix_dagster.files.profiling.changes import FoundChanges, found_changes
 from netflix_dagster.files.profiling.columns import ColumnProfile, Oddity, profile_column
 from netflix_dagster.files.profiling.keys import Keys, candidate_keys
 from netflix_dagster.files.profiling.likeness import Delivered as Known
@@ -59,7 +59,7 @@ def profile(
 
     ``new`` is the name of the source that it shall be of, whatever other source it looks like; then the proposal is
     complete, with a feed and a silver table of its own. ``known_values`` are what sources delivered before: by them a
-    column that was renamed is recognised. ``key`` are the columns that identify a row, as delivered, when that is known.
+    column that was renamed is recognised. ``key`` are the columns, as delivered, that identify a row, if that is known.
     """
     delivered = read(path, most_bytes)
     if not delivered.rows:
@@ -87,7 +87,8 @@ def profile(
     if new is not None:
         changes = found_changes(delivered, columns)
         known_key = _known_key(key, columns, path) or (changes.key if changes else ())
-        keys = replace(keys, candidates=(known_key, *keys.candidates)) if known_key or changes else keys
+        keys = replace(keys, candidates=(known_key, *keys.candidates)) if known_key else keys
+        oddities += _of_changes(changes, known_key) if changes else []
         said = proposal.silver(columns, keys, delivered.types, changes if known_key else None)
         name, entry = new, {**entry, "feed": new, "silver": said}
     document = proposal.document(name, entry, sources)
@@ -104,6 +105,13 @@ def profile(
         contract_columns=tuple(proposal.contract_columns(columns)),
         door=proposal.door(delivered, source) if delivered.whole else None,
     )
+
+
+def _of_changes(found: FoundChanges, key: tuple[str, ...]) -> list[Oddity]:
+    kept = "every version of each row is kept; `keep: current` keeps the rows as they are now"
+    meaning = kept if key else "what identifies a row cannot be told from them: say --key, else they stay as they came"
+    example = f"{found.op}, in the order of {found.sequence}"
+    return [Oddity(found.op, "the records are changes of rows", 0, None, example, meaning)]
 
 
 def _known_key(key: Sequence[str], columns: Sequence[ColumnProfile], path: Path) -> tuple[str, ...]:
