@@ -20,7 +20,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
@@ -386,13 +386,24 @@ def _faults(declared: Table) -> Iterable[str]:
 def _code(function: Callable[..., Any]) -> str:
     """The source of a function without its decorators and docstring."""
     try:
-        source = textwrap.dedent(inspect.getsource(function))
-        node = ast.parse(source).body[0]
-    except (OSError, TypeError, SyntaxError):
+        lines, before = inspect.findsource(inspect.unwrap(function))
+        rows = _rows_of_code("".join(lines))[before + 1]
+    except (OSError, TypeError, SyntaxError, KeyError):
         return getattr(function, "__qualname__", repr(function))
-    if not isinstance(node, ast.FunctionDef):
-        return source
-    first = node.body[0]
-    docstring = range(first.lineno, (first.end_lineno or 0) + 1) if ast.get_docstring(node) is not None else ()
-    lines = enumerate(source.splitlines(), 1)
-    return "\n".join(line for number, line in lines if number >= node.lineno and number not in docstring)
+    return textwrap.dedent("".join(lines[row - 1] for row in rows)).rstrip("\n")
+
+
+@cache
+def _rows_of_code(module: str) -> Mapping[int, Sequence[int]]:
+    """By the first line of each function of a module: its lines without decorators and docstring."""
+    found, statements = {}, list(ast.parse(module).body)
+    while statements:
+        node = statements.pop()
+        statements += getattr(node, "body", ())
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            words = node.body[0] if ast.get_docstring(node) is not None else None
+            docstring = range(words.lineno, (words.end_lineno or 0) + 1) if words else ()
+            rows = range(node.lineno, (node.end_lineno or 0) + 1)
+            found[first] = [row for row in rows if row not in docstring]
+    return found
