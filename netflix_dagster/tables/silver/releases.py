@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, holds, table
-from netflix_dagster.tables.silver.title_lists import LISTS
+from netflix_dagster.contracts.contract import Column, GoesOn, holds, table
+from netflix_dagster.tables.silver.title_lists import LISTS, stated_last
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +43,7 @@ _VALUES = ("silver.titles.title_key", *_LISTED)
     key=("delivery_date",),
     reads=("silver.titles", *(name for name, _, _ in LISTS.values())),
     write="gate",
+    goes_on=GoesOn(slices="delivery_date", sees=stated_last, greatest=("form",)),
     columns=[
         Column("delivery_date", "date", "The release: date of its delivery", nullable=False),
         Column("titles", "int", "Distinct titles (type, title, year) of the release", False, _TITLES),
