@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Write = Literal["per_delivery", "whole", "incremental", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
+AT_HAND = 2 * 1024**3
+"""Bytes of Arrow that the process which builds a table holds at the most at once: columns of a delivery that are
+counted, the rows of it that are refused, a table of the book-keeping. More is refused (``lake.bounded``)."""
 MOST_RULES = 60
 """The most rules of a table: the rules that a row breaks are bits of one number."""
 
@@ -214,6 +217,9 @@ class Table(Contract):
 
     ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
 
+    ``gathers``: the most rows of one delivery that the function brings together in one task (``tables.gathering``);
+    more are refused. Without it the engine may compute every row apart from the others.
+
     ``identify`` gives rows their identity. It gets the kept rows (and repeats of them, marked ``_copy``) after all row
     rules are evaluated, and fills columns that the contract declares and the function does not make. It may mark
     further copies in ``is_duplicate``. It never gets a refused row.
@@ -232,6 +238,7 @@ class Table(Contract):
     source: Source | None = None
     identify: Callable[[DataFrame], DataFrame] | None = None
     variant: str = ""
+    gathers: int | None = None
 
     @property
     def per_delivery(self) -> bool:
@@ -301,6 +308,7 @@ def table(
     delivery_rules: Sequence[DeliveryRule] = (),
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame], DataFrame] | None = None,
+    gathers: int | None = None,
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
     """Declare a table. The decorated function gets the tables that it ``reads``, in that order, as DataFrames.
 
@@ -328,6 +336,7 @@ def table(
                 delivery_rules=tuple(delivery_rules),
                 takes=tuple(takes),
                 identify=identify,
+                gathers=gathers,
             )
         )
         return function

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Contract, ContractError, Table
-from netflix_dagster.lake import lock, protocol
+from netflix_dagster.lake import bounded, lock, protocol
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -489,7 +489,7 @@ def read_arrow(
             return None
         if first is not None:
             return found.head(first, columns=columns, filter=where)
-        return found.to_table(columns=columns, filter=where)
+        return bounded.rows(found, name, columns, where)
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()
