@@ -24,6 +24,7 @@ _KEYS = ("silver.title_cast.person_key", "silver.title_countries.country_key", "
     grain="one title of one release",
     key=("release_date", "title_key"),
     reads=("silver.releases", _TITLES),
+    cluster_by=("release_date", "title_key"),
     columns=[
         Column("release_date", "date", "The release", False, (f"{_TITLES}.delivery_date",)),
         Column("title_key", "string", "The title", nullable=False),
@@ -52,6 +53,7 @@ def fact_release_title(releases: DataFrame, titles: DataFrame) -> DataFrame:
     grain="one member of one list of one title of one release",
     key=("release_date", "list", "title_key", "member_key"),
     reads=("silver.releases", *_LISTS, "gold.dim_person"),
+    cluster_by=("list", "release_date"),
     columns=[
         Column("release_date", "date", "The release", False, tuple(f"{name}.delivery_date" for name in _LISTS)),
         Column("title_key", "string", "The title", nullable=False),

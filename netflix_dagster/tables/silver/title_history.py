@@ -40,6 +40,7 @@ in whole releases. A change of ``show_id`` does not: releases renumber it at wil
     grain="one version of one title: a stretch of releases over which nothing of it changed",
     key=("title_sk",),
     reads=("silver.releases", "silver.titles", *(name for name, _, _ in LISTS.values())),
+    cluster_by=("title_key",),
     columns=[
         Column(
             "title_sk",
