@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Write = Literal["per_delivery", "whole", "incremental", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
+AT_HAND = 2 * 1024**3
+"""Bytes of Arrow that the process which builds a table holds at the most at once: columns of a delivery that are
+counted, the rows of it that are refused, a table of the book-keeping. More is refused (``lake.bounded``)."""
 MOST_RULES = 60
 """The most rules of a table: the rules that a row breaks are bits of one number."""
 
@@ -156,6 +159,28 @@ class Takes:
     halves: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the files of a table lie and how long old ones stay: what upkeep keeps, and no row depends on.
+
+    ``cluster_by``: rows with near values of these columns lie in the same files, so that a query for some of them opens
+    few; in the order of how often people ask for them. ``file_bytes``: how large files are made when they are joined.
+    ``keep_hours``: how far back time travel reaches.
+    """
+
+    cluster_by: tuple[str, ...] = ()
+    file_bytes: int = 128 * 1024**2
+    keep_hours: int = 168
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The same as properties of a Delta table, for other programs that look after it."""
+        return {
+            "delta.targetFileSize": str(self.file_bytes),
+            "delta.deletedFileRetentionDuration": f"interval {self.keep_hours} hours",
+        }
+
+
 @dataclass(frozen=True)
 class Contract:
     """What any table of the lake promises its readers: what one row is, its key, what its columns mean."""
@@ -177,6 +202,11 @@ class Contract:
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def comment(self) -> str:
+        """What the table means, as Delta and catalogs keep it."""
+        return f"{self.description}\n\nGrain: {self.grain}. Key: {', '.join(self.key)}."
 
     @property
     def delivery_columns(self) -> tuple[str, ...]:
@@ -239,6 +269,9 @@ class Table(Contract):
 
     ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
 
+    ``gathers``: the most rows of one delivery that the function brings together in one task (``tables.gathering``);
+    more are refused. Without it the engine may compute every row apart from the others.
+
     ``identify`` gives rows their identity. It gets the kept rows (and repeats of them, marked ``_copy``) after all row
     rules are evaluated, and fills columns that the contract declares and the function does not make. It may mark
     further copies in ``is_duplicate``. It never gets a refused row.
@@ -258,6 +291,8 @@ class Table(Contract):
     identify: Callable[[DataFrame], DataFrame] | None = None
     variant: str = ""
     goes_on: GoesOn | None = None
+    gathers: int | None = None
+    layout: Layout = Layout()
 
     @property
     def per_delivery(self) -> bool:
@@ -328,6 +363,8 @@ def table(
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame], DataFrame] | None = None,
     goes_on: GoesOn | None = None,
+    gathers: int | None = None,
+    cluster_by: Sequence[str] = (),
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
     """Declare a table. The decorated function gets the tables that it ``reads``, in that order, as DataFrames.
 
@@ -356,6 +393,8 @@ def table(
                 takes=tuple(takes),
                 identify=identify,
                 goes_on=goes_on,
+                gathers=gathers,
+                layout=Layout(tuple(cluster_by)),
             )
         )
         return function
@@ -392,6 +431,10 @@ def _faults(declared: Table) -> Iterable[str]:
         yield f"the key names columns that are not there: {', '.join(missing)}"
     if declared.judged_by_delivery and "delivery_date" not in names:
         yield f"a {declared.write} table has a column delivery_date"
+    if missing := [column for column in declared.layout.cluster_by if column not in names]:
+        yield f"the layout names columns that are not there: {', '.join(missing)}"
+    if declared.layout.cluster_by and declared.per_delivery:
+        yield "a per_delivery table is divided by its deliveries, and its files change only with these"
     rules = [*(rule.name for rule in declared.rules), *(rule.name for rule in declared.delivery_rules)]
     if twice := sorted({name for name in rules if rules.count(name) > 1}):
         yield f"two rules are called {', '.join(twice)}"

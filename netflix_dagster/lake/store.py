@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
-from netflix_dagster.contracts.contract import Contract, ContractError, Table
-from netflix_dagster.lake import lock, protocol
+from netflix_dagster.contracts.contract import Contract, ContractError, Layout, Table
+from netflix_dagster.lake import bounded, lock, protocol
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -43,7 +43,10 @@ FEW_ROWS = 500_000
 """So many rows are written from this process; more are written by the engine, where it runs."""
 BOOK = {"delta.checkpointInterval": "10"}
 """How a book-keeping table is kept: opening it costs what the commits are in number since the last checkpoint."""
-_KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CHANGE COLUMN", "CHANGE COLUMNS")
+_KEEPS_ROWS = (
+    *("OPTIMIZE", "VACUUM START", "VACUUM END"),
+    *("SET TBLPROPERTIES", "UPDATE TABLE METADATA", "CHANGE COLUMN", "CHANGE COLUMNS"),
+)
 """Commits that leave every row as it was."""
 STAGING = "_staging"
 LAYERS = ("gold", "silver", "bronze", "quality")
@@ -288,9 +291,15 @@ def _made(lake: Place, table: Contract, configuration: Mapping[str, str | None] 
     """How a table is made that is not there yet, besides its columns."""
     return {
         "partition_by": list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
-        "configuration": {**protocol.PROPERTIES, **configuration},
+        "configuration": {**protocol.PROPERTIES, **layout_of(table).properties, **configuration},
+        "description": table.comment,
         "storage_options": storage.delta_options(folder(lake, table.name)),
     }
+
+
+def layout_of(table: Contract) -> Layout:
+    """How the files of a table are to lie; book-keeping tables have no wishes of their own."""
+    return table.layout if isinstance(table, Table) else Layout()
 
 
 def as_kept(frame: DataFrame, target: str, table: Table) -> DataFrame:
@@ -448,7 +457,7 @@ def last_note(lake: Place, name: str) -> str | None:
     """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
     found = delta(lake, name)
     for commit in found.history(_COMMITS_LOOKED_AT) if found else ():
-        if commit.get("operation") not in _KEEPS_ROWS:
+        if not keeps_rows(commit):
             return commit.get(_NOTE)
     return None
 
@@ -469,6 +478,11 @@ def at(lake: Place, name: str, referred: str) -> DeltaTable | None:
     except (DeltaError, OSError):
         return None
     return found if found is not None and str(found.metadata().id) == identity else None
+
+
+def keeps_rows(commit: Mapping[str, Any]) -> bool:
+    """Whether a commit of a table's history left every row as it was."""
+    return commit.get("operation") in _KEEPS_ROWS
 
 
 def delivery_files(lake: Place, name: str) -> dict[str, list[str]]:
@@ -581,7 +595,7 @@ def read_arrow(
             return None
         if first is not None:
             return found.head(first, columns=columns, filter=where)
-        return found.to_table(columns=columns, filter=where)
+        return bounded.rows(found, name, columns, where)
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()
