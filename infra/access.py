@@ -85,6 +85,7 @@ class Role(_Strict):
     logs: Literal["read"] | None = None
     telemetry: Literal["write"] | None = None
     powerbi: Literal["view", "publish", "manage"] | None = None
+    synapse: Literal["administer"] | None = None
 
     @property
     def in_catalog(self) -> bool:
@@ -131,6 +132,8 @@ class Access(_Strict):
             raise ValueError(f"there is no role {', '.join(sorted(missing))}")
         if idle := set(self.roles) - used:
             raise ValueError(f"nobody has the role {', '.join(sorted(idle))}: remove it")
+        if len(masters := [name for name in self.principals if self.role(name).synapse]) != 1:
+            raise ValueError(f"Synapse has one administrator of SQL, and here are {len(masters)}: {', '.join(masters)}")
         for name, principal in self.principals.items():
             role = self.roles[principal.role]
             if principal.group is None:

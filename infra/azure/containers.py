@@ -338,6 +338,7 @@ class _House:
             "NETFLIX_TENANT": self.base.tenant,
             "NETFLIX_VAULT": services.vault_name,
             "NETFLIX_LANDING_EVENTS": "landing-events",
+            "NETFLIX_SYNAPSE": self.base.names.synapse_endpoint,
             "AZURE_CLIENT_ID": identity.client_id,
             "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": services.insights.connection_string,

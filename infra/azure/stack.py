@@ -7,7 +7,19 @@ import pulumi_azuread as entra
 from pulumi_azure_native import authorization, managedidentity
 
 from infra import access as rights_file
-from infra.azure import containers, database, datafactory, events, lakehouse, monitoring, rights, secrets, site, storage
+from infra.azure import (
+    containers,
+    database,
+    datafactory,
+    events,
+    lakehouse,
+    monitoring,
+    rights,
+    secrets,
+    site,
+    storage,
+    synapse,
+)
 from infra.azure.base import Base, base
 from infra.azure.config import Config
 from infra.azure.network import private_network
@@ -32,6 +44,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
     adf, lander = datafactory.factory(here, lake, vault)
     here.diagnose("factory", pulumi.Output.concat(here.group.id, _FACTORIES, adf.name))
     builder, orchestrator = _identity(here, "builder"), _identity(here, "orchestrator")
+    pool = synapse.workspace(here, network, lake.account, lake.containers["gold"], (builder.name, builder.principal_id))
     jobs = _service_principal(here)
     groups = rights.group_ids(access)
     made = rights.assign(
@@ -45,6 +58,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
             "databricks": jobs.object_id,
             "catalog": connector.identity.apply(lambda said: _principal(said.principal_id if said else None)),
             "factory": lander,
+            "synapse": pool.identity.apply(lambda said: _principal(said.principal_id if said else None)),
             "events": topic.identity.apply(lambda said: _principal(said.principal_id if said else None)),
         },
     )
@@ -94,6 +108,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
         "dagster": address,
         "dashboard": dashboard.default_hostname,
         "data_factory": adf.name,
+        "synapse": here.names.synapse_endpoint,
     }
 
 

@@ -163,6 +163,8 @@ def test_logins_are_of_people_and_each_has_one_door() -> None:
         ("roles.analyst.colour", "red", "Extra inputs"),
         ("roles.reader.powerbi", "view", "may not read all of gold"),
         ("roles.builder.dagster", "launch", "only people log in"),
+        ("roles.builder.synapse", None, "here are 0"),
+        ("roles.platform.synapse", "administer", "here are 2: platform, builder"),
         ("principals.analysts.role", "king", "no role king"),
         ("principals.analysts.role", "reader", "nobody has the role analyst"),
         ("principals.analysts.service", "an identity too", "a group or a service"),
