@@ -6,7 +6,6 @@ import pulumi
 import pulumi_azuread as entra
 from pulumi_azure_native import authorization, managedidentity
 
-from infra import access as rights_file
 from infra.azure import (
     containers,
     database,
@@ -24,6 +23,7 @@ from infra.azure.base import Base, base
 from infra.azure.config import Config
 from infra.azure.network import private_network
 from infra.azure.roles import role_id
+from netflix_dagster.azure import rights as rights_file
 
 _FACTORIES = "/providers/Microsoft.DataFactory/factories/"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import authorization, keyvault, managedidentity, storage
 
-from infra.access import QUEUES, ZONES
 from infra.azure.base import Base
 from infra.azure.network import Network
 from infra.azure.roles import role_id
 from infra.azure.synapse import workspace_id
+from netflix_dagster.azure.rights import QUEUES, ZONES
 
 TIERED = {"landing/": 90}
 """Files that are read once: after so many days they lie where keeping is cheap and reading is not."""

@@ -20,11 +20,11 @@ pytest.importorskip(
     "pulumi_azure_native", reason="the dependency group `infra` is not installed: `make infra-check` installs and runs"
 )
 
-from infra import access as rights
 from infra.azure import containers, events, monitoring
 from infra.azure.config import HERE, Config, from_file
 from infra.azure.names import SHORT_REGIONS, Names
 from infra.azure.roles import ROLES
+from netflix_dagster.azure import rights
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.infra import bundle
 from netflix_dagster_tests.infra.azure import IMAGES, STACKS, TENANT, Made, Resource, made
