@@ -88,6 +88,8 @@ lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint ne
 	@$(BIN)/zizmor --quiet --offline --no-progress .github
 	@if command -v go >/dev/null; then $(MAKE) -s $(ACTIONLINT) && PATH="$(BIN):$$PATH" $(ACTIONLINT); else echo "No go: actionlint is skipped."; fi
 
+install: $(READY) ## the environment, without the tools for development
+
 access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle, and the scripts of Synapse
 	@$(BIN)/python -m infra.access bundle
 	@$(BIN)/python -m infra.access synapse
@@ -148,4 +150,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help version docs-site lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean
+.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean

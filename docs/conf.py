@@ -16,7 +16,7 @@ release = subprocess.run(
 ).stdout.strip()
 extensions = ["myst_parser", "sphinxcontrib.mermaid"]
 html_theme = "furo"
-html_title = f"netflix_dagster {release}"
+html_title = f"netflix_dagster {release.partition('+')[0]}"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]

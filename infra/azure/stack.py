@@ -93,6 +93,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
     address = pulumi.Output.concat("https://", config.names.of("ca", "webserver"), ".", apps.default_domain)
     return {
         "resource_group": here.group.name,
+        "resource_group_id": here.group.id,
         "storage_account": lake.account.name,
         "key_vault": vault.name,
         "key_vault_id": vault.id,

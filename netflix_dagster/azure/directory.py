@@ -40,9 +40,9 @@ class Login:
     name: str
 
 
-def assignments(subscription: str, group: str) -> list[Held]:
-    """Every role that somebody holds in a resource group, on it, on a part of it, or above it."""
-    url = f"{ARM}/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Authorization/roleAssignments"
+def assignments(group: str) -> list[Held]:
+    """Every role that somebody holds in a resource group, said by its id: on it, on a part of it, or above it."""
+    url = f"{ARM}{group}/providers/Microsoft.Authorization/roleAssignments"
     found = []
     for one in _all(f"{url}?api-version=2022-04-01", ARM):
         said = one["properties"]

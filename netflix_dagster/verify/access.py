@@ -27,7 +27,8 @@ from netflix_dagster.verify.steps import Grant, Lacking, Step, Target, Trial
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-SUBSCRIPTION, GROUP = "AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP"
+GROUP = "NETFLIX_RESOURCE_GROUP"
+"""The variable that names the resource group of a stack: ``/subscriptions/.../resourceGroups/...``."""
 ROLES, LOGINS, CATALOG, POOL, POWERBI = (
     "roles of Azure",
     "logins of Dagster",
@@ -65,8 +66,8 @@ def lacks(settings: Settings) -> str | None:
     if any(compare for _, compare in _systems(settings)):
         return None
     return (
-        f"no system to compare with infra/access.yaml: set {SUBSCRIPTION} and {GROUP}, NETFLIX_DATABRICKS_CATALOG,"
-        " NETFLIX_SYNAPSE or NETFLIX_POWERBI_WORKSPACE"
+        f"no system to compare with infra/access.yaml: set {GROUP} to the id of a resource group,"
+        " NETFLIX_DATABRICKS_CATALOG, NETFLIX_SYNAPSE or NETFLIX_POWERBI_WORKSPACE"
     )
 
 
@@ -89,11 +90,11 @@ def _systems(settings: Settings) -> list[tuple[str, Callable[[], tuple[int, list
     """Each system, and how it is compared; None where the settings do not name it. A comparison returns how much it
     looked at, and the faults."""
     access = rights.load()
-    subscription, group = os.environ.get(SUBSCRIPTION), os.environ.get(GROUP)
+    group = os.environ.get(GROUP)
     catalog = DatabricksSettings().catalog
     return [
-        (ROLES, partial(_roles, access, subscription, group) if subscription and group else None),
-        (LOGINS, partial(_logins, access, group) if subscription and group else None),
+        (ROLES, partial(_roles, access, group) if group else None),
+        (LOGINS, partial(_logins, access, group.rpartition("/")[2]) if group else None),
         (CATALOG, partial(_grants, access, settings, catalog) if catalog else None),
         (POOL, partial(_pool, settings) if settings.synapse else None),
         (POWERBI, partial(_members, access, settings.powerbi_workspace) if settings.powerbi_workspace else None),
@@ -118,7 +119,7 @@ def _reader(trial: Trial, system: str) -> Grant:
         case "roles of Azure":
             return Grant(
                 "Reader on the resource group; Directory Readers in Entra",
-                f"az role assignment create --assignee {trial.who} --role Reader --resource-group ${GROUP}",
+                f"az role assignment create --assignee {trial.who} --role Reader --scope ${GROUP}",
             )
         case "logins of Dagster":
             return Grant("Directory Readers in Entra", "the role is given in Entra: Roles and administrators")
@@ -134,8 +135,9 @@ def _reader(trial: Trial, system: str) -> Grant:
 # Azure
 
 
-def _roles(access: rights.Access, subscription: str, group: str) -> tuple[int, list[Fault]]:
-    held = [one for one in directory.assignments(subscription, group) if one.role in _NAMES]
+def _roles(access: rights.Access, group_id: str) -> tuple[int, list[Fault]]:
+    held = [one for one in directory.assignments(group_id) if one.role in _NAMES]
+    group = group_id.rpartition("/")[2]
     names = directory.names(one.who for one in held)
     called = {principal: _pattern(access, principal, group) for principal in access.principals}
     wanted = {(said.principal, said.role, said.kind, said.name) for said in rights.assignments(access)}

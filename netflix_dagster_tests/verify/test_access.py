@@ -64,8 +64,7 @@ def directory(tokens: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Directo
             return asked(method, url.replace(service, there.url), service, body)
 
         monkeypatch.setattr(azure_directory, "_asked", here)
-        monkeypatch.setenv(access.SUBSCRIPTION, SUBSCRIPTION)
-        monkeypatch.setenv(access.GROUP, GROUP)
+        monkeypatch.setenv(access.GROUP, f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}")
         yield there
 
 
@@ -177,6 +176,6 @@ def test_power_bi_is_compared(tokens: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_platform_that_is_nowhere_has_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (access.SUBSCRIPTION, access.GROUP, "NETFLIX_DATABRICKS_CATALOG"):
+    for name in (access.GROUP, "NETFLIX_DATABRICKS_CATALOG"):
         monkeypatch.delenv(name, raising=False)
-    assert access.SUBSCRIPTION in str(TARGETS["access"].lacks(Settings(synapse=None, powerbi_workspace=None)))
+    assert access.GROUP in str(TARGETS["access"].lacks(Settings(synapse=None, powerbi_workspace=None)))
