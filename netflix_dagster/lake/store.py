@@ -453,6 +453,17 @@ def standings(lake: Place, names: Sequence[str]) -> dict[str, tuple[int | None, 
         return dict(zip(names, side_by_side.map(lambda name: standing(lake, name), names), strict=True))
 
 
+def stored_bytes(lake: Place, name: str) -> int:
+    """What the files of the table hold, from the Delta log alone."""
+    found = delta(lake, name)
+    if found is None:
+        return 0
+    import pyarrow as pa
+
+    sizes: Any = pa.table(found.get_add_actions(flatten=True)).column("size_bytes")
+    return sum(sizes.to_pylist())
+
+
 def last_note(lake: Place, name: str) -> str | None:
     """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
     found = delta(lake, name)
