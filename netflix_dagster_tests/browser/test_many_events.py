@@ -34,12 +34,13 @@ TABLES = [
 ]
 DAYS = [str(date(2012, 1, 1) + timedelta(n)) for n in range(PARTITIONS)]
 PAGES = {
-    "all assets": ("/assets", "dim_title"),
-    "a table and its partitions": ("/assets/gold/dim_title?view=partitions", DAYS[-1]),
-    "the events of a table": ("/assets/gold/dim_title?view=events", DAYS[-1]),
-    "lineage of all tables": ("/asset-groups", "dim_title"),
+    "all tables": ("/assets", f"{PARTITIONS:,} partitions"),
+    "the partitions of a table": ("/assets/gold/dim_title?view=partitions", f"Materialized ({PARTITIONS:,})"),
+    "the events of a table": ("/assets/gold/dim_title?view=events", "Materialized"),
+    "lineage of all tables": ("/asset-groups", "bronze"),
     "runs": ("/runs", "catalogue"),
 }
+"""Where somebody looks, and what is seen there when the page is whole."""
 LONGEST = 60.0
 """Seconds that any page may take, on a machine that does nothing else."""
 
@@ -149,11 +150,8 @@ def test_every_page_opens_with_5000_partitions_and_100000_events(home: dict[str,
             began = time.monotonic()
             page.goto(path)
             shown = page.get_by_text(text).locator("visible=true").first
-            try:
-                expect(shown).to_be_visible(timeout=LONGEST * slow * 1000)
-            except AssertionError as late:
-                raise AssertionError(f"{name}: no {text} on {path}, but {page.inner_text('body')[:2000]}") from late
+            expect(shown, name).to_be_visible(timeout=LONGEST * slow * 1000)
             took[name] = round(time.monotonic() - began, 1)
+            sys.stderr.write(f"{name}: {took[name]} s\n")
         context.close()
-    sys.stdout.write(json.dumps(took) + "\n")
     assert max(took.values()) < LONGEST * slow, took
