@@ -130,8 +130,8 @@ def _added(
 
 def preview(table: Table, deliveries: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
     """Some rows, of the newest of the deliveries where each has files of its own: the others need not be opened."""
-    where = store.delivery_filter([max(deliveries)]) if table.per_delivery and deliveries else None
-    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, where=where)
+    newest = [max(deliveries)] if table.per_delivery and deliveries else None
+    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, deliveries=newest)
     return rows.to_pylist() if rows is not None else []
 
 

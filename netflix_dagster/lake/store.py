@@ -554,13 +554,19 @@ def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int
     return found.version(), _opened(found, lake, name)
 
 
-def _opened(found: DeltaTable, lake: Place, name: str) -> Dataset | RemoteDataset:
-    place = folder(lake, name)
+def _opened(
+    found: DeltaTable, lake: Place, name: str, deliveries: Iterable[str] | None = None
+) -> Dataset | RemoteDataset:
+    """The dataset of a table; of ``deliveries`` only the files of their days, for each file costs something to name."""
+    place, where = folder(lake, name), None
+    if deliveries is not None:
+        where = [("delivery_date", "in", sorted({str(keys.parts(key)[0]) for key in deliveries}))]
     if not storage.is_local(place):
-        return RemoteDataset.of(place, found)
+        return RemoteDataset.of(place, found, where)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-    return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(place), LocalFileSystem()))
+    files = SubTreeFileSystem(str(place), LocalFileSystem())
+    return found.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=where)
 
 
 def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> bool:
@@ -592,29 +598,43 @@ def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:
 
 
 def read_arrow(
-    lake: Place, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
+    lake: Place,
+    name: str,
+    *,
+    columns: list[str] | None = None,
+    where: Any = None,
+    first: int | None = None,
+    deliveries: Sequence[str] | None = None,
 ) -> pa.Table | None:
-    """A small table, or its ``first`` rows, through delta-rs; None when it was never written.
+    """A small table, or its ``first`` rows, or some ``deliveries`` of a per_delivery table, through delta-rs; None when
+    it was never written.
 
     It is opened and read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so
     that a run cancelled in that moment would go on.
     """
 
     def rows() -> pa.Table | None:
-        found = dataset(lake, name)
-        if found is None:
+        table = delta(lake, name)
+        if table is None:
             return None
+        _told_by_its_files(table, lake, name)
+        found, wanted = _opened(table, lake, name, deliveries), where
+        if deliveries is not None:
+            of_these = delivery_filter(deliveries)
+            wanted = of_these if where is None else of_these & where
         if first is not None:
-            return found.head(first, columns=columns, filter=where)
-        return bounded.rows(found, name, columns, where)
+            return found.head(first, columns=columns, filter=wanted)
+        return bounded.rows(found, name, columns, wanted)
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()
 
 
-def batches(lake: Place, table: Table, where: Any = None) -> Iterator[pa.RecordBatch]:
+def batches(
+    lake: Place, table: Table, where: Any = None, deliveries: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """The rows that ``read`` tells of, without an engine; none when the table was never written."""
-    rows = read_arrow(lake, table.name, where=where)
+    rows = read_arrow(lake, table.name, where=where, deliveries=deliveries)
     schema = arrow_schema(table)
     for batch in rows.to_batches() if rows is not None else ():
         yield completed(batch, schema)
