@@ -12,10 +12,11 @@ import hashlib
 import inspect
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
+from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from netflix_dagster.contracts.contract import TABLES, Table
@@ -180,6 +181,14 @@ def _code(table: Table) -> str:
 
 @cache
 def _common() -> str:
-    package = Path(__file__).parents[1]
-    files = [*sorted((package / "tables").rglob("*.py")), package / "contracts" / "metrics.py"]
-    return "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    package = resources.files("netflix_dagster")  # a cluster may have it as an archive
+    modules = [*_modules(package / "tables"), package / "contracts" / "metrics.py"]
+    return "".join(hashlib.sha256(module.read_bytes()).hexdigest() for module in modules)
+
+
+def _modules(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _modules(entry)
+        elif entry.name.endswith(".py"):
+            yield entry
