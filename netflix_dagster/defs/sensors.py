@@ -241,7 +241,7 @@ def code_of(feed: str) -> str:
 
 def built_by_other_code(now: Life, feed: str) -> str:
     """Which tables of a feed other code has built than there is here. No sensor asks for them, as a cluster with other
-    code would build them for ever; in the UI they show as *Unsynced*."""
+    code would build them for ever; and Dagster shows only assets without partitions as *Unsynced*."""
     outdated = {key: now.outdated(feed, key) for of, key in now.dates if of == feed}
     tables = sorted(set().union(*outdated.values()))
     if not tables:
@@ -249,7 +249,7 @@ def built_by_other_code(now: Life, feed: str) -> str:
     dates = sum(bool(names) for names in outdated.values())
     return (
         f"other code than this has built {len(tables)} tables ({', '.join(tables[:3])}{', ...' * (len(tables) > 3)}) of"
-        f" {dates} delivery dates: materialize what the UI shows as Unsynced, or `netflix-dagster run`"
+        f" {dates} delivery dates: materialize these partitions, or `netflix-dagster run`"
     )
 
 
