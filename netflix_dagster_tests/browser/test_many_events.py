@@ -35,8 +35,8 @@ TABLES = [
 DAYS = [str(date(2012, 1, 1) + timedelta(n)) for n in range(PARTITIONS)]
 PAGES = {
     "all tables": ("/assets", f"{PARTITIONS:,} partitions"),
-    "the partitions of a table": ("/assets/gold/dim_title?view=partitions", f"Materialized ({PARTITIONS:,})"),
-    "the events of a table": ("/assets/gold/dim_title?view=events", "Materialized"),
+    "the partitions of a table": ("/assets/silver/titles?view=partitions", f"Materialized ({PARTITIONS:,})"),
+    "the events of a table": ("/assets/silver/titles?view=events", "Materialized"),
     "lineage of all tables": ("/asset-groups", "bronze"),
     "runs": ("/runs", "catalogue"),
 }
