@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -175,3 +176,25 @@ def _under_way(shell: Shell) -> list[str]:
     """The Dagster runs that have not ended, as far as Dagster knows."""
     with dg.DagsterInstance.from_config(str(shell.lake / ".dagster")) as instance:
         return [run.run_id for run in instance.get_runs() if not run.is_finished]
+
+
+@pytest.mark.soak
+def test_runs_killed_at_moments_that_nobody_has_chosen(twice: tuple[Shell, list[Said]], tmp_path: Path) -> None:
+    """With all their helpers, as by a machine that loses power; each between the start and the usual end of a run."""
+    undisturbed, shell, chance = twice[0].contents(), _small(tmp_path), random.Random(4)
+    longest = 6.0
+    for _ in range(12):
+        started, run = time.monotonic(), shell.start("run")
+        try:
+            run.communicate(timeout=chance.uniform(0.5, longest))
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+            longest = min(longest * 1.3, 60.0)
+        else:
+            longest = time.monotonic() - started
+    after = shell("run", "--json")
+    assert after.code == 0 and after.quiet, after.err
+    found = shell.contents()
+    assert set(found.pop(results.NAME)) >= set(undisturbed.pop(results.NAME))
+    assert found == undisturbed and _under_way(shell) == []

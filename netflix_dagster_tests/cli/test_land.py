@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import random
 import shlex
+import time
+from pathlib import Path
+
+import pytest
 
 from netflix_dagster.deliveries.life import Life
+from netflix_dagster.landing.deliveries import delivery_at, land
 from netflix_dagster_tests.cli.shell import COMMAND, Shell
 from netflix_dagster_tests.lakehouse import as_csv, title
+from netflix_dagster_tests.landing.origins.conftest import CAST
+from netflix_dagster_tests.landing.origins.killing import CHILDREN
 
 SOURCE, DAY, LATER = "netflix_catalogue", "2020-01-01", "2020-02-01"
 
@@ -61,3 +70,28 @@ def test_a_release_that_would_hold_back_others_is_announced_and_there_is_a_way_b
     shell.here("land", "mine.csv", "--source", SOURCE, "--date", "2020-01-15")
     assert shell.here("run").code == 3
     assert shell.here(*_call(accept)).code == 0 and shell.here("run").code == 0
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.soak)])
+def test_a_file_whose_landing_is_killed_is_there_whole_or_not_at_all(tmp_path: Path, kills: int) -> None:
+    file, landing, chance = tmp_path / "cast.csv", tmp_path / "landing", random.Random(kills)
+    file.write_bytes(b"cast,show_id\n" + b"Uma Thurman,1\n" * 2_000_000)
+    seen, part = set(), False
+    for _ in range(kills):
+        child = CHILDREN.Process(target=land, args=(landing, file, CAST, "2024-05-06"))
+        child.start()
+        while not any(landing.rglob("*.part")) and child.is_alive():
+            time.sleep(0.0005)
+        child.join(chance.uniform(0, 0.02))
+        child.kill()
+        child.join()
+        for left in landing.rglob("*.part"):
+            part |= 0 < left.stat().st_size < file.stat().st_size
+            left.unlink()
+        found = delivery_at(landing, CAST, "2024-05-06")
+        seen.add(tuple((one.name, Path(one.path).stat().st_size) for one in found.files) if found else ())
+        (landing / "netflix_cast" / "2024-05-06" / file.name).unlink(missing_ok=True)
+    assert part, "some were killed in the middle"
+    assert seen <= {(), ((file.name, file.stat().st_size),)}
+    land(landing, file, CAST, "2024-05-06")
+    assert filecmp.cmp(landing / "netflix_cast" / "2024-05-06" / file.name, file, shallow=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -286,3 +287,11 @@ def test_a_column_that_was_renamed_is_known_by_what_it_holds(shell: Shell) -> No
     (shell.cwd / "new.csv").write_text("Darsteller,show_id\n" + other, encoding="utf-8")
     found = shell.here("profile", "new.csv", "--json").json
     assert all(like["renamed"] == {} for like in found["sources"] if like["source"] == "netflix_cast")
+
+
+def test_a_look_at_all_sources_takes_less_than_a_second_of_work(shell: Shell) -> None:
+    """Of the processor, with the start of the command; the machine may be busy with other things."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert shell("source", "check").code == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5, "0.7 where it was measured"
