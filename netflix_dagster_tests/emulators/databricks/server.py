@@ -100,6 +100,10 @@ class Workspace:
             match method, name:
                 case "POST", "jobs/runs/submit":
                     return self.runs.submit(said)
+                case "POST", "jobs/run-now":
+                    return self.runs.run_now(said)
+                case "POST", "jobs/runs/repair":
+                    return self.runs.repair(said)
                 case "POST", "jobs/runs/cancel":
                     return self.runs.cancel(int(said.get("run_id", 0)))
                 case "GET", "jobs/runs/get":
