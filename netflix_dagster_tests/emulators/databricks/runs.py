@@ -1,4 +1,8 @@
-"""Submitted runs: each task in a process of its own, with an environment of its own."""
+"""Runs: each task in a process of its own, with an environment of its own.
+
+After "Get a single job run", "Get the output for a single run" (not of a run with several tasks) and "Cancel a run" of
+the Jobs API; where a method follows another page, it names that.
+"""
 
 from __future__ import annotations
 

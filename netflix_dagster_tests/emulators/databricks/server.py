@@ -1,4 +1,7 @@
-"""The workspace's HTTP side: routes, authentication, errors, and faults on demand."""
+"""The workspace's HTTP side: routes, authentication, errors, and faults on demand.
+
+Statuses and codes are those of "Errors" in the REST reference; a path that is not there is ``ENDPOINT_NOT_FOUND``.
+"""
 
 from __future__ import annotations
 

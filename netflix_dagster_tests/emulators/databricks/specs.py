@@ -1,4 +1,9 @@
-"""What a submission may ask for. Whatever cannot be run here is refused."""
+"""What a submission may ask for. Whatever cannot be run here is refused.
+
+Limits are those of "Create and trigger a one-time run" in the Jobs API: a task has a key of its own, one kind and one
+compute; a token has at most 64 characters, parameters 10,000 bytes. Serverless tasks have an environment in place of
+libraries ("Run your Lakeflow Jobs with serverless compute").
+"""
 
 from __future__ import annotations
 
