@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, GoesOn, holds, table
 from netflix_dagster.tables.gathering import delivery_by_delivery
-from netflix_dagster.tables.silver.title_lists import LISTS
+from netflix_dagster.tables.silver.title_lists import LISTS, stated_last
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +46,7 @@ _VALUES = ("silver.titles.title_key", *_LISTED)
     key=("delivery_date",),
     reads=("silver.titles", *(name for name, _, _ in LISTS.values())),
     write="gate",
+    goes_on=GoesOn(slices="delivery_date", sees=stated_last, greatest=("form",)),
     gathers=MOST_TITLES,
     columns=[
         Column("delivery_date", "date", "The release: date of its delivery", nullable=False),
