@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import judgement
@@ -17,8 +17,9 @@ from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.engine import sessions
-from netflix_dagster.lake import incremental, store
+from netflix_dagster.lake import incremental, parts, store
 from netflix_dagster.lake.staging import staged
+from netflix_dagster.lake.store import Parts
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,22 +53,34 @@ def publish_verdicts(table: Table, trial: Trial, settings: Settings) -> bool:
     return True
 
 
-def _put(rows: Rows, settings: Settings, keys: Sequence[str] = (), note: str | None = None) -> None:
+def _put(
+    rows: Rows,
+    settings: Settings,
+    keys: Sequence[str] = (),
+    note: str | None = None,
+    replaced: Parts | None = None,
+) -> None:
     """Write rows in one commit: few from here, many by the engine."""
     if rows.most <= store.FEW_ROWS:
-        store.write_batches(rows.batches, settings.lake, rows.table, keys, note)
+        store.write_batches(rows.batches, settings.lake, rows.table, keys, note, replaced)
     else:
-        store.write(rows.frame(), settings.lake, rows.table, keys, note)
+        store.write(rows.frame(), settings.lake, rows.table, keys, note, replaced)
 
 
 def build_whole(table: Table, settings: Settings) -> Outcome:
     """Build a table that is a function of all deliveries that stand."""
-    lake, note = settings.lake, None
+    lake, note, replaced = settings.lake, None, None
     with ExitStack() as aside:
         if table.is_incremental:
             going_on = incremental.plan(lake, table)
             note = going_on.note
             reads, built = _added(table, going_on, settings, aside)
+        elif table.part is not None:
+            changed = parts.plan(lake, table)
+            if changed.nothing:
+                return Outcome(delivered=False)
+            note, replaced = changed.note, None if changed.anew else changed.parts
+            reads, built = _in_parts(table, changed, settings, aside)
         else:
             reads = _reads(table, settings)
             built = table.function(*reads.values())
@@ -76,7 +89,7 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
         if not outcome.held_back:
             names, here = table.column_names, tallies.stay(table)
             kept = partial(expectations.kept, judged.frame, table)
-            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note)
+            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note, replaced)
             outcome.written = True
     return outcome
 
@@ -99,6 +112,26 @@ def _added(
         so_far = aside.enter_context(staged(grown, lake, table.name)).frame
     reads = _reads(table, settings, last)
     return reads, table.function(so_far, *reads.values())
+
+
+def _in_parts(
+    table: Table, changed: parts.Plan, settings: Settings, aside: ExitStack
+) -> tuple[dict[str, DataFrame], DataFrame]:
+    """The rows of the parts that have changed, and what the last step reads; each step before lies aside."""
+    spark, lake = sessions.session(settings), settings.lake
+
+    def read(name: str, step: parts.Step) -> DataFrame:
+        mine = step.parts if table.part in TABLES[name].column_names else None
+        return store.read(spark, lake, TABLES[name], step.deliveries.get(name), mine)
+
+    *steps, last = changed.steps(lake)
+    done: list[DataFrame] = []
+    for step in steps:
+        rows = table.function(*(read(name, step) for name in table.reads)).select(*table.column_names)
+        done.append(aside.enter_context(staged(rows, lake, table.name)).frame)
+    reads = {name: read(name, last) for name in table.reads}
+    rows = table.function(*reads.values()).select(*table.column_names)
+    return reads, reduce(lambda one, other: one.unionByName(other), [*done, rows])
 
 
 def preview(table: Table, deliveries: Sequence[str], settings: Settings) -> list[dict[str, Any]]:

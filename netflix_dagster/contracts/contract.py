@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from netflix_dagster.landing.sources import Source
 
-Write = Literal["per_delivery", "whole", "incremental", "gate"]
+Write = Literal["per_delivery", "whole", "incremental", "parts", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
 MOST_RULES = 60
@@ -205,6 +205,9 @@ class Table(Contract):
     - ``incremental``: also a function of all deliveries, but deliveries newer than all others are added to the table.
       Its function gets the table as it is, then the tables that it reads, restricted to the new deliveries. From an
       empty table and all deliveries it must make the same rows.
+    - ``parts``: a function of all deliveries, too, but part by part: the text column ``part`` says of which part a row
+      is, in this table and in all that it is made from. Only parts that have changed there are built anew. A table
+      without that column may be read for the foreign keys of rules alone.
     - ``gate``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and its delivery is
       kept out of the tables downstream. Its function gets people's decisions about deliveries as its last argument.
 
@@ -232,10 +235,16 @@ class Table(Contract):
     source: Source | None = None
     identify: Callable[[DataFrame], DataFrame] | None = None
     variant: str = ""
+    part: str | None = None
 
     @property
     def per_delivery(self) -> bool:
         return self.write == "per_delivery"
+
+    @property
+    def partitioned_by(self) -> tuple[str, ...]:
+        """The columns by whose values the rows lie in files of their own; none where a write replaces all of them."""
+        return self.delivery_columns if self.per_delivery else (self.part,) if self.part else ()
 
     @property
     def is_incremental(self) -> bool:
@@ -270,6 +279,7 @@ class Table(Contract):
             self.write,
             self.reads,
             *((self.variant,) if self.variant else ()),
+            *((self.part,) if self.part else ()),
         )
         functions = _code(self.function) + (_code(self.identify) if self.identify else "")
         return hashlib.sha256((functions + repr(contract)).encode()).hexdigest()[:12]
@@ -301,6 +311,7 @@ def table(
     delivery_rules: Sequence[DeliveryRule] = (),
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame], DataFrame] | None = None,
+    part: str | None = None,
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
     """Declare a table. The decorated function gets the tables that it ``reads``, in that order, as DataFrames.
 
@@ -328,6 +339,7 @@ def table(
                 delivery_rules=tuple(delivery_rules),
                 takes=tuple(takes),
                 identify=identify,
+                part=part,
             )
         )
         return function
@@ -379,6 +391,10 @@ def _faults(declared: Table) -> Iterable[str]:
             yield f"it takes from {takes.read}, which it does not read"
         if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
             yield "rows need a column form for where they are from, and a column repairs for those that were joined"
+    if (declared.write == "parts") != (declared.part is not None):
+        yield "a table by parts, and no other, says which column is the part of a row"
+    if declared.part and (declared.part, "string") not in [(column.name, column.type) for column in declared.columns]:
+        yield f"its part {declared.part} is not one of its columns of type string"
     if declared.identify and not declared.per_delivery:
         yield "only a per_delivery table identifies rows: among those of a delivery"
 

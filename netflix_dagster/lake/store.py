@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
 from itertools import chain, islice
@@ -73,8 +74,10 @@ def tables(lake: Place, layer: str) -> list[str]:
         return [name for name, there in zip(names, written, strict=True) if there]
 
 
-def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
-    """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given.
+def read(
+    spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None, parts: Parts | None = None
+) -> DataFrame:
+    """The table as a DataFrame, empty when it was never written; of some deliveries or parts only, if they are given.
 
     A column that the contract has gained since the table was written is null.
     """
@@ -89,27 +92,37 @@ def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[st
         frame = frame.select("*", *(F.lit(None).cast(column.type).alias(column.name) for column in new))
     if deliveries is not None and table.per_delivery:
         frame = frame.where(delivery_condition(deliveries))
-    return frame
+    return frame.where(parts.condition) if parts is not None else frame
 
 
-def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str], note: str | None = None) -> None:
-    """Write what was built: the deliveries' partitions of a per_delivery table, or the whole of another.
+def write(
+    frame: DataFrame,
+    lake: Place,
+    table: Table,
+    deliveries: Sequence[str],
+    note: str | None = None,
+    parts: Parts | None = None,
+) -> None:
+    """Write what was built: the deliveries' partitions of a per_delivery table, some parts of a table by parts, or
+    the whole of another.
 
     ``frame`` has the columns and types of the contract; anything else raises ``ContractError``. ``note`` is kept
     with the commit, see ``last_note``.
     """
+    replace = _replaced(table, deliveries, parts)
     shaped = conform(frame, table)
     target = location(lake, table.name)
 
     def commit() -> None:
         lock.ensure(lake)
-        if table.per_delivery:
+        if replace is not None:
             if not evolve(lake, table):
                 create(lake, table)
-            writer = as_kept(shaped, target, table).write.format("delta").partitionBy(*table.delivery_columns)
-            writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
+            writer = as_kept(shaped, target, table).write.format("delta").partitionBy(*table.partitioned_by)
+            writer = writer.mode("overwrite").option("replaceWhere", replace)
         else:
             writer = shaped.write.format("delta").mode("overwrite")
+            writer = writer.partitionBy(*table.partitioned_by) if table.partitioned_by else writer
             kept = delta(lake, table.name)
             if kept is None:
                 create(lake, table)
@@ -128,6 +141,7 @@ def write_batches(
     table: Table,
     deliveries: Sequence[str],
     note: str | None = None,
+    parts: Parts | None = None,
 ) -> None:
     """``write`` for rows that are at hand as Arrow: delta-rs writes few rows in a tenth of the time of an engine.
 
@@ -138,30 +152,37 @@ def write_batches(
     from deltalake import CommitProperties, write_deltalake
     from pyarrow import RecordBatchReader
 
-    schema, target = arrow_schema(table), location(lake, table.name)
+    schema, target, replace = arrow_schema(table), location(lake, table.name), _replaced(table, deliveries, parts)
     said = CommitProperties(custom_metadata={_NOTE: note}) if note is not None else None
 
     def commit() -> None:
         lock.ensure(lake)
         rows = (shaped(batch, table, schema) for batch in batches())
         first = list(islice(rows, 1))  # a fault of the function is told before a table is made
-        kept = delta(lake, table.name) if not table.per_delivery or evolve(lake, table) else None
+        kept = delta(lake, table.name) if replace is None or evolve(lake, table) else None
         reader = RecordBatchReader.from_batches(schema, chain(first, rows))
         if kept is None:
             write_deltalake(target, reader, mode="error", commit_properties=said, **_made(lake, table))
             return
-        changed = not table.per_delivery and kept.schema() != _schema(table)
+        changed = replace is None and kept.schema() != _schema(table)
         write_deltalake(
             kept,
             reader,
             mode="overwrite",
-            predicate=delivery_condition(deliveries) if table.per_delivery else None,
+            predicate=replace,
             schema_mode="overwrite" if changed else None,
             commit_properties=said,
         )
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(retrying, commit).result()
+
+
+def _replaced(table: Table, deliveries: Sequence[str], parts: Parts | None) -> str | None:
+    """The condition for the rows in whose place others are written; None when all are."""
+    if table.per_delivery:
+        return delivery_condition(deliveries)
+    return parts.condition if parts is not None else None
 
 
 def shaped(batch: pa.RecordBatch, table: Table, schema: pa.Schema) -> pa.RecordBatch:
@@ -217,9 +238,9 @@ def evolve(lake: Place, table: Table) -> bool:
     kept = delta(lake, table.name)
     if kept is None:
         return False
-    if table.per_delivery and (by := kept.metadata().partition_columns) != list(table.delivery_columns):
+    if table.partitioned_by and (by := kept.metadata().partition_columns) != list(table.partitioned_by):
         raise ContractError(
-            f"{table.name} is partitioned by {', '.join(by)}, the contract says {', '.join(table.delivery_columns)}."
+            f"{table.name} is partitioned by {', '.join(by)}, the contract says {', '.join(table.partitioned_by)}."
             f" Nothing was written. Move {location(lake, table.name)} away and build all its deliveries again"
         )
     have = {field.name: spark_type(field.type) for field in kept.schema().fields}
@@ -259,7 +280,7 @@ def create(lake: Place, table: Contract, configuration: Mapping[str, str | None]
 def _made(lake: Place, table: Contract, configuration: Mapping[str, str | None] = MappingProxyType({})) -> Any:
     """How a table is made that is not there yet, besides its columns."""
     return {
-        "partition_by": list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
+        "partition_by": list(table.partitioned_by) or None if isinstance(table, Table) else None,
         "configuration": {**protocol.PROPERTIES, **configuration},
         "storage_options": storage.delta_options(folder(lake, table.name)),
     }
@@ -303,6 +324,23 @@ def spark_type(delta_type: Any) -> str:
         return f"array<{spark_type(delta_type.element_type)}>"
     found = str(delta_type.type)
     return next((spark for spark, name in _PRIMITIVES.items() if name == found), found)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Some parts of a table, by the values of a text column."""
+
+    column: str
+    values: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that selects them."""
+        if not self.values:
+            return "false"
+        if strange := [value for value in self.values if "'" in value or "\\" in value]:
+            raise ContractError(f"{self.column} has values that name no part: {', '.join(strange)}")
+        return f"{self.column} IN ({', '.join(map(repr, self.values))})"
 
 
 def delivery_condition(deliveries: Iterable[str]) -> str:

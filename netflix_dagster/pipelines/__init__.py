@@ -129,7 +129,7 @@ class _Pipeline:
         rules = judging.conditions(table) if self.native and table and table.write != "gate" else {}
         for action, conditions in rules.items():
             query = getattr(self.dp, action)(conditions)(query)
-        parts = list(table.delivery_columns) if table and table.per_delivery else None
+        parts = list(table.partitioned_by) or None if table else None
         self.dp.materialized_view(name=name, comment=comment, partition_cols=parts)(query)
 
     def _query(self, build: Callable[[Reader], DataFrame]) -> Callable[[], DataFrame]:
