@@ -436,16 +436,16 @@ METRICS = [
             name, meaning, unit, VIEWING, _HOURLY, expression, by=("hour", "title", "country", "device"), format=form
         )
         for name, meaning, unit, expression, form in (
-            ("hours_viewed", "Hours viewed, as players report them", "hours", Sum("hours_viewed", decimals=4), _MEAN),
+            ("watched_hours", "Hours viewed, as players report them", "hours", Sum("hours_viewed", decimals=4), _MEAN),
             (
-                "viewers",
+                "watching_profiles",
                 "Profiles that watched: each counts once in every hour, title, country and kind of device",
-                "viewers",
+                "profiles",
                 Sum("viewers"),
                 ",.0f",
             ),
             (
-                "late_share",
+                "late_event_share",
                 "Share of the events that came in a later hour than they began in",
                 "share",
                 Ratio(Sum("late_events"), Sum("events")),

@@ -319,8 +319,8 @@ UNION ALL
 SELECT period, 'kind' AS dimension, kind AS member, value FROM (SELECT period, kind, value FROM (SELECT period, kind, CAST(term_0 AS FLOAT) AS value FROM (SELECT by_period AS period, by_kind AS kind, COUNT(*) AS term_0 FROM (SELECT *, period AS by_period, COALESCE(CAST(kind AS VARCHAR(MAX)), '(not stated)') AS by_kind FROM gold.fact_engagement AS fact) AS counted GROUP BY by_period, by_kind) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_1;
 GO
 
--- view: metrics.hours_viewed | 550efa451c82
-CREATE OR ALTER VIEW metrics.hours_viewed AS /* made 550efa451c82 */
+-- view: metrics.watched_hours | 550efa451c82
+CREATE OR ALTER VIEW metrics.watched_hours AS /* made 550efa451c82 */
 SELECT day, 'all' AS dimension, 'all' AS member, value FROM (SELECT day, value FROM (SELECT day, CAST(term_1 AS FLOAT) AS value FROM (SELECT by_day AS day, COUNT(*) AS term_0, CASE WHEN COUNT(hours_viewed) = COUNT(*) THEN CAST(SUM(CAST(hours_viewed AS DECIMAL(5, 4))) AS FLOAT) END AS term_1 FROM (SELECT *, event_date AS by_day FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_0
 UNION ALL
 SELECT day, 'hour' AS dimension, hour AS member, value FROM (SELECT day, hour, value FROM (SELECT day, hour, CAST(term_1 AS FLOAT) AS value FROM (SELECT by_day AS day, by_hour AS hour, COUNT(*) AS term_0, CASE WHEN COUNT(hours_viewed) = COUNT(*) THEN CAST(SUM(CAST(hours_viewed AS DECIMAL(5, 4))) AS FLOAT) END AS term_1 FROM (SELECT *, event_date AS by_day, COALESCE(CAST(event_hour AS VARCHAR(MAX)), '(not stated)') AS by_hour FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day, by_hour) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_1
@@ -332,8 +332,8 @@ UNION ALL
 SELECT day, 'device' AS dimension, device AS member, value FROM (SELECT day, device, value FROM (SELECT day, device, CAST(term_1 AS FLOAT) AS value FROM (SELECT by_day AS day, by_device AS device, COUNT(*) AS term_0, CASE WHEN COUNT(hours_viewed) = COUNT(*) THEN CAST(SUM(CAST(hours_viewed AS DECIMAL(5, 4))) AS FLOAT) END AS term_1 FROM (SELECT *, event_date AS by_day, COALESCE(CAST(device AS VARCHAR(MAX)), '(not stated)') AS by_device FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day, by_device) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_4;
 GO
 
--- view: metrics.viewers | 4248958a79a1
-CREATE OR ALTER VIEW metrics.viewers AS /* made 4248958a79a1 */
+-- view: metrics.watching_profiles | 4248958a79a1
+CREATE OR ALTER VIEW metrics.watching_profiles AS /* made 4248958a79a1 */
 SELECT day, 'all' AS dimension, 'all' AS member, value FROM (SELECT day, value FROM (SELECT day, CAST(term_1 AS FLOAT) AS value FROM (SELECT by_day AS day, COUNT(*) AS term_0, CASE WHEN COUNT(viewers) = COUNT(*) THEN CAST(SUM(CAST(viewers AS DECIMAL(20, 0))) AS FLOAT) END AS term_1 FROM (SELECT *, event_date AS by_day FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_0
 UNION ALL
 SELECT day, 'hour' AS dimension, hour AS member, value FROM (SELECT day, hour, value FROM (SELECT day, hour, CAST(term_1 AS FLOAT) AS value FROM (SELECT by_day AS day, by_hour AS hour, COUNT(*) AS term_0, CASE WHEN COUNT(viewers) = COUNT(*) THEN CAST(SUM(CAST(viewers AS DECIMAL(20, 0))) AS FLOAT) END AS term_1 FROM (SELECT *, event_date AS by_day, COALESCE(CAST(event_hour AS VARCHAR(MAX)), '(not stated)') AS by_hour FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day, by_hour) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_1
@@ -345,8 +345,8 @@ UNION ALL
 SELECT day, 'device' AS dimension, device AS member, value FROM (SELECT day, device, value FROM (SELECT day, device, CAST(term_1 AS FLOAT) AS value FROM (SELECT by_day AS day, by_device AS device, COUNT(*) AS term_0, CASE WHEN COUNT(viewers) = COUNT(*) THEN CAST(SUM(CAST(viewers AS DECIMAL(20, 0))) AS FLOAT) END AS term_1 FROM (SELECT *, event_date AS by_day, COALESCE(CAST(device AS VARCHAR(MAX)), '(not stated)') AS by_device FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day, by_device) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_4;
 GO
 
--- view: metrics.late_share | 78d381f5a2c7
-CREATE OR ALTER VIEW metrics.late_share AS /* made 78d381f5a2c7 */
+-- view: metrics.late_event_share | 78d381f5a2c7
+CREATE OR ALTER VIEW metrics.late_event_share AS /* made 78d381f5a2c7 */
 SELECT day, 'all' AS dimension, 'all' AS member, value FROM (SELECT day, value FROM (SELECT day, CAST(term_1 AS FLOAT) / NULLIF(CAST(term_2 AS FLOAT), 0) AS value FROM (SELECT by_day AS day, COUNT(*) AS term_0, CASE WHEN COUNT(late_events) = COUNT(*) THEN CAST(SUM(CAST(late_events AS DECIMAL(20, 0))) AS FLOAT) END AS term_1, CASE WHEN COUNT(events) = COUNT(*) THEN CAST(SUM(CAST(events AS DECIMAL(20, 0))) AS FLOAT) END AS term_2 FROM (SELECT *, event_date AS by_day FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_0
 UNION ALL
 SELECT day, 'hour' AS dimension, hour AS member, value FROM (SELECT day, hour, value FROM (SELECT day, hour, CAST(term_1 AS FLOAT) / NULLIF(CAST(term_2 AS FLOAT), 0) AS value FROM (SELECT by_day AS day, by_hour AS hour, COUNT(*) AS term_0, CASE WHEN COUNT(late_events) = COUNT(*) THEN CAST(SUM(CAST(late_events AS DECIMAL(20, 0))) AS FLOAT) END AS term_1, CASE WHEN COUNT(events) = COUNT(*) THEN CAST(SUM(CAST(events AS DECIMAL(20, 0))) AS FLOAT) END AS term_2 FROM (SELECT *, event_date AS by_day, COALESCE(CAST(event_hour AS VARCHAR(MAX)), '(not stated)') AS by_hour FROM gold.fact_viewing_hourly AS fact) AS counted GROUP BY by_day, by_hour) AS grouped WHERE term_0 > 0) AS known WHERE value IS NOT NULL) AS cut_1

@@ -544,8 +544,8 @@ UNION ALL
 SELECT N'gold.fact_viewing_hourly', N'11', N'late_events', N'BIGINT', N'Those that came in a later hour';
 GO
 
--- view: information.metrics | ae012246408d
-CREATE OR ALTER VIEW information.metrics AS /* made ae012246408d */
+-- view: information.metrics | 07e163172b3b
+CREATE OR ALTER VIEW information.metrics AS /* made 07e163172b3b */
 SELECT N'titles' AS metric, N'Titles in the catalogue' AS meaning, N'titles' AS unit, N'gold.fact_release_title' AS fact, N'release, type, rating, rating_family, release_year, month_added, title' AS dimensions, N'number of rows' AS expression, N'' AS of_rows, N'last' AS over_time
 UNION ALL
 SELECT N'net_growth', N'Titles that a release has more than the one before', N'titles', N'gold.fact_release_title', N'release, type', N'(number of rows, more than in the period before)', N'', N'last'
@@ -612,9 +612,9 @@ SELECT N'engagement_views', N'Views in a half-year, of the titles that state the
 UNION ALL
 SELECT N'engagement_titles', N'Titles in the report of a half-year', N'titles', N'gold.fact_engagement', N'period, kind', N'number of rows', N'', N'last'
 UNION ALL
-SELECT N'hours_viewed', N'Hours viewed, as players report them', N'hours', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `hours_viewed`', N'', N'any'
+SELECT N'watched_hours', N'Hours viewed, as players report them', N'hours', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `hours_viewed`', N'', N'any'
 UNION ALL
-SELECT N'viewers', N'Profiles that watched: each counts once in every hour, title, country and kind of device', N'viewers', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `viewers`', N'', N'any'
+SELECT N'watching_profiles', N'Profiles that watched: each counts once in every hour, title, country and kind of device', N'profiles', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `viewers`', N'', N'any'
 UNION ALL
-SELECT N'late_share', N'Share of the events that came in a later hour than they began in', N'share', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `late_events` / sum of `events`', N'', N'any';
+SELECT N'late_event_share', N'Share of the events that came in a later hour than they began in', N'share', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `late_events` / sum of `events`', N'', N'any';
 GO
