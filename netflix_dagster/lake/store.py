@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
 from itertools import chain, islice
@@ -76,8 +77,10 @@ def tables(lake: Place, layer: str) -> list[str]:
         return [name for name, there in zip(names, written, strict=True) if there]
 
 
-def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
-    """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given.
+def read(
+    spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None, parts: Parts | None = None
+) -> DataFrame:
+    """The table as a DataFrame, empty when it was never written; of some deliveries or parts only, if they are given.
 
     A column that the contract has gained since the table was written is null.
     """
@@ -94,7 +97,7 @@ def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[st
         frame = frame.where(delivery_condition(deliveries))
     elif deliveries is not None and table.goes_on and table.goes_on.slices:
         frame = frame.where(slices_condition(table, deliveries))
-    return frame
+    return frame.where(parts.condition) if parts is not None else frame
 
 
 def write(
@@ -123,6 +126,7 @@ def write(
             writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
         else:
             writer = shaped.write.format("delta").mode("overwrite")
+            writer = writer.partitionBy(*table.partitioned_by) if table.partitioned_by else writer
             kept = delta(lake, table.name)
             if kept is None:
                 create(lake, table)
@@ -135,7 +139,7 @@ def write(
         writer.save(target)
 
     retrying(commit)
-    if replacing is not None:
+    if replacing is not None and not table.partitioned_by:
         _join_files(lake, table.name)
 
 
@@ -180,7 +184,7 @@ def write_batches(
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(retrying, commit).result()
-        if replacing is not None:
+        if replacing is not None and not table.partitioned_by:
             aside.submit(_join_files, lake, table.name).result()
 
 
@@ -290,7 +294,7 @@ def create(lake: Place, table: Contract, configuration: Mapping[str, str | None]
 def _made(lake: Place, table: Contract, configuration: Mapping[str, str | None] = MappingProxyType({})) -> Any:
     """How a table is made that is not there yet, besides its columns."""
     return {
-        "partition_by": list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
+        "partition_by": list(table.partitioned_by) or None if isinstance(table, Table) else None,
         "configuration": {**protocol.PROPERTIES, **layout_of(table).properties, **configuration},
         "description": table.comment,
         "storage_options": storage.delta_options(folder(lake, table.name)),
@@ -340,6 +344,23 @@ def spark_type(delta_type: Any) -> str:
         return f"array<{spark_type(delta_type.element_type)}>"
     found = str(delta_type.type)
     return next((spark for spark, name in _PRIMITIVES.items() if name == found), found)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Some parts of a table, by the values of a text column."""
+
+    column: str
+    values: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that selects them."""
+        if not self.values:
+            return "false"
+        if strange := [value for value in self.values if "'" in value or "\\" in value]:
+            raise ContractError(f"{self.column} has values that name no part: {', '.join(strange)}")
+        return f"{self.column} IN ({', '.join(map(repr, self.values))})"
 
 
 def delivery_condition(deliveries: Iterable[str]) -> str:

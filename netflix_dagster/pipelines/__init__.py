@@ -146,8 +146,8 @@ class _Pipeline:
         for action, conditions in rules.items():
             query = getattr(self.dp, action)(conditions)(query)
         laid: dict[str, Any] = {}
-        if table and table.per_delivery:
-            laid = {"partition_cols": list(table.delivery_columns)}
+        if table and table.partitioned_by:
+            laid = {"partition_cols": list(table.partitioned_by)}
         elif self.native and table and table.layout.cluster_by:
             laid = {"cluster_by": list(table.layout.cluster_by)}
         self.dp.materialized_view(name=name, comment=comment, **laid)(query)

@@ -62,6 +62,7 @@ WRITTEN = {
     "per_delivery": "it holds every delivery, and building one again replaces only that one",
     "whole": "it is built anew from all deliveries",
     "incremental": "newer deliveries are added to what stands; it comes to the same rows as building it anew",
+    "parts": "the parts that have changed are built anew; it comes to the same rows as building all of them",
     "gate": "it has a row for every delivery; one that breaks a `fail` rule stays and holds its delivery back",
 }
 METRICS_ARE = """\
