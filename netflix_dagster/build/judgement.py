@@ -46,7 +46,8 @@ def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> 
     if claimed_twice and not table.per_delivery:
         alike = rows.rows([*table.delivery_columns, *table.key], pc.field(KEY).isin(claimed_twice))
         found = tallies.recounted(found, alike, table)
-    return rows, tallies.with_measures(found, expectations.measure(rows.frame, table))
+    measured = expectations.measure(rows.frame, table) if table.delivery_rules else {}
+    return rows, tallies.with_measures(found, measured)
 
 
 def outcomes_of(

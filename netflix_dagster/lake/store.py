@@ -80,7 +80,7 @@ def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[st
     """
     found = delta(lake, table.name)
     if found is None:
-        return spark.createDataFrame([], ddl(table))
+        return nothing(spark, table)
     frame = spark.read.format("delta").load(location(lake, table.name))
     have = {field.name for field in found.schema().fields}
     if new := [column for column in table.columns if column.name not in have]:
@@ -90,6 +90,11 @@ def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[st
     if deliveries is not None and table.per_delivery:
         frame = frame.where(delivery_condition(deliveries))
     return frame
+
+
+def nothing(spark: SparkSession, table: Table) -> DataFrame:
+    """No rows of the table. An engine sees that there are none before it plans: made of a list, Spark would ask it."""
+    return spark.createDataFrame(arrow_schema(table).empty_table(), ddl(table))
 
 
 def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str], note: str | None = None) -> None:
