@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST = 80
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_MARKS = re.compile(r"[\\`*_\[\]<>|!~&#]")
 
 
 def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -17,5 +20,7 @@ def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    """A value as text: what Markdown would take for a link, a picture, HTML or the end of the cell is escaped, since it
+    may come from a delivered file."""
     text = "" if value is None else str(value)
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", " ").replace("\n", " ")[:LONGEST]
+    return _MARKS.sub(r"\\\g<0>", _CONTROLS.sub(" ", text)[:LONGEST])

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
+from netflix_dagster.lake import bounded
 from netflix_dagster.lake.store import STAGING
 from netflix_dagster.storage import Place
 
@@ -31,6 +32,7 @@ _PIECE = 4 * 1024 * 1024
 class Staged:
     """Rows that lie aside: as a DataFrame of the engine that computed them, and as an Arrow dataset."""
 
+    name: str
     read: Callable[[], DataFrame]
     dataset: Dataset
 
@@ -49,7 +51,7 @@ class Staged:
 
     def rows(self, columns: Sequence[str] | None = None, where: Any = None) -> pa.Table:
         """Some columns of the rows."""
-        return self.dataset.to_table(columns=None if columns is None else list(columns), filter=where)
+        return bounded.rows(self.dataset, self.name, None if columns is None else list(columns), where)
 
     def batches(self, columns: Sequence[str], where: Any = None) -> Iterator[pa.RecordBatch]:
         """Some columns of the rows, some rows at a time."""
@@ -67,11 +69,11 @@ def staged(frame: DataFrame, lake: Place, name: str) -> Iterator[Staged]:
         with at_hand(aside) as files:
             if files:
                 read = partial(frame.sparkSession.read.parquet, str(aside))
-                yield Staged(read, dataset(files, format="parquet"))
+                yield Staged(name, read, dataset(files, format="parquet"))
             else:  # Sail writes no file when there is no row
                 schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
                 nothing = frame.sparkSession.createDataFrame([], schema)
-                yield Staged(lambda: nothing, dataset(nothing.toArrow()))
+                yield Staged(name, lambda: nothing, dataset(nothing.toArrow()))
     finally:
         with suppress(storage.StorageError):
             storage.remove(aside)
