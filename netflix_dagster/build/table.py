@@ -92,8 +92,9 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
         outcome = judgement.outcomes_of(judged, counted, table, ())[None]
         if not outcome.held_back:
             names, here = table.column_names, tallies.stay(table)
-            kept = partial(expectations.kept, judged.frame, table)
-            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note, replacing)
+            rows = partial(judged.batches, names, here)
+            kept = Rows(table, judged.count(), rows, lambda: expectations.kept(judged.frame, table))
+            _put(kept, settings, (), note, replacing)
             outcome.written = True
     return outcome
 
@@ -125,7 +126,7 @@ def _added(
     """What the table comes to when deliveries are added to it, and what the last step reads; each step before lies
     aside."""
     spark, lake = sessions.session(settings), settings.lake
-    so_far = spark.createDataFrame([], store.ddl(table)) if plan.anew else store.read(spark, lake, table)
+    so_far = store.nothing(spark, table) if plan.anew else store.read(spark, lake, table)
     *steps, last = plan.steps(lake, table)
     for step in steps:
         grown = table.function(so_far, *_reads(table, settings, step).values()).select(*table.column_names)

@@ -176,7 +176,7 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
         paths = [str(place(lake, source, day, attempt)) for day, attempt in sorted(aside.items())]
         rows = spark.read.schema(store.ddl(table)).parquet(*paths)
         found = rows if found is None else found.unionByName(rows)
-    return found if found is not None else spark.createDataFrame([], store.ddl(table))
+    return found if found is not None else store.nothing(spark, table)
 
 
 def _kept(lake: Place, source: str, picked: Picked) -> set[tuple[str, str]]:

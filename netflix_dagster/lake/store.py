@@ -86,7 +86,7 @@ def read(
     """
     found = delta(lake, table.name)
     if found is None:
-        return spark.createDataFrame([], ddl(table))
+        return nothing(spark, table)
     frame = spark.read.format("delta").load(location(lake, table.name))
     have = {field.name for field in found.schema().fields}
     if new := [column for column in table.columns if column.name not in have]:
@@ -98,6 +98,11 @@ def read(
     elif deliveries is not None and table.goes_on and table.goes_on.slices:
         frame = frame.where(slices_condition(table, deliveries))
     return frame.where(parts.condition) if parts is not None else frame
+
+
+def nothing(spark: SparkSession, table: Table) -> DataFrame:
+    """No rows of the table. An engine sees that there are none before it plans: made of a list, Spark would ask it."""
+    return spark.createDataFrame(arrow_schema(table).empty_table(), ddl(table))
 
 
 def write(

@@ -103,7 +103,7 @@ class _Pipeline:
 
     def _whole(self, table: Table) -> None:
         def build(read: Reader) -> DataFrame:
-            before = [self.spark.createDataFrame([], store.ddl(table))] if table.is_incremental else []
+            before = [store.nothing(self.spark, table)] if table.is_incremental else []
             decided = [self._decisions(table)] if table.write == "gate" else []
             reads = {name: read(name, store.ddl(TABLES[name])) for name in table.reads}
             built = table.function(*before, *reads.values(), *decided)
