@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FOLDER = "_attempts"
 _FACTS = b"netflix_dagster"
 _LOOKED_UP = 4
+_ROWS = 8_192
+"""So many rows of an attempt are read at once."""
 Picked = Mapping[str, str]
 """The attempt of each of some deliveries of one source, by date."""
 
@@ -114,7 +116,7 @@ class Writer:
         schema = pa.unify_schemas(list(self._parts))
         joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
         for part in self._parts.values():
-            for batch in pq.ParquetFile(part.where).iter_batches():
+            for batch in pq.ParquetFile(part.where).iter_batches(_ROWS):
                 joined.write_batch(store.completed(batch, schema).cast(schema))
         self._parts = {schema: joined}
 
@@ -169,7 +171,7 @@ def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatc
     for day, attempt in sorted(picked.items()):
         try:
             with storage.opened(place(lake, table.short_name, day, attempt)) as file:
-                for batch in pq.ParquetFile(file).iter_batches():
+                for batch in pq.ParquetFile(file).iter_batches(_ROWS):
                     yield store.completed(batch, schema)
         except FileNotFoundError:
             in_bronze.append(day)

@@ -39,8 +39,10 @@ _AT_ONCE = 16
 """So many tables are looked at side by side: in ADLS each takes some round trips."""
 _COMMITS_LOOKED_AT = 10
 _NOTE = "userMetadata"
-FEW_ROWS = 500_000
+FEW_ROWS = 50_000
 """So many rows are written from this process; more are written by the engine, where it runs."""
+ROW_GROUP = 65_536
+"""Rows of a row group: a writer holds one in memory until it is full."""
 BOOK = {"delta.checkpointInterval": "10"}
 """How a book-keeping table is kept: opening it costs what the commits are in number since the last checkpoint."""
 _KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CHANGE COLUMN", "CHANGE COLUMNS")
@@ -135,11 +137,12 @@ def write_batches(
     ``batches`` gives the rows anew for every try. They are read and written on a thread of its own, see
     ``read_arrow``.
     """
-    from deltalake import CommitProperties, write_deltalake
+    from deltalake import CommitProperties, WriterProperties, write_deltalake
     from pyarrow import RecordBatchReader
 
     schema, target = arrow_schema(table), location(lake, table.name)
     said = CommitProperties(custom_metadata={_NOTE: note}) if note is not None else None
+    in_groups = WriterProperties(max_row_group_size=ROW_GROUP)
 
     def commit() -> None:
         lock.ensure(lake)
@@ -148,7 +151,8 @@ def write_batches(
         kept = delta(lake, table.name) if not table.per_delivery or evolve(lake, table) else None
         reader = RecordBatchReader.from_batches(schema, chain(first, rows))
         if kept is None:
-            write_deltalake(target, reader, mode="error", commit_properties=said, **_made(lake, table))
+            made = _made(lake, table)
+            write_deltalake(target, reader, mode="error", commit_properties=said, writer_properties=in_groups, **made)
             return
         changed = not table.per_delivery and kept.schema() != _schema(table)
         write_deltalake(
@@ -158,6 +162,7 @@ def write_batches(
             predicate=delivery_condition(deliveries) if table.per_delivery else None,
             schema_mode="overwrite" if changed else None,
             commit_properties=said,
+            writer_properties=in_groups,
         )
 
     with ThreadPoolExecutor(1) as aside:
