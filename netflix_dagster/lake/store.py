@@ -47,6 +47,8 @@ BOOK = {"delta.checkpointInterval": "10"}
 """How a book-keeping table is kept: opening it costs what the commits are in number since the last checkpoint."""
 _KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CHANGE COLUMN", "CHANGE COLUMNS")
 """Commits that leave every row as it was."""
+_LITTLE: Mapping[str, int] = MappingProxyType({"batch_size": 1_024, "batch_readahead": 0, "fragment_readahead": 0})
+"""How Arrow reads the first rows of a table: by default it reads ahead, two million rows."""
 STAGING = "_staging"
 LAYERS = ("gold", "silver", "bronze", "quality")
 
@@ -493,7 +495,9 @@ def read_arrow(
         if found is None:
             return None
         if first is not None:
-            return found.head(first, columns=columns, filter=where)
+            return found.head(
+                first, columns=columns, filter=where, **({} if isinstance(found, RemoteDataset) else _LITTLE)
+            )
         return found.to_table(columns=columns, filter=where)
 
     with ThreadPoolExecutor(1) as aside:

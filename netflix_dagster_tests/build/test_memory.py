@@ -12,21 +12,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from netflix_dagster_tests import scaled
 from netflix_dagster_tests.build.door import Door
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a limit on data limits no heap")
 BUILD = """
 import json, resource, sys
 work = json.loads(sys.argv[1])
-from netflix_dagster.build.runner import Session
-from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster import tables
-from netflix_dagster.engine import sessions
+from netflix_dagster.build.runner import Session
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.bench_scale import peak_memory
@@ -34,18 +30,16 @@ resource.setrlimit(resource.RLIMIT_DATA, (work["limit"] << 20, work["limit"] << 
 settings = Settings(landing=work["landing"], lake=work["lake"], sources=work["sources"], memory=work["memory"])
 sources = load_sources(settings.sources)
 tables.declare(sources)
-table = work["table"]
-with Session(settings, sources, "run", [table], {TABLES[table].feed: [work["day"]]}) as session:
-    report = session.build(table)
+with Session(settings, sources, "run", ["bronze.films"], {"films": ["2026-01-06"]}) as session:
+    report = session.build("bronze.films")
 print(json.dumps([report.total_rows, peak_memory()]))
 """
 
 
-def built(landing: Path, table: str, day: str, *, memory: int, limit: int, sources: Path | None = None) -> list[int]:
-    """Build a table in a process of its own; returns its rows, and the megabytes that the process held at the most."""
-    work: dict[str, Any] = {"landing": str(landing), "lake": str(landing.parent / "lake"), "table": table, "day": day}
-    work |= {"memory": memory, "limit": limit, "sources": str(sources) if sources else None}
-    command = [sys.executable, "-c", BUILD, json.dumps(work)]
+def built(landing: Path, sources: Path | None, *, memory: int, limit: int) -> list[int]:
+    """Build bronze in a process of its own; returns its rows, and the megabytes that the process held at the most."""
+    work = {"landing": str(landing), "lake": str(landing.parent / "lake"), "sources": str(sources)}
+    command = [sys.executable, "-c", BUILD, json.dumps(work | {"memory": memory, "limit": limit})]
     # address space that is only reserved is no data
     environment = {**os.environ, "NETFLIX_ENGINE": "sail", "MIMALLOC_ARENA_EAGER_COMMIT": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -63,27 +57,22 @@ def films(records: int) -> Iterator[str]:
 
 
 @linux
-def test_a_file_goes_into_bronze_in_less_memory_than_its_size(tmp_path: Path) -> None:
-    door, records = Door(tmp_path), 120_000
+@pytest.mark.parametrize(
+    ("records", "size", "memory", "limit", "most"),
+    [
+        pytest.param(120_000, 115_000_000, 1024, 1000, 600, id="116 MB"),
+        pytest.param(1_020_000, 1_000_000_000, 1500, 2000, 1500, id="1 GB", marks=pytest.mark.soak),
+    ],
+)
+def test_a_file_goes_into_bronze_in_bounded_memory(
+    tmp_path: Path, records: int, size: int, memory: int, limit: int, most: int
+) -> None:
+    door = Door(tmp_path)
     file = tmp_path / "landing" / "films" / "2026-01-06" / "films.csv"
     file.parent.mkdir(parents=True)
     with file.open("w") as written:
         written.writelines(films(records))
-    assert file.stat().st_size > 115_000_000
-    rows, peak = built(
-        tmp_path / "landing", "bronze.films", "2026-01-06", memory=1024, limit=1000, sources=door.settings.sources
-    )
+    assert file.stat().st_size > size
+    rows, peak = built(tmp_path / "landing", door.settings.sources, memory=memory, limit=limit)
     assert rows == records
-    assert peak < 600
-
-
-@pytest.mark.soak
-@linux
-def test_a_release_of_a_gigabyte_passes_its_gates_into_bronze(tmp_path: Path) -> None:
-    titles = 3_400_000
-    file = scaled.release(tmp_path / "landing", titles)
-    assert file.stat().st_size > 1_000_000_000
-    bronze = f"bronze.{scaled.WHOLE}"
-    rows, peak = built(tmp_path / "landing", bronze, scaled.day(0), memory=1500, limit=2000)
-    assert rows == titles
-    assert peak < 1500
+    assert peak < most
