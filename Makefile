@@ -66,6 +66,14 @@ docs: $(DEV_READY) ## write the data dictionary and the project of Power BI anew
 	@$(BIN)/netflix-dagster contracts dictionary --to docs/data-dictionary.md
 	@$(BIN)/netflix-dagster contracts powerbi --to infra/powerbi --picture docs/images/powerbi.svg
 
+docs-site: $(DEV_READY) ## build/site: the documents as a site; a link that leads nowhere fails
+	@$(UV) sync --quiet --frozen --inexact --group site
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html docs build/site
+	@echo "build/site/index.html"
+
+version: $(DEV_READY) ## what the next build will be called: the tag, or what comes after it
+	@$(BIN)/python -m setuptools_scm
+
 check: $(DEV_READY) lint-files ## lint, format, types, lock file, definitions, workflows, scripts, Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -79,6 +87,8 @@ lint-files: $(DEV_READY) ## workflows, scripts and the Dockerfile; actionlint ne
 	@$(BIN)/hadolint infra/containers/Dockerfile
 	@$(BIN)/zizmor --quiet --offline --no-progress .github
 	@if command -v go >/dev/null; then $(MAKE) -s $(ACTIONLINT) && PATH="$(BIN):$$PATH" $(ACTIONLINT); else echo "No go: actionlint is skipped."; fi
+
+install: $(READY) ## the environment, without the tools for development
 
 access: $(READY) ## write the rights of infra/access.yaml into the Databricks bundle, and the scripts of Synapse
 	@$(BIN)/python -m infra.access bundle
@@ -140,4 +150,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean
+.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean

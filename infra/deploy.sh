@@ -5,25 +5,48 @@
 #   up        change it
 #   migrate   make or migrate Dagster's tables, and wait until that is done
 #   bundle    deploy the Databricks bundle
+#   synapse   make or change the views, roles and grants of Synapse, in the stack's network, as who may
+#   powerbi   deploy model and report to the workspace of Power BI, if the stack has one
 #   try       ask what was deployed whether it answers, and whether it refuses a stranger
-# Needed: az and pulumi, logged in; docker for images; databricks for the bundle.
+#   verify    netflix-dagster verify platform, in the stack's network, as the identity that builds
+#   access    netflix-dagster verify access: who may do what, against infra/access.yaml
+# Needed: az and pulumi, logged in; docker for images; databricks for the bundle; `make install` before powerbi and access.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH=$PATH:$PWD/.venv/bin # uv: `make install` puts it there
 
-step=${1:?"which step: images, preview, up, migrate, bundle or try"}
+steps="images, preview, up, migrate, bundle, synapse, powerbi, try, verify or access"
+step=${1:?"which step: $steps"}
 stack=${2:?"which stack: dev, staging or prod"}
 case $stack in dev | staging | prod) ;; *) echo "there is no stack $stack: dev, staging or prod" >&2 && exit 2 ;; esac
 
 stand() { pulumi --cwd infra/azure --stack "$stack" --non-interactive "$@"; }
 output() { stand stack output "$1"; }
 
+version() { .venv/bin/python -m setuptools_scm 2>/dev/null || echo 0.0.0; }
+
 build() { # build IMAGE REGISTRY: prints netflix-IMAGE@sha256:...
   local told digest
   told=$(mktemp)
   docker buildx build --file infra/containers/Dockerfile --target "$1" --tag "$2/netflix-$1:$(git rev-parse HEAD)" \
+    --build-arg "VERSION=$(version)" \
     --provenance=true --sbom=true --push --metadata-file "$told" . >&2
   digest=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["containerimage.digest"])' "$told")
   echo "netflix-$1@$digest"
+}
+
+start() { # start JOB: run a job of the stack once and wait for its end
+  local group job run state
+  group=$(output resource_group)
+  job=$(az containerapp job list --resource-group "$group" --query "[?contains(name, '$1')].name" --output tsv)
+  run=$(az containerapp job start --resource-group "$group" --name "$job" --query name --output tsv)
+  for _ in $(seq 360); do
+    state=$(az containerapp job execution show --resource-group "$group" --name "$job" --job-execution-name "$run" \
+      --query properties.status --output tsv)
+    case $state in Succeeded) return 0 ;; Failed | Degraded | Stopped) break ;; *) sleep 10 ;; esac
+  done
+  echo "$1 ($run) ended as $state; nothing else was changed. Its log: az containerapp job logs show" >&2
+  return 1
 }
 
 case $step in
@@ -47,18 +70,7 @@ sys.exit(f"{len(lost)} things would be deleted or replaced: look at each, then r
 PYTHON
   ;;
 up) stand up --yes --skip-preview ;;
-migrate)
-  group=$(output resource_group)
-  job=$(az containerapp job list --resource-group "$group" --query "[?contains(name, 'migrate')].name" --output tsv)
-  run=$(az containerapp job start --resource-group "$group" --name "$job" --query name --output tsv)
-  for _ in $(seq 60); do
-    state=$(az containerapp job execution show --resource-group "$group" --name "$job" --job-execution-name "$run" \
-      --query properties.status --output tsv)
-    case $state in Succeeded) exit 0 ;; Failed | Degraded) break ;; *) sleep 10 ;; esac
-  done
-  echo "the migration $run ended as $state; nothing else was changed. Its log: az containerapp job logs show" >&2
-  exit 1
-  ;;
+migrate | synapse | verify) start "$step" ;;
 bundle)
   DATABRICKS_HOST=https://$(output workspace_url)
   DATABRICKS_AUTH_TYPE=azure-cli
@@ -69,6 +81,16 @@ bundle)
   cd infra/databricks
   databricks bundle validate --target "$stack"
   databricks bundle deploy --target "$stack"
+  ;;
+powerbi)
+  workspace=$(stand config get powerbi_workspace) || { echo "$stack has no workspace of Power BI: nothing to do" && exit 0; }
+  NETFLIX_POWERBI_WORKSPACE=$workspace uv run --quiet --frozen --extra powerbi --group deploy-powerbi \
+    netflix-dagster powerbi deploy
+  ;;
+access)
+  NETFLIX_RESOURCE_GROUP=$(output resource_group_id)
+  export NETFLIX_RESOURCE_GROUP
+  uv run --quiet --frozen --extra azure netflix-dagster verify access --yes --to build/verify
   ;;
 try)
   group=$(output resource_group)
@@ -84,7 +106,7 @@ try)
   esac
   ;;
 *)
-  echo "there is no step $step: images, preview, up, migrate, bundle or try" >&2
+  echo "there is no step $step: $steps" >&2
   exit 2
   ;;
 esac

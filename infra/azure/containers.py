@@ -95,7 +95,7 @@ def dagster(
     logins: dict[str, dict[str, pulumi.Output[str]]],
     rights: list[pulumi.Resource],
 ) -> dict[str, app.ContainerApp]:
-    """The four apps, the job that runs are executions of, and the job that migrates the database.
+    """The four apps, the job that runs are executions of, and the jobs that a deployment starts.
 
     ``logins`` are the groups (name to object id) that may open the webserver (``launch``) and the viewer (``view``).
     """
@@ -135,7 +135,7 @@ def dagster(
             after=[code],
         )
         house.login(name, apps[name], logins[right])
-    house.migration()
+    house.deployment()
     run = house.job(
         "run",
         services.images.code,
@@ -209,16 +209,16 @@ class _House:
             opts=pulumi.ResourceOptions(depends_on=[*self.rights, *(after or [])]),
         )
 
-    def migration(self) -> None:
-        """Makes and migrates Dagster's tables; a deployment starts it before anything else runs the new version."""
-        self.job(
-            "migrate",
-            self.services.images.dagster,
-            self.services.orchestrator,
-            ["dagster", "instance", "migrate"],
-            seconds=1800,
-            retries=1,
-        )
+    def deployment(self) -> None:
+        """What a deployment starts in here, because only these identities may, and a private stack answers nobody
+        outside: Dagster's tables, Synapse's views, and the question whether all works."""
+        services = self.services
+        migrate = ["dagster", "instance", "migrate"]
+        self.job("migrate", services.images.dagster, services.orchestrator, migrate, seconds=1800, retries=1)
+        apply = ["netflix-dagster", "synapse", "apply"]
+        self.job("synapse", services.images.code, services.builder, apply, seconds=1800, memory="2Gi", cpu=1.0)
+        verify = ["netflix-dagster", "verify", "platform", "--yes", "--to", "/tmp/verify"]
+        self.job("verify", services.images.code, services.builder, verify, seconds=3600, memory="4Gi", cpu=2.0)
 
     def job(
         self,
@@ -338,6 +338,7 @@ class _House:
             "NETFLIX_TENANT": self.base.tenant,
             "NETFLIX_VAULT": services.vault_name,
             "NETFLIX_LANDING_EVENTS": "landing-events",
+            "NETFLIX_SYNAPSE": self.base.names.synapse_endpoint,
             "AZURE_CLIENT_ID": identity.client_id,
             "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": services.insights.connection_string,
@@ -348,6 +349,7 @@ class _House:
             "DAGSTER_PG_DB": DATABASE,
             "DAGSTER_PG_USER": identity.name,
             "DAGSTER_INSTANCE": "azure",
+            "DAGSTER_RUNS": "8",
             "AZURE_SUBSCRIPTION_ID": self.base.subscription,
             "AZURE_RESOURCE_GROUP": self.base.group.name,
             "DAGSTER_RUN_JOB": self.base.names.of("caj", "run"),

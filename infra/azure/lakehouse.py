@@ -8,10 +8,10 @@ import pulumi
 import pulumi_databricks as databricks
 from pulumi_azure_native import databricks as service
 
-from infra.access import LAYERS, LOCATIONS, Access, Grant, grants
 from infra.azure.base import Base
 from infra.azure.network import Network
 from infra.azure.storage import Lake
+from netflix_dagster.azure.rights import LAYERS, LOCATIONS, Access, Grant, grants
 
 
 def connector(base: Base) -> service.AccessConnector:

@@ -55,6 +55,16 @@ class Names:
         return f"psql-{self.org}-{PROJECT}-{SHORT_STACKS[self.stack]}"
 
     @property
+    def synapse(self) -> str:
+        """The Synapse workspace."""
+        return f"syn-{self.org}-{PROJECT}-{SHORT_STACKS[self.stack]}"
+
+    @property
+    def synapse_endpoint(self) -> str:
+        """Where its serverless pool answers."""
+        return f"{self.synapse}-ondemand.sql.azuresynapse.net"
+
+    @property
     def catalog(self) -> str:
         """The catalog in Unity Catalog: as the targets of the Databricks bundle call it."""
         return PROJECT if self.stack == "prod" else f"{PROJECT}_{self.stack}"

@@ -16,6 +16,7 @@ ZONES = {
     "vault": "privatelink.vaultcore.azure.net",
     "registry": "privatelink.azurecr.io",
     "postgresqlServer": "privatelink.postgres.database.azure.com",
+    "SqlOnDemand": "privatelink.sql.azuresynapse.net",
 }
 """What Azure calls a part of a service, and the zone of names in which its private address is looked up."""
 SUBNETS = {

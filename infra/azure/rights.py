@@ -9,10 +9,10 @@ import pulumi
 import pulumi_azuread as entra
 from pulumi_azure_native import authorization
 
-from infra.access import Access, assignments
 from infra.azure.base import Base
 from infra.azure.roles import role_id
 from infra.azure.storage import Lake
+from netflix_dagster.azure.rights import Access, assignments
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,24 @@ import pulumi
 import pulumi_azuread as entra
 from pulumi_azure_native import authorization, managedidentity
 
-from infra import access as rights_file
-from infra.azure import containers, database, datafactory, events, lakehouse, monitoring, rights, secrets, site, storage
+from infra.azure import (
+    containers,
+    database,
+    datafactory,
+    events,
+    lakehouse,
+    monitoring,
+    rights,
+    secrets,
+    site,
+    storage,
+    synapse,
+)
 from infra.azure.base import Base, base
 from infra.azure.config import Config
 from infra.azure.network import private_network
 from infra.azure.roles import role_id
+from netflix_dagster.azure import rights as rights_file
 
 _FACTORIES = "/providers/Microsoft.DataFactory/factories/"
 
@@ -32,6 +44,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
     adf, lander = datafactory.factory(here, lake, vault)
     here.diagnose("factory", pulumi.Output.concat(here.group.id, _FACTORIES, adf.name))
     builder, orchestrator = _identity(here, "builder"), _identity(here, "orchestrator")
+    pool = synapse.workspace(here, network, lake.account, lake.containers["gold"], (builder.name, builder.principal_id))
     jobs = _service_principal(here)
     groups = rights.group_ids(access)
     made = rights.assign(
@@ -45,6 +58,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
             "databricks": jobs.object_id,
             "catalog": connector.identity.apply(lambda said: _principal(said.principal_id if said else None)),
             "factory": lander,
+            "synapse": pool.identity.apply(lambda said: _principal(said.principal_id if said else None)),
             "events": topic.identity.apply(lambda said: _principal(said.principal_id if said else None)),
         },
     )
@@ -79,6 +93,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
     address = pulumi.Output.concat("https://", config.names.of("ca", "webserver"), ".", apps.default_domain)
     return {
         "resource_group": here.group.name,
+        "resource_group_id": here.group.id,
         "storage_account": lake.account.name,
         "key_vault": vault.name,
         "key_vault_id": vault.id,
@@ -94,6 +109,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
         "dagster": address,
         "dashboard": dashboard.default_hostname,
         "data_factory": adf.name,
+        "synapse": here.names.synapse_endpoint,
     }
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import authorization, keyvault, managedidentity, storage
 
-from infra.access import QUEUES, ZONES
 from infra.azure.base import Base
 from infra.azure.network import Network
 from infra.azure.roles import role_id
+from infra.azure.synapse import workspace_id
+from netflix_dagster.azure.rights import QUEUES, ZONES
 
 TIERED = {"landing/": 90}
 """Files that are read once: after so many days they lie where keeping is cheap and reading is not."""
@@ -53,6 +54,12 @@ def lake(base: Base, network: Network | None, vault: keyvault.Vault, key: keyvau
         network_rule_set=storage.NetworkRuleSetArgs(
             default_action=storage.DefaultAction.DENY if network else storage.DefaultAction.ALLOW,
             bypass="AzureServices",
+            # The serverless pool has no address of its own: the firewall knows it by its workspace.
+            resource_access_rules=[
+                storage.ResourceAccessRuleArgs(tenant_id=base.tenant, resource_id=workspace_id(base))
+            ]
+            if network
+            else None,
         ),
         identity=identity,
         encryption=encryption,

@@ -24,8 +24,9 @@ from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import attempts, decisions, drift, quarantine, results
 from netflix_dagster.deliveries.life import Attempt, Combination, Life, Status, combination_id
 from netflix_dagster.engine import sessions
-from netflix_dagster.lake import store
+from netflix_dagster.lake import incremental, store
 from netflix_dagster.lake.staging import Staged
+from netflix_dagster.landing.keys import of_row
 from netflix_dagster.landing.sources import Source, Sources
 from netflix_dagster.settings import Settings
 from netflix_dagster.tables.bronze import bronze_table
@@ -408,7 +409,7 @@ class Trial:
                 here = here if len(keys) == len(kept.of) else here & store.delivery_filter(keys)
                 yield from kept.judged.batches(table.column_names, here)
         if stands := self._stands(name, of):
-            yield from store.batches(self.settings.lake, table, store.delivery_filter(stands))
+            yield from store.batches(self.settings.lake, table, deliveries=stands)
 
     def _stands(self, name: str, of: Mapping[str, str]) -> list[str]:
         """The dates of which the table holds the rows of these combinations already."""
@@ -467,9 +468,12 @@ class Trial:
             for of, key in self.life.dates
             if of == feed and key not in self.play and (combination := self.life.standing(feed, key, sources))
         }
-        every = standing | judged
+        stay, seen = self._verdicts_that_stay(table, sorted(standing))
+        every = {key: of for key, of in (standing | judged).items() if key not in stay or key in seen}
         of = {key: combination_id(combination) for key, combination in every.items()}
-        decided = decisions.in_force(self.life, every, sources)
+        asked = {key: combination for key, combination in every.items() if key not in seen}
+        decided = decisions.in_force(self.life, asked, sources)
+        decided += [(key, "", "it stands") for key in seen]
         frames = {name: self._kept(name, of) for name in table.reads}
         people = self._spark().createDataFrame(*decisions.as_rows(decided, table))
         annotated = expectations.annotate(table.function(*frames.values(), people), table, frames)
@@ -477,21 +481,32 @@ class Trial:
         outcomes = judgement.outcomes_of(settled, counted, table, sorted(judged))
         told = {str(key): outcome for key, outcome in outcomes.items() if key in self.play}
         self.verdict_outcomes[table.name] = told | self._told_held[table.name]
-        self.verdicts[table.name] = self._with_others(table, settled, {*every, *self.play})
-        return {str(key): outcome for key, outcome in outcomes.items() if outcome.held_back and str(key) in every}
+        self.verdicts[table.name] = self._with_others(table, settled, {*asked, *self.play})
+        return {str(key): outcome for key, outcome in outcomes.items() if outcome.held_back and str(key) in asked}
+
+    def _verdicts_that_stay(self, table: Table, standing: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The dates before the first in play, whose verdicts stay as they are, and those of them that later ones are
+        compared with. None where the table lacks one of them."""
+        earlier = [key for key in standing if key < min(self.play)]
+        if not earlier or table.goes_on is None:
+            return [], []
+        rows = store.read_arrow(self.settings.lake, table.name, columns=list(table.delivery_columns))
+        told = {of_row(row) for row in rows.to_pylist()} if rows is not None else set()
+        return (earlier, incremental.seen(self.settings.lake, table, earlier)) if told >= set(earlier) else ([], [])
 
     def _with_others(self, table: Table, settled: Staged, judged: Collection[str]) -> Rows:
-        """The verdicts on some dates, and those on the others as they are: held, and not in play."""
+        """The verdicts on some dates, and those on the others as they are: before the first in play, or held."""
         lake, names = self.settings.lake, table.column_names
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield from store.batches(lake, table, ~store.delivery_filter(judged))
-            yield from settled.batches(names, tallies.stay(table))
+            yield from settled.batches(names, tallies.stay(table) & store.delivery_filter(judged))
 
         def frame() -> DataFrame:
             others = store.read(self._spark(), lake, table).select(*names)
             others = others.where(f"NOT {store.delivery_condition(judged)}")
-            return others.unionByName(expectations.kept(settled.frame, table).select(*names))
+            found = expectations.kept(settled.frame, table).where(store.delivery_condition(judged))
+            return others.unionByName(found.select(*names))
 
         return Rows(table, store.row_count(lake, table.name) + settled.count(), batches, frame)
 

@@ -13,6 +13,7 @@ from netflix_dagster.contracts.contract import Table
 from netflix_dagster.contracts.expectations import BROKEN, KEY
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.contracts.tallies import Tally
+from netflix_dagster.lake import store
 from netflix_dagster.lake.staging import Staged, staged
 from netflix_dagster.storage import Place
 
@@ -29,24 +30,37 @@ def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> 
 
     Most deliveries contest no key, and most tables tell their rows apart by it: then the engine computes them once.
     """
-    import pyarrow.compute as pc
-
     with ExitStack() as only_here:
         rows = only_here.enter_context(staged(annotated, lake, table.name))
-        counted = rows.rows(tallies.columns_of(table))
-        found = tallies.tally(counted, table)
-        contested = any(tally.contested for tally in found.values())
-        claimed_twice = tallies.claimed_twice(counted, table) if contested else []
-        if table.per_delivery and (claimed_twice or table.identify):
+        found, claimed_twice = _counted(rows, table)
+        if table.per_delivery and (claimed_twice != [] or table.identify):
             settled = expectations.settle(rows.frame, table, claimed_twice)
             rows = aside.enter_context(staged(settled, lake, table.name))
-            found = tallies.tally(rows.rows(tallies.columns_of(table)), table)
+            found, _ = _counted(rows, table)
         else:
             aside.enter_context(only_here.pop_all())
-    if claimed_twice and not table.per_delivery:
-        alike = rows.rows([*table.delivery_columns, *table.key], pc.field(KEY).isin(claimed_twice))
-        found = tallies.recounted(found, alike, table)
     return rows, tallies.with_measures(found, expectations.measure(rows.frame, table))
+
+
+def _counted(rows: Staged, table: Table) -> tuple[dict[str | None, Tally], list[int] | None]:
+    """The tallies of rows that lie aside, and the hashes of the keys that several rows claim: None when they are too
+    many to be brought here, and the engine is to look for them itself."""
+    import pyarrow.compute as pc
+
+    if rows.count() > store.FEW_ROWS:
+        found = tallies.by_engine(rows.frame, table)
+        return found, None if any(tally.contested for tally in found.values()) else []
+    at_hand = rows.rows(tallies.columns_of(table))
+    found = tallies.tally(at_hand, table)
+    contested = any(tally.contested for tally in found.values())
+    claimed_twice = tallies.claimed_twice(at_hand, table) if contested else []
+    if claimed_twice and not table.per_delivery:
+        alike = rows.rows(
+            [*dict.fromkeys((*table.delivery_columns, *table.key))],
+            pc.field(KEY).isin(claimed_twice) & tallies.stay(table),
+        )
+        found = tallies.recounted(found, alike, table)
+    return found, claimed_twice
 
 
 def outcomes_of(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from netflix_dagster.build import judgement
 from netflix_dagster.build.gates import Rows, Trial
 from netflix_dagster.contracts import expectations, tallies
-from netflix_dagster.contracts.contract import TABLES, Table
+from netflix_dagster.contracts.contract import TABLES, GoesOn, Table
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.engine import sessions
 from netflix_dagster.lake import incremental, store
 from netflix_dagster.lake.staging import staged
+from netflix_dagster.landing import keys
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,15 +33,15 @@ def publish(table: Table, trial: Trial, settings: Settings) -> list[str]:
 
     A date of which nothing stands any more leaves the table. One commit: whole or not at all.
     """
-    keys = trial.to_write(table.name)
-    if keys:
-        put_in_place(table, trial, keys, settings)
-    return keys
+    dates = trial.to_write(table.name)
+    if dates:
+        put_in_place(table, trial, dates, settings)
+    return dates
 
 
-def put_in_place(table: Table, trial: Trial, keys: Sequence[str], settings: Settings) -> None:
+def put_in_place(table: Table, trial: Trial, dates: Sequence[str], settings: Settings) -> None:
     """Write what is to stand of some dates."""
-    _put(trial.to_stand(table.name, keys), settings, keys)
+    _put(trial.to_stand(table.name, dates), settings, dates)
 
 
 def publish_verdicts(table: Table, trial: Trial, settings: Settings) -> bool:
@@ -52,22 +53,33 @@ def publish_verdicts(table: Table, trial: Trial, settings: Settings) -> bool:
     return True
 
 
-def _put(rows: Rows, settings: Settings, keys: Sequence[str] = (), note: str | None = None) -> None:
+def _put(
+    rows: Rows,
+    settings: Settings,
+    dates: Sequence[str] = (),
+    note: str | None = None,
+    replacing: str | None = None,
+) -> None:
     """Write rows in one commit: few from here, many by the engine."""
-    if rows.most <= store.FEW_ROWS:
-        store.write_batches(rows.batches, settings.lake, rows.table, keys, note)
+    few = store.FEW_RECORDS if rows.table.layer == "bronze" else store.FEW_ROWS
+    if rows.most <= few:
+        store.write_batches(rows.batches, settings.lake, rows.table, dates, note, replacing)
     else:
-        store.write(rows.frame(), settings.lake, rows.table, keys, note)
+        store.write(rows.frame(), settings.lake, rows.table, dates, note, replacing)
 
 
 def build_whole(table: Table, settings: Settings) -> Outcome:
     """Build a table that is a function of all deliveries that stand."""
-    lake, note = settings.lake, None
+    lake, note, replacing = settings.lake, None, None
     with ExitStack() as aside:
         if table.is_incremental:
-            going_on = incremental.plan(lake, table)
-            note = going_on.note
-            reads, built = _added(table, going_on, settings, aside)
+            plan = incremental.plan(lake, table)
+            note = plan.note
+            reads, built = _added(table, plan, settings, aside)
+        elif table.goes_on:
+            plan = incremental.plan(lake, table)
+            note = plan.note
+            reads, built, replacing = _gone_on(table, table.goes_on, plan, settings)
         else:
             reads = _reads(table, settings)
             built = table.function(*reads.values())
@@ -76,7 +88,7 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
         if not outcome.held_back:
             names, here = table.column_names, tallies.stay(table)
             kept = partial(expectations.kept, judged.frame, table)
-            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note)
+            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note, replacing)
             outcome.written = True
     return outcome
 
@@ -86,14 +98,30 @@ def _reads(table: Table, settings: Settings, deliveries: Sequence[str] | None = 
     return {read: store.read(spark, settings.lake, TABLES[read], deliveries) for read in table.reads}
 
 
+def _gone_on(
+    table: Table, goes_on: GoesOn, plan: incremental.Plan, settings: Settings
+) -> tuple[dict[str, DataFrame], DataFrame, str | None]:
+    """What a table that goes on reads, what is to be written, and which rows that replaces; None: the whole table."""
+    if plan.since is None:
+        reads = _reads(table, settings)
+        return reads, table.function(*reads.values()), None
+    reads = _reads(table, settings, [*plan.sees, *plan.deliveries])
+    built = table.function(*reads.values())
+    if goes_on.merge is None:
+        replacing = store.slices_since(table, plan.since)
+        return reads, built.where(replacing), replacing
+    stands = store.read(sessions.session(settings), settings.lake, table)
+    return reads, goes_on.merge(stands, built, keys.parts(plan.since)[0], *reads.values()), None
+
+
 def _added(
-    table: Table, going_on: incremental.Plan, settings: Settings, aside: ExitStack
+    table: Table, plan: incremental.Plan, settings: Settings, aside: ExitStack
 ) -> tuple[dict[str, DataFrame], DataFrame]:
     """What the table comes to when deliveries are added to it, and what the last step reads; each step before lies
     aside."""
     spark, lake = sessions.session(settings), settings.lake
-    so_far = spark.createDataFrame([], store.ddl(table)) if going_on.anew else store.read(spark, lake, table)
-    *steps, last = going_on.steps(lake, table)
+    so_far = spark.createDataFrame([], store.ddl(table)) if plan.anew else store.read(spark, lake, table)
+    *steps, last = plan.steps(lake, table)
     for step in steps:
         grown = table.function(so_far, *_reads(table, settings, step).values()).select(*table.column_names)
         so_far = aside.enter_context(staged(grown, lake, table.name)).frame
@@ -103,8 +131,8 @@ def _added(
 
 def preview(table: Table, deliveries: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
     """Some rows, of the newest of the deliveries where each has files of its own: the others need not be opened."""
-    where = store.delivery_filter([max(deliveries)]) if table.per_delivery and deliveries else None
-    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, where=where)
+    newest = [max(deliveries)] if table.per_delivery and deliveries else None
+    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, deliveries=newest)
     return rows.to_pylist() if rows is not None else []
 
 

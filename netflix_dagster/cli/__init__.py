@@ -77,7 +77,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Build what has arrived and is not built yet, from landing to gold, through Dagster."""
-    with told(err, as_json):
+    with told(err, as_json, stopped="what is built stays"):
         settings = _settings(landing, lake, engine)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.progress import real_stderr
@@ -113,7 +113,7 @@ def land(
     lake: LakeOption = None,
 ) -> None:
     """Put a file into the landing folder as a delivery of a source, and say whether the door will take it."""
-    with told(err):
+    with told(err, doing=f"landing {file.name}", stopped="a file lands whole or not at all"):
         settings = _settings(landing, lake)
         from netflix_dagster.cli.land import land as land_file
         from netflix_dagster.cli.land import print_landed
@@ -148,7 +148,7 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Get what is new at the origins of sources (HTTP, GitHub, a database, another storage) into the landing folder."""
-    with told(err, as_json):
+    with told(err, as_json, stopped="what has landed is whole and stays, what has come of the rest is kept aside"):
         settings = _settings(landing, None)
         from netflix_dagster.cli.fetch import fetch as fetch_all
         from netflix_dagster.cli.output import print_json
@@ -167,7 +167,7 @@ def accept(
     lake: LakeOption = None,
 ) -> None:
     """Take in one delivery as it is, although it lacks more than the contract allows. Only a person can know."""
-    with told(err):
+    with told(err, doing=f"deciding about {feed} {delivery}"):
         settings = _settings(None, lake)
         _declared(settings)
         from netflix_dagster.cli.deliveries import print_accepted
@@ -195,7 +195,7 @@ def sample(
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""
     from netflix_dagster.sample import write_sample
 
-    with told(err):
+    with told(err, doing="writing the sample"):
         landing = _place(folder)
         if not is_local(landing):
             _settings(None, None)
@@ -207,7 +207,7 @@ def sample(
 @app.command()
 def jars() -> None:
     """Fetch what Apache Spark needs besides itself, once: Delta, and the driver of Azure's storage."""
-    with told(err):
+    with told(err, doing="fetching jars"):
         folder = _settings(None, None).spark_jars
         from netflix_dagster.engine.jars import JarsError, fetch
 
@@ -231,7 +231,7 @@ def query(
     lake: LakeOption = None,
 ) -> None:
     """SQL over bronze, silver, gold and quality (quarantine), by the names of the tables, and over metrics."""
-    with told(err):
+    with told(err, doing="asking the tables"):
         settings = _settings(None, lake)
         from netflix_dagster.cli.output import print_answer
         from netflix_dagster.lake.query import QueryError
@@ -267,7 +267,7 @@ def dashboard(
     lake: LakeOption = None,
 ) -> None:
     """Make the dashboard anew from the lake as it is, and say where it is."""
-    with told(err):
+    with told(err, doing="making the dashboard", stopped="the dashboard before it stays"):
         settings = _settings(None, lake)
         sources = _declared(settings)
         from dagster import DagsterInstance
@@ -330,7 +330,7 @@ def profile(
     as_json: JsonOption = False,
 ) -> None:
     """What an unknown file holds, what is odd about it, and the sources.yaml entry and expectations for it."""
-    with told(err, as_json):
+    with told(err, as_json, doing=f"looking at {file.name}"):
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.profile import as_document, print_profile, profile_file
 
@@ -350,29 +350,48 @@ app.add_typer(source_app, name="source")
 @source_app.command("add")
 def add_source(
     name: Annotated[str, typer.Argument(help="What it shall be called, such as pets.")],
-    file: Annotated[Path | None, typer.Option(help="A csv, tsv, JSON lines or xlsx file of it.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A csv, tsv, JSON lines, Parquet or xlsx file of it, or Debezium's envelopes.")
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Where such a file lies; it becomes the origin of the source.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="The URL may be of a private network.")] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="A database, instead: secret://name or env://NAME that holds its URL, or the URL, which is not kept."
+        ),
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Its table or view, schema.name.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="The column of it that grows with every new or changed row.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A column that identifies a row, if you know; repeatable.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write the entry without asking.")] = False,
 ) -> None:
-    """Look at a file and put an entry for it into sources.yaml: bronze and silver, typed, keyed, with rules."""
+    """Look at a file or table and put an entry into sources.yaml: bronze and silver, typed, keyed, with rules."""
     with told(err):
         settings = _settings(None, None)
         from netflix_dagster.cli import source
 
-        found, entry = source.proposed(settings, name, file, url, private)
+        given = source.Given(file, url, private, database, table, cursor, tuple(key or ()))
+        found, entry = source.proposed(settings, name, given, err)
         source.tell(found, err)
         typer.echo(entry, nl=False)
         if not yes and not (sys.stdin.isatty() and typer.confirm("Write this into the file of the sources?", err=True)):
             raise WrongCall("nothing was written; say --yes to write it")
         path = source.write_entry(settings, name, entry)
-    err.print(
-        f"wrote {path}: bronze.{name}, silver.{name}; a word about each column is for you", markup=False, soft_wrap=True
-    )
+    said = found.document["sources"][name]
+    made = [f"bronze.{name}", f"silver.{name}"]
+    made += [f"silver.{name}_{changes['keep']}"] if (changes := said["silver"].get("changes")) else []
+    err.print(f"wrote {path}: {', '.join(made)}; a word about each column is for you", markup=False, soft_wrap=True)
     from netflix_dagster.cli import hints
 
+    for variable, what in source.to_be_set(given, said.get("origin", {})).items():
+        err.print(f"first  set {variable} in the environment: {what}, which is written nowhere", markup=False)
     land_it = f"land {file} --source {name}" if file else f"fetch {name}"
     err.print(f"next   {hints.me()} {land_it} && {hints.command(settings, 'run')}", markup=False, soft_wrap=True)
 
@@ -384,7 +403,7 @@ def check_source(
     as_json: JsonOption = False,
 ) -> None:
     """Whether the file of the sources can be used, what is built of each, and what lies in landing."""
-    with told(err, as_json):
+    with told(err, as_json, doing="looking at the sources"):
         settings = _settings(landing, None)
         from netflix_dagster.cli import source
         from netflix_dagster.cli.output import print_json
@@ -424,7 +443,7 @@ def dictionary(
     to: Annotated[Path | None, typer.Option(help="The file to write; stdout without it.")] = None,
 ) -> None:
     """The data dictionary: every table with its meaning, grain, key, columns and rules, as Markdown."""
-    with told(err):
+    with told(err, doing="writing the dictionary"):
         settings = _settings(None, None)
         from netflix_dagster.serving.dictionary import render
 
@@ -447,7 +466,7 @@ def export(
     ] = "abfss://{zone}@account.dfs.core.windows.net",
 ) -> None:
     """Every contract as a document of the Open Data Contract Standard (ODCS 3.2)."""
-    with told(err):
+    with told(err, doing="writing the contracts"):
         settings = _settings(None, lake)
         from netflix_dagster.serving.odcs import export as export_contracts
 
@@ -474,7 +493,7 @@ def export_metrics(
     to: Annotated[Path, typer.Option(help="The folder for netflix.ossie.yaml.")],
 ) -> None:
     """Every metric, as a semantic model of Apache Ossie (Open Semantic Interchange)."""
-    with told(err):
+    with told(err, doing="writing the metrics"):
         _declared(_settings(None, None))
         from netflix_dagster.serving import ossie
 
@@ -486,7 +505,7 @@ def export_metrics(
 @contracts.command()
 def views(dialect: Annotated[Dialect, typer.Option(help="tsql is Synapse's.")] = Dialect.tsql) -> None:
     """SQL that makes a view metrics.<name> of every metric over the gold tables."""
-    with told(err):
+    with told(err, doing="writing the views"):
         _declared(_settings(None, None))
         from netflix_dagster.contracts.metrics import METRICS
         from netflix_dagster.serving.metric_sql import view
@@ -520,7 +539,7 @@ def export_powerbi(
     picture: Annotated[Path | None, typer.Option(help="Also draw the pages of the report into this SVG.")] = None,
 ) -> None:
     """The semantic model and the report of Power BI, as a project of files that are the same at every call."""
-    with told(err):
+    with told(err, doing="writing the project"):
         _declared(_settings(None, None))
         with _of_powerbi():
             from netflix_dagster.serving.powerbi import picture as pictures
@@ -542,7 +561,7 @@ def unity(
     lake: LakeOption = None,
 ) -> None:
     """SQL that makes Unity Catalog show every table where it lies, with what it and its columns mean."""
-    with told(err):
+    with told(err, doing="writing the statements"):
         settings = _settings(None, lake)
         from netflix_dagster.serving.unity import statements
 
@@ -562,7 +581,7 @@ def deploy_powerbi(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deployed; asks nobody.")] = False,
 ) -> None:
     """Put the model and the report into a workspace, as this machine's identity. No data is loaded by it."""
-    with told(err):
+    with told(err, doing="deploying"):
         settings = _settings(None, None)
         _declared(settings)
         there = workspace or settings.powerbi_workspace
@@ -602,7 +621,7 @@ def verify_powerbi(
     lake: LakeOption = None,
 ) -> None:
     """Ask the workspace for every measure and compare it with the lake. It changes nothing."""
-    with told(err):
+    with told(err, doing="asking for every measure"):
         settings = _settings(None, lake)
         _declared(settings)
         there = workspace or settings.powerbi_workspace
@@ -663,7 +682,7 @@ def list_deliveries(
     as_json: JsonOption = False,
 ) -> None:
     """Every delivery: what it is, since when, and why. Oldest first."""
-    with told(err, as_json):
+    with told(err, as_json, doing="reading the deliveries"):
         settings = _settings(None, lake)
         from netflix_dagster.cli.deliveries import every, print_every
         from netflix_dagster.cli.output import print_json
@@ -684,7 +703,7 @@ def show_delivery(
     source: SourceArgument, date: DateArgument, lake: LakeOption = None, as_json: JsonOption = False
 ) -> None:
     """One delivery: every attempt at it, what people decided, the builds of its date, what is still due."""
-    with told(err, as_json):
+    with told(err, as_json, doing="reading the deliveries"):
         settings = _settings(None, lake)
         from netflix_dagster.cli.deliveries import one, print_one
         from netflix_dagster.cli.output import print_json
@@ -705,7 +724,7 @@ def withdraw_delivery(
     as_json: JsonOption = False,
 ) -> None:
     """Take one delivery away: the next build removes its rows from every table."""
-    with told(err, as_json):
+    with told(err, as_json, doing=f"deciding about {source} {date}"):
         settings = _settings(None, lake)
         from netflix_dagster.cli.deliveries import print_withdrawn, withdraw
         from netflix_dagster.cli.output import print_json
@@ -734,7 +753,7 @@ def list_refused(
     as_json: JsonOption = False,
 ) -> None:
     """What lies in the quarantine, numbered, oldest delivery first."""
-    with told(err, as_json):
+    with told(err, as_json, doing="reading the quarantine"):
         settings = _settings(None, lake)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.quarantine import print_rows, select
@@ -758,7 +777,7 @@ def show_refused(
     as_json: JsonOption = False,
 ) -> None:
     """Everything about one refused row: as delivered, what is wrong with it, where that is said, how to mend it."""
-    with told(err, as_json):
+    with told(err, as_json, doing="reading the quarantine"):
         settings = _settings(landing, lake)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.quarantine import explain, print_explained
@@ -781,7 +800,7 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Judge refused rows anew, after the file, its alias in sources.yaml or the rule was mended."""
-    with told(err, as_json):
+    with told(err, as_json, stopped="what is built stays"):
         settings = _settings(landing, lake)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.progress import real_stderr
@@ -813,7 +832,7 @@ def apply_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 
 
 def _synapse(lake: str | None, as_json: bool, do: bool) -> None:
-    with told(err, as_json):
+    with told(err, as_json, doing="asking Synapse"):
         settings = _settings(None, lake)
         from netflix_dagster.cli.output import print_json
         from netflix_dagster.cli.synapse import as_document, asked, print_plan
@@ -830,7 +849,7 @@ def _synapse(lake: str | None, as_json: bool, do: bool) -> None:
 @synapse.command("load")
 def load_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Load what has changed of gold into the dedicated pool, if the settings name one."""
-    with told(err, as_json):
+    with told(err, as_json, doing="loading the pool"):
         settings = _settings(None, lake)
         from dataclasses import asdict
 
@@ -849,12 +868,12 @@ def load_synapse(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def doctor(landing: LandingOption = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """What is configured, what is missing, and how to mend it."""
-    with told(err, as_json):
+    with told(err, as_json, doing="looking around"):
         settings = _settings(landing, lake)
-    from netflix_dagster.cli.doctor import diagnose, print_findings
-    from netflix_dagster.cli.output import print_json
+        from netflix_dagster.cli.doctor import diagnose, print_findings
+        from netflix_dagster.cli.output import print_json
 
-    findings = diagnose(settings)
+        findings = diagnose(settings)
     if as_json:
         print_json({"findings": findings})
     else:

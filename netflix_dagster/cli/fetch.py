@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,41 +10,12 @@ from rich.console import Console
 
 from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import plural
+from netflix_dagster.cli.progress import working
 from netflix_dagster.cli.trouble import WrongCall, writing
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from netflix_dagster.landing.origins.fetching import Fetched
-
-_TELLS_EVERY = 5.0
-"""Seconds between two lines about one download, where nobody looks at a terminal."""
-
-
-class Shown:
-    """Tells how far a download is, from the first second on: in a terminal on one line, elsewhere now and then."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self._since = self._told = time.monotonic()
-        self._status = console.status("") if console.is_terminal else None
-
-    def __call__(self, what: str, done: int, of: int | None) -> None:
-        now = time.monotonic()
-        amount = f"{done / 1e6:,.1f} MB" if done > 10_000 else f"{done:,}"
-        said = f"{what}  {amount}" + (f" of {of / 1e6:,.1f} MB" if of and of > 10_000 else f" of {of:,}" if of else "")
-        if self._status is not None:
-            self._status.update(said)
-        elif now - self._told >= (_TELLS_EVERY if self._told > self._since else 1.0):
-            self.console.print(f"  {said}", markup=False, soft_wrap=True)
-            self._told = now
-
-    @contextmanager
-    def showing(self) -> Iterator[None]:
-        if self._status is None:
-            yield
-            return
-        with self._status:
-            yield
 
 
 def fetch(settings: Settings, names: Sequence[str], history: bool, console: Console) -> dict[str, Any]:
@@ -70,10 +39,9 @@ def fetch(settings: Settings, names: Sequence[str], history: bool, console: Cons
         chosen = [s for s in chosen if any(origin.has_history for origin in s.origin)]
     fetched: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    shown = Shown(console)
     for source in chosen:
-        work = Fetch(source, settings.landing, unlike, shown)
-        with shown.showing(), writing("the landing folder", settings.landing):
+        with working(source.name, console) as tell, writing("the landing folder", settings.landing):
+            work = Fetch(source, settings.landing, unlike, tell)
             try:
                 for one in work.history() if history else work.newest():
                     fetched.append(asdict(one))

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import at
@@ -32,6 +33,14 @@ def command(settings: Settings, what: str) -> str:
 def me() -> str:
     """How to call this command again: by its name if the shell finds it, else by where it lies."""
     return "netflix-dagster" if shutil.which("netflix-dagster") else shlex.quote(os.path.relpath(sys.argv[0]))
+
+
+def again() -> str:
+    """``: `` and this call as it was typed; nothing when an address in it may hold a secret."""
+    typed = sys.argv[1:]
+    if any((parts := urlsplit(word)).query or parts.password for word in typed):
+        return ""
+    return f": {' '.join([me(), shlex.join(typed)])}"
 
 
 def build(settings: Settings) -> str:

@@ -32,6 +32,11 @@ GAP = 2
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of what follows."""
 
+_FORMULA = re.compile(
+    "[\\s\\x00-\\x1f\\u200b-\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufeff]*[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20\\t\\r]"
+)
+"""The beginning of a text that a spreadsheet takes for a formula, whatever stands unseen before it."""
+
 
 def item(console: Console, label: str, text: str, style: str = "") -> None:
     """A labelled line; in a terminal what is too long goes on below its beginning."""
@@ -59,11 +64,25 @@ def print_answer(answer: pa.Table, output: str) -> None:
         rows = [_plain(dict(zip(names, row, strict=True))) for row in _rows(answer)]
         sys.stdout.write("[" + ",\n ".join(json.dumps(row, ensure_ascii=False) for row in rows) + "]\n")
     elif output == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_plain(value, text=True) for value in row] for row in _rows(answer))
+        writer = csv.writer(_Lines())
+        writer.writerow(map(for_spreadsheets, names))
+        writer.writerows([for_spreadsheets(value) for value in row] for row in _rows(answer))
     else:
         _for_people(answer, names)
+
+
+class _Lines:
+    """Takes the lines of a CSV and ends them with a line feed. The writer ends them with CR LF: so it puts quotes about
+    a cell that holds either."""
+
+    def write(self, line: str) -> int:
+        return sys.stdout.write(line.removesuffix("\r\n") + "\n")
+
+
+def for_spreadsheets(value: Any) -> Any:
+    """A value of a CSV. A text that a spreadsheet would take for a formula begins with an apostrophe, as in the
+    dashboard: it may come from a delivered file. JSON has every text as it is."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else _plain(value, text=True)
 
 
 def _rows(answer: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -1,13 +1,15 @@
-"""What ``netflix-dagster run`` shows while it works: a line for every table that was built."""
+"""What commands show while they work: in a terminal a last line that goes away, elsewhere nothing but what is done."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich import progress as bars
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
@@ -22,6 +24,52 @@ def real_stderr() -> Console:
         return Console(file=os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace"), highlight=False)
     except OSError:  # closed, as by a daemon
         return Console(stderr=True, highlight=False)
+
+
+Tell = Callable[[str, int, int | None], None]
+"""Says what is under way, and how much of it is done, of how much if that is known: bytes, rows or deliveries."""
+AFTER = 1.0
+"""Seconds that a command may take in silence."""
+
+
+def is_watched(console: Console) -> bool:
+    """Whether somebody sees it as it is written. A log may be asked for colours (``FORCE_COLOR``) and is none the
+    less no terminal."""
+    return console.is_interactive and console.file.isatty()
+
+
+@contextmanager
+def working(what: str, console: Console) -> Iterator[Tell]:
+    """Show what is under way and for how long, when it takes longer than a second and somebody looks on."""
+    if not is_watched(console):
+        yield lambda what, done, of: None
+        return
+    line = bars.Progress(
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description}", markup=False),
+        bars.TextColumn("{task.fields[amount]}"),
+        bars.TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    task = line.add_task(what, total=None, amount="")
+    late = threading.Timer(AFTER, line.start)
+    late.daemon = True
+    late.start()
+    try:
+        yield lambda what, done, of: line.update(task, description=what, amount=_amount(done, of))
+    finally:
+        late.cancel()
+        late.join()
+        line.stop()
+
+
+def _amount(done: int, of: int | None) -> str:
+    """Bytes are told in megabytes; what is less than 10,000 counts pieces."""
+    said = f"{done / 1e6:,.1f} MB" if done > 10_000 else f"{done:,}"
+    return said + (f" of {of / 1e6:,.1f} MB" if of and of > 10_000 else f" of {of:,}" if of else "")
 
 
 class Progress(logging.Handler):
@@ -43,6 +91,9 @@ class Progress(logging.Handler):
         self._what, self._done, self._of, self._width = what, 0, len(tables), max(map(len, tables), default=0)
         self.console.print(f"[bold]{what}[/bold]")
         self._tell()
+        if not is_watched(self.console):
+            yield
+            return
         with Live(
             self._spinner,
             console=self.console,

@@ -16,7 +16,7 @@ from rich.console import Console
 from netflix_dagster.cli.alone import alone, clear_lost_runs, started_by
 from netflix_dagster.cli.hints import remedies
 from netflix_dagster.cli.home import ensure_home
-from netflix_dagster.cli.progress import Progress, listening
+from netflix_dagster.cli.progress import Progress, listening, working
 from netflix_dagster.cli.trouble import WrongCall
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import is_local
@@ -56,13 +56,15 @@ def run_pending(settings: Settings, source: str | None, again: bool, console: Co
 
     with at_work(settings, console) as (instance, progress):
         only = None if source is None else [source]
-        listing = list_landing(settings.landing, sources, only)
-        known = Life.read(settings.lake)
-        returned.take_note(settings.lake, listing, known)
-        work = pending(listing, sources, known, again=again, changed_code=True, only=only)
+        with working("looking at what has landed", console):
+            listing = list_landing(settings.landing, sources, only)
+            known = Life.read(settings.lake)
+            returned.take_note(settings.lake, listing, known)
+            work = pending(listing, sources, known, again=again, changed_code=True, only=only)
         console.print(f"{len(listing.deliveries)} deliveries in landing, {len(work)} delivery dates to build")
         runs = build_all(instance, work, settings, progress)
-        served = serve(instance, settings) if runs else nothing_served(settings)
+        with working("bringing the warehouse and the dashboard up to date", console):
+            served = serve(instance, settings) if runs else nothing_served(settings)
     return _summary(settings, listing, progress.reports, runs, served, time.perf_counter() - started)
 
 
@@ -110,7 +112,8 @@ def build_all(
     import netflix_dagster.tables  # noqa: F401  declares the tables
     from netflix_dagster.contracts.contract import TABLES
 
-    runs, plan = [], list(_batches(instance, work, settings))
+    with working("reading what has landed", progress.console):
+        runs, plan = [], list(_batches(instance, work, settings))
     for place, batch in enumerate(plan):
         later = {name for other in plan[place + 1 :] if not other.doubtful for name in other.tables}
         now = [name for name in batch.tables if TABLES[name].feed or name not in later]

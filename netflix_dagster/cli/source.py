@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from rich.console import Console
 
+from netflix_dagster.azure.redaction import hide
 from netflix_dagster.cli.output import item, plural
-from netflix_dagster.cli.trouble import WrongCall, writing
+from netflix_dagster.cli.progress import Tell, working
+from netflix_dagster.cli.trouble import Failed, WrongCall, writing
+from netflix_dagster.landing.origins.errors import FetchError
+from netflix_dagster.landing.origins.model import SECRET, Origin
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,10 +27,35 @@ if TYPE_CHECKING:
 
 MEGABYTES = 64
 _MOST_ODD = 5
+_MOST_ROWS = 100_000
+"""Rows of a table that are looked at."""
 
 
-def proposed(settings: Settings, name: str, file: Path | None, url: str | None, private: bool) -> tuple[Profile, str]:
-    """The profile of a file, or of what lies at a URL, and the entry for it as YAML. Raises ``WrongCall``."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a new source is made of: a file, what lies at a URL, or a table of a database. ``key`` are the columns that
+    identify a row, when that is known."""
+
+    file: Path | None = None
+    url: str | None = None
+    private: bool = False
+    database: str | None = None
+    table: str | None = None
+    cursor: str | None = None
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A file to look at, the origin that it came from as ``sources.yaml`` says it, and the key that is known."""
+
+    file: Path
+    origin: dict[str, Any]
+    key: tuple[str, ...]
+
+
+def proposed(settings: Settings, name: str, given: Given, console: Console) -> tuple[Profile, str]:
+    """The profile of what was given, and the entry for it as YAML. Raises ``WrongCall``, or ``Failed``."""
     from netflix_dagster.files.profiling import Unreadable, profile
     from netflix_dagster.files.profiling.proposal import as_yaml
     from netflix_dagster.landing.sources import NAME, load_sources
@@ -35,20 +66,21 @@ def proposed(settings: Settings, name: str, file: Path | None, url: str | None, 
         raise WrongCall(f"{name!r} is no name of a source: small letters, digits and underscores, a letter first")
     if name in sources.sources or name in sources.feeds:
         raise WrongCall(f"there is a source or feed {name!r} already; choose another name, or `source remove` it first")
-    if (file is None) == (url is None):
-        raise WrongCall("say --file or --url: what is to be looked at")
-    with _at_hand(file, url, private) as looked:
+    if sum(one is not None for one in (given.file, given.url, given.database)) != 1:
+        raise WrongCall("say --file or --url, or --database with --table: what is to be looked at")
+    if bool(given.database) != bool(given.table) or (given.cursor and not given.database):
+        raise WrongCall("--database says where, --table which table or view of it; --cursor is a column of that one")
+    with working(f"looking at {name}", console) as tell, _at_hand(name, given, tell) as looked:
         try:
-            found = profile(looked, sources, MEGABYTES * 1024 * 1024, new=name)
+            found = profile(looked.file, sources, MEGABYTES * 1024 * 1024, new=name, key=looked.key)
         except Unreadable as error:
             raise WrongCall(str(error)) from error
-    if found.door:
-        raise WrongCall(f"{looked.name} cannot land as it is: {found.door}")
-    if url is not None:
+        if found.door:
+            raise WrongCall(f"{looked.file.name} cannot land as it is: {found.door}")
+    if looked.origin:
         entry = found.document["sources"][name]
-        origin = {"url": url, **({"private": True} if private else {})}
-        entry["description"] = f"Say what one record is; from {_host(url)}"
-        found.document["sources"][name] = {**entry, "origin": origin}
+        entry["description"] = f"Say what one record is; from {Origin(**looked.origin).name}"
+        found.document["sources"][name] = {**entry, "origin": looked.origin}
     return found, as_yaml(found.document)
 
 
@@ -188,32 +220,78 @@ def _own_file(settings: Settings) -> Path:
 
 
 @contextmanager
-def _at_hand(file: Path | None, url: str | None, private: bool) -> Iterator[Path]:
-    """The file, downloaded if it is not on this machine."""
-    if file is not None:
-        yield file
+def _at_hand(name: str, given: Given, tell: Tell) -> Iterator[_Looked]:
+    """What was given as a file of this machine: downloaded, or the first rows of a table."""
+    if given.file is not None:
+        yield _Looked(given.file, {}, given.key)
         return
-    from urllib.parse import urlsplit
-
-    from netflix_dagster.cli.trouble import Failed
-    from netflix_dagster.landing.origins.errors import FetchError
-    from netflix_dagster.landing.origins.http import Download, Limits
-    from netflix_dagster.landing.origins.model import Origin
-
+    said = _origin(name, given)
     try:
-        origin = Origin(url=url, private=private)
+        origin = Origin(**said)
     except ValueError as error:
         raise WrongCall("; ".join(_reasons(error))) from None
-    parts = urlsplit(str(url))
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    allowed = frozenset({(str(parts.hostname), port)}) if private else frozenset()
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder) / origin.lands_as
         try:
-            Download(str(url), into, Limits(origin.max_mb * 1024 * 1024, origin.max_seconds, private=allowed)).run()
+            key = _first_rows(origin, given, into, tell) if origin.database else ()
+            if origin.url:
+                _download(origin, str(given.url), into, tell)
         except FetchError as error:
             raise Failed(str(error).replace("say `private: true` in its origin", "say --private")) from None
-        yield into
+        yield _Looked(into, said, given.key or key)
+
+
+def _origin(name: str, given: Given) -> dict[str, Any]:
+    """The origin as ``sources.yaml`` says it: the URL of a database, and what signs another one, by reference."""
+    if given.database is not None:
+        kept_in = given.database if re.match(SECRET, given.database) else f"env://{name.upper()}_DATABASE"
+        return {"database": kept_in, "table": given.table, **({"cursor": given.cursor} if given.cursor else {})}
+    private = {"private": True} if given.private else {}
+    parts = urlsplit(str(given.url))
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    signs = {key: f"env://{name.upper()}_{re.sub(r'[^A-Z0-9]', '_', key.upper())}" for key, _ in query if _signs(key)}
+    if not signs:
+        return {"url": given.url, **private}
+    for key, value in query:
+        if key in signs:
+            hide(value)
+    bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    return {"url": bare, "query": {key: signs.get(key, value) for key, value in query}, **private}
+
+
+def to_be_set(given: Given, origin: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of the environment that the origin names and that were said to ``source add`` itself."""
+    found = {said: f"the parameter {key} of the URL" for key, said in origin.get("query", {}).items() if _signs(key)}
+    if given.database and origin["database"] != given.database:
+        found[origin["database"]] = "the URL of the database"
+    return {said.removeprefix("env://"): what for said, what in found.items()}
+
+
+def _signs(parameter: str) -> bool:
+    return re.search(r"sig|token|key|secret|password|credential|auth|code", parameter, re.IGNORECASE) is not None
+
+
+def _download(origin: Origin, url: str, into: Path, tell: Tell) -> None:
+    from netflix_dagster.landing.origins.http import Download, Limits
+
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    allowed = frozenset({(str(parts.hostname), port)}) if origin.private else frozenset()
+    limits = Limits(origin.max_mb * 1024 * 1024, origin.max_seconds, private=allowed)
+    Download(url, into, limits, progress=tell, name=origin.name).run()
+
+
+def _first_rows(origin: Origin, given: Given, into: Path, tell: Tell) -> tuple[str, ...]:
+    """Write the first rows of a table; its primary key."""
+    from netflix_dagster.landing.origins import database
+    from netflix_dagster.landing.origins.fetching import secret
+
+    where = str(given.database)
+    with database.opened(origin, secret(where), tell) as reader:
+        found = reader.extract(into, database.Span(most=_MOST_ROWS))
+        if not found.rows:
+            raise FetchError(f"{origin.name} has no rows, from which nothing can be proposed")
+        return reader.key()
 
 
 def _reasons(error: ValueError) -> list[str]:
@@ -221,9 +299,3 @@ def _reasons(error: ValueError) -> list[str]:
 
     said = error.errors() if isinstance(error, ValidationError) else []
     return [one["msg"].removeprefix("Value error, ") for one in said] or [str(error)]
-
-
-def _host(url: str) -> str:
-    from netflix_dagster.landing.origins.model import shown
-
-    return shown(url)

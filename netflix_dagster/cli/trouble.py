@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import typer
 from rich.console import Console
 
+from netflix_dagster.cli import hints
 from netflix_dagster.cli.output import print_json, wrapped
+from netflix_dagster.cli.progress import working
 from netflix_dagster.storage import Place, StorageError
 
 FAILED, WRONG_CALL, STOPPED = 1, 2, 130
@@ -23,12 +25,18 @@ class Failed(Exception):
 
 
 @contextmanager
-def told(console: Console, as_json: bool = False) -> Iterator[None]:
-    """Say what went wrong and leave with the exit code that stands for it; ``as_json`` also says it on stdout."""
+def told(
+    console: Console, as_json: bool = False, *, doing: str = "", stopped: str = "what is done stays"
+) -> Iterator[None]:
+    """Say what went wrong and leave with the exit code that stands for it; ``as_json`` also says it on stdout.
+
+    ``doing`` is what a terminal shows meanwhile; ``stopped`` is what somebody may rely on who stops it.
+    """
     from netflix_dagster.landing.sources import SourcesError
 
     try:
-        yield
+        with working(doing, console) if doing else nullcontext():
+            yield
         return
     except (WrongCall, SourcesError) as error:
         status, code, message = "wrong call", WRONG_CALL, str(error)
@@ -36,7 +44,7 @@ def told(console: Console, as_json: bool = False) -> Iterator[None]:
         status, code, message = "failed", FAILED, str(error)
     except KeyboardInterrupt:
         status, code = "stopped", STOPPED
-        message = "stopped; what is built stays, and the same command goes on from there"
+        message = f"stopped; {stopped}, and the same command goes on from there{hints.again()}"
     for line in wrapped(message, console.width if console.is_terminal else 0):
         console.print(line, style="red", markup=False, soft_wrap=True)
     if as_json:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from netflix_dagster.cli.output import item
+from netflix_dagster.cli.progress import working
 from netflix_dagster.cli.trouble import WrongCall, writing
 from netflix_dagster.settings import Settings
 from netflix_dagster.verify import TARGETS, chosen, report
@@ -36,7 +37,8 @@ def verify(settings: Settings, name: str, to: Path, wait: float, yes: bool, cons
     if not yes and not (console.is_terminal and typer.confirm("Go on?", err=True)):
         raise WrongCall("nothing was tried: say --yes to go on")
     at = datetime.now(UTC)
-    results = carry_out(targets, Trial(settings, wait), lambda result: _tell(result, console))
+    with working("trying", console):
+        results = carry_out(targets, Trial(settings, wait), lambda result: _tell(result, console))
     said = report.document(settings, [target.name for target in targets], at, results)
     file = to / f"verify-{name}-{at:%Y%m%dT%H%M%SZ}"
     with writing("the folder of reports", to):

@@ -20,7 +20,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Write = Literal["per_delivery", "whole", "incremental", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
+AT_HAND = 2 * 1024**3
+"""Bytes of Arrow that the process which builds a table holds at the most at once: columns of a delivery that are
+counted, the rows of it that are refused, a table of the book-keeping. More is refused (``lake.bounded``)."""
 MOST_RULES = 60
 """The most rules of a table: the rules that a row breaks are bits of one number."""
 
@@ -156,6 +159,28 @@ class Takes:
     halves: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the files of a table lie and how long old ones stay: what upkeep keeps, and no row depends on.
+
+    ``cluster_by``: rows with near values of these columns lie in the same files, so that a query for some of them opens
+    few; in the order of how often people ask for them. ``file_bytes``: how large files are made when they are joined.
+    ``keep_hours``: how far back time travel reaches.
+    """
+
+    cluster_by: tuple[str, ...] = ()
+    file_bytes: int = 128 * 1024**2
+    keep_hours: int = 168
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The same as properties of a Delta table, for other programs that look after it."""
+        return {
+            "delta.targetFileSize": str(self.file_bytes),
+            "delta.deletedFileRetentionDuration": f"interval {self.keep_hours} hours",
+        }
+
+
 @dataclass(frozen=True)
 class Contract:
     """What any table of the lake promises its readers: what one row is, its key, what its columns mean."""
@@ -179,6 +204,11 @@ class Contract:
         return [column.name for column in self.columns]
 
     @property
+    def comment(self) -> str:
+        """What the table means, as Delta and catalogs keep it."""
+        return f"{self.description}\n\nGrain: {self.grain}. Key: {', '.join(self.key)}."
+
+    @property
     def delivery_columns(self) -> tuple[str, ...]:
         """The columns with the delivery of a row: the day, and the hour where the feed delivers by the hour. A
         per_delivery table is partitioned by them."""
@@ -193,6 +223,31 @@ class Contract:
         return f"concat({day}, 'T', lpad(CAST(delivery_hour AS STRING), 2, '0'))"
 
 
+@dataclass(frozen=True, slots=True)
+class GoesOn:
+    """How a whole table, or a gate, goes on from what stands, so that building it costs what has changed.
+
+    Its function then gets of the tables of deliveries only ``since``, the first delivery that is new or changed, and
+    all later ones; any other table it gets whole. What that comes to is joined to what stands:
+
+    - ``slices`` names a column with the date of the delivery: rows of ``since`` and later are replaced;
+    - ``merge`` says what the table is, from what stands, what was built, ``since``, and what was read.
+
+    Both must come to the rows that the function makes of all deliveries. A table that cannot go ``back`` is built anew
+    unless only newer deliveries have come. One that can gets the last of the earlier deliveries besides, and those that
+    ``sees`` names; it is told what the Delta log says of each earlier delivery of each table that is read: its
+    ``rows``, and the ``greatest`` values of some columns. ``lookups`` are columns of tables that earlier rows hold
+    copies of: when one of these rows has changed or gone, the table is built anew.
+    """
+
+    slices: str = ""
+    merge: Callable[..., DataFrame] | None = None
+    sees: Callable[[Mapping[str, Mapping[str, Mapping[str, Any]]]], Iterable[str]] | None = None
+    greatest: tuple[str, ...] = ()
+    back: bool = True
+    lookups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Table(Contract):
     """One table of the lake: its contract, its rules, and the function that builds it.
@@ -201,7 +256,7 @@ class Table(Contract):
 
     - ``per_delivery``: it holds every delivery, each in its own partition (``delivery_date``, and ``delivery_hour`` in
       feeds that deliver by the hour); rebuilding a delivery costs what that delivery costs.
-    - ``whole``: a function of all deliveries, built anew each time.
+    - ``whole``: a function of all deliveries. It is built anew each time, unless it says how it ``goes_on``.
     - ``incremental``: also a function of all deliveries, but deliveries newer than all others are added to the table.
       Its function gets the table as it is, then the tables that it reads, restricted to the new deliveries. From an
       empty table and all deliveries it must make the same rows.
@@ -213,6 +268,9 @@ class Table(Contract):
     ``source`` is the source of a bronze table; every other table has none.
 
     ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
+
+    ``gathers``: the most rows of one delivery that the function brings together in one task (``tables.gathering``);
+    more are refused. Without it the engine may compute every row apart from the others.
 
     ``identify`` gives rows their identity. It gets the kept rows (and repeats of them, marked ``_copy``) after all row
     rules are evaluated, and fills columns that the contract declares and the function does not make. It may mark
@@ -232,6 +290,9 @@ class Table(Contract):
     source: Source | None = None
     identify: Callable[[DataFrame], DataFrame] | None = None
     variant: str = ""
+    goes_on: GoesOn | None = None
+    gathers: int | None = None
+    layout: Layout = Layout()
 
     @property
     def per_delivery(self) -> bool:
@@ -301,6 +362,9 @@ def table(
     delivery_rules: Sequence[DeliveryRule] = (),
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame], DataFrame] | None = None,
+    goes_on: GoesOn | None = None,
+    gathers: int | None = None,
+    cluster_by: Sequence[str] = (),
 ) -> Callable[[Callable[..., DataFrame]], Callable[..., DataFrame]]:
     """Declare a table. The decorated function gets the tables that it ``reads``, in that order, as DataFrames.
 
@@ -328,6 +392,9 @@ def table(
                 delivery_rules=tuple(delivery_rules),
                 takes=tuple(takes),
                 identify=identify,
+                goes_on=goes_on,
+                gathers=gathers,
+                layout=Layout(tuple(cluster_by)),
             )
         )
         return function
@@ -364,6 +431,10 @@ def _faults(declared: Table) -> Iterable[str]:
         yield f"the key names columns that are not there: {', '.join(missing)}"
     if declared.judged_by_delivery and "delivery_date" not in names:
         yield f"a {declared.write} table has a column delivery_date"
+    if missing := [column for column in declared.layout.cluster_by if column not in names]:
+        yield f"the layout names columns that are not there: {', '.join(missing)}"
+    if declared.layout.cluster_by and declared.per_delivery:
+        yield "a per_delivery table is divided by its deliveries, and its files change only with these"
     rules = [*(rule.name for rule in declared.rules), *(rule.name for rule in declared.delivery_rules)]
     if twice := sorted({name for name in rules if rules.count(name) > 1}):
         yield f"two rules are called {', '.join(twice)}"
@@ -379,6 +450,9 @@ def _faults(declared: Table) -> Iterable[str]:
             yield f"it takes from {takes.read}, which it does not read"
         if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
             yield "rows need a column form for where they are from, and a column repairs for those that were joined"
+    on = declared.goes_on
+    if on and (declared.write not in ("whole", "gate") or bool(on.slices) == bool(on.merge)):
+        yield "a table that goes on is whole or a gate, and replaces slices or merges"
     if declared.identify and not declared.per_delivery:
         yield "only a per_delivery table identifies rows: among those of a delivery"
 
@@ -386,13 +460,24 @@ def _faults(declared: Table) -> Iterable[str]:
 def _code(function: Callable[..., Any]) -> str:
     """The source of a function without its decorators and docstring."""
     try:
-        source = textwrap.dedent(inspect.getsource(function))
-        node = ast.parse(source).body[0]
-    except (OSError, TypeError, SyntaxError):
+        lines, before = inspect.findsource(inspect.unwrap(function))
+        rows = _rows_of_code("".join(lines))[before + 1]
+    except (OSError, TypeError, SyntaxError, KeyError):
         return getattr(function, "__qualname__", repr(function))
-    if not isinstance(node, ast.FunctionDef):
-        return source
-    first = node.body[0]
-    docstring = range(first.lineno, (first.end_lineno or 0) + 1) if ast.get_docstring(node) is not None else ()
-    lines = enumerate(source.splitlines(), 1)
-    return "\n".join(line for number, line in lines if number >= node.lineno and number not in docstring)
+    return textwrap.dedent("".join(lines[row - 1] for row in rows)).rstrip("\n")
+
+
+@cache
+def _rows_of_code(module: str) -> Mapping[int, Sequence[int]]:
+    """By the first line of each function of a module: its lines without decorators and docstring."""
+    found, statements = {}, list(ast.parse(module).body)
+    while statements:
+        node = statements.pop()
+        statements += getattr(node, "body", ())
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            words = node.body[0] if ast.get_docstring(node) is not None else None
+            docstring = range(words.lineno, (words.end_lineno or 0) + 1) if words else ()
+            rows = range(node.lineno, (node.end_lineno or 0) + 1)
+            found[first] = [row for row in rows if row not in docstring]
+    return found

@@ -1,6 +1,7 @@
 """Judged rows counted: what became of the rows of each delivery, and which rows break a rule.
 
-Everything is counted by Arrow in the rows that lie aside, see ``expectations``: an engine is not asked again.
+Rows that lie aside (``expectations``) are counted by Arrow, as long as they are few enough to be brought here: an
+engine is not asked again. More are counted by the engine (``by_engine``).
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from netflix_dagster.contracts.expectations import (
     UNIQUE,
     all_rules,
     bit,
+    breaks,
     dropped_bits,
+    stays,
 )
 from netflix_dagster.landing import keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +60,45 @@ def tally(rows: pa.Table, table: Table) -> dict[str | None, Tally]:
     import pyarrow.compute as pc
 
     place = _place(table)
-    rules = [rule for rule in all_rules(table) if rule.name != MOSTLY]
     groups = rows.select([*place, BROKEN, COPY]).group_by([*place, BROKEN, COPY]).aggregate([([], "count_all")])
     keys_of = rows.filter(stay(table)).group_by([*place, KEY]).aggregate([])
-    distinct = _counted(keys_of, table)
-    because: dict[str, dict[str | None, str]] = {}
-    for rule in rules:
+    because: Because = {}
+    for rule in table.rules:
         if rule.because and rows.num_rows:
             broken = pc.not_equal(pc.bit_wise_and(rows[BROKEN], bit(table, rule.name)), 0)
             said = rows.select([*place, rule.because]).filter(broken)
             found = said.group_by(place).aggregate([(rule.because, "max")]).to_pylist()
             because[rule.name] = {_day(row, table): why for row in found if (why := row[f"{rule.because}_max"])}
-    counted: dict[str | None, list[Mapping[str, Any]]] = {} if place else {None: []}
-    for row in groups.to_pylist():
+    return _tallied(table, groups.to_pylist(), _counted(keys_of, table), because)
+
+
+def by_engine(judged: DataFrame, table: Table) -> dict[str | None, Tally]:
+    """``tally`` for more rows than are brought here: the engine counts where they lie, and tells keys apart by
+    themselves, not by their hashes."""
+    from pyspark.sql import functions as F
+
+    place = _place(table)
+    groups = judged.groupBy(*place, BROKEN, COPY).agg(F.count("*").alias("count_all")).toArrow()
+    keys_of = judged.where(stays(table)).select(*dict.fromkeys((*place, *table.key))).distinct()
+    counts = keys_of.groupBy(*place).agg(F.count("*").alias("count_all")).toArrow().to_pylist()
+    because: Because = {}
+    for rule in table.rules:
+        if rule.because:
+            said = judged.where(breaks(table, rule.name)).groupBy(*place).agg(F.max(rule.because).alias("why"))
+            because[rule.name] = {_day(row, table): row["why"] for row in said.toArrow().to_pylist() if row["why"]}
+    return _tallied(table, groups.to_pylist(), {_day(row, table): row["count_all"] for row in counts}, because)
+
+
+Because = dict[str, dict[str | None, str]]
+"""What the rows of each delivery say of a rule that they break, by rule."""
+
+
+def _tallied(
+    table: Table, groups: Iterable[Mapping[str, Any]], distinct: Mapping[str | None, int], because: Because
+) -> dict[str | None, Tally]:
+    """The tallies of counted ``groups`` of rows, and of the ``distinct`` keys of each delivery."""
+    counted: dict[str | None, list[Mapping[str, Any]]] = {} if table.judged_by_delivery else {None: []}
+    for row in groups:
         counted.setdefault(_day(row, table), []).append(row)
     return {
         day: _tally(

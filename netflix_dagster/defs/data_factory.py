@@ -49,6 +49,8 @@ def data_factory_key(source: str) -> dg.AssetKey:
 
 def copied_by_data_factory(sources: Sources, table: str) -> list[dg.AssetKey]:
     """The copy that a bronze table is built from, if a factory is named and lands its source."""
+    if not any(source.bronze == table for source in sources.sources.values()):
+        return []
     return [data_factory_key(source.name) for source in _taking_part(sources) if source.bronze == table]
 
 

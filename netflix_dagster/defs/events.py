@@ -19,7 +19,9 @@ from netflix_dagster.defs.event_rows import at_once, keeps_together, together
 from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.resources import Lake
 from netflix_dagster.lake import store
-from netflix_dagster.storage import is_local
+
+MOST_SAID = 20
+"""Of so many dates without a delivery a step says why it has built nothing."""
 
 
 def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> Iterator[Any]:
@@ -27,12 +29,14 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
     so that the partition stays as it was."""
     table, instance = TABLES[report.table], context.instance
     key = asset_key(table.name)
+    if not report.idle or key in context.selected_asset_keys:
+        for day, reason in report.held_back.items():
+            context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
     if report.idle or (report.blocked and not table.judged_by_delivery):
+        _say_what_is_absent(context, table, report, lake)
         _log(context, evaluations(table, report))
         yield from _check_outputs(context, table)
         return
-    for day, reason in report.held_back.items():
-        context.log.error(f"{table.name} of {day} is held back, what was there before stays: {reason}")
     with at_once(instance, context.run_id):  # the lock of the database is held for as long as the events need
         metadata = _of_deliveries(context, table, report, lake) | _metadata(report, lake)
         if several.named(context):
@@ -46,6 +50,26 @@ def events_of(context: dg.AssetExecutionContext, report: Report, lake: Lake) -> 
         others = [day for day in report.outcomes if day is not None and day not in report.deliveries]
         _log(context, evaluations(table, report, materializations(instance, table, others), others))
         yield from _check_outputs(context, table)
+
+
+def _say_what_is_absent(context: dg.AssetExecutionContext, table: Table, report: Report, lake: Lake) -> None:
+    """A step that was asked for dates on which nothing has landed shows as *Skipped*: in its log, and on the page of
+    the partition, stands why, and what to do."""
+    if not table.judged_by_delivery or asset_key(table.name) not in context.selected_asset_keys:
+        return
+    absent = [day for day in report.deliveries if not (outcome := report.outcome(day)).delivered and not outcome.stays]
+    sources = (
+        [table.short_name] if table.layer == "bronze" else [s.name for s in lake.sources.of_feed(table.feed or "")]
+    )
+    landing = lake.settings.landing
+    for day in absent[:MOST_SAID]:
+        said = (
+            f"Nothing was built for {day}, and {table.name} has not changed: no file of {' or '.join(sources)} lies in"
+            f" {landing} for that date. Land one, `netflix-dagster land FILE --source {sources[0]} --date {day}`: the"
+            " sensor then builds it. If none is to come, delete the partition."
+        )
+        context.log.warning(said)
+        context.log_event(dg.AssetObservation(asset_key(table.name), said, {"nothing_built": said}, day))
 
 
 def _of_deliveries(context: dg.AssetExecutionContext, table: Table, report: Report, lake: Lake) -> dict[str, Any]:
@@ -65,11 +89,11 @@ def _of_deliveries(context: dg.AssetExecutionContext, table: Table, report: Repo
 
 
 def _pictures(table: Table, report: Report, lake: Lake) -> dict[str, Any]:
-    """Some rows of the table; of a gold table of this machine a small chart as well."""
+    """Some rows of the table; of a gold table a small chart as well."""
     shown: dict[str, Any] = {}
     if report.preview:
         shown["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
-    if table.layer == "gold" and is_local(lake.settings.lake):
+    if table.layer == "gold":
         from netflix_dagster.serving.pictures import picture
 
         if drawn := picture(lake.settings.lake, report.table):

@@ -31,18 +31,49 @@ def feed_job(feed: Feed) -> Any:
     )
 
 
+_UPKEEP = dg.TableSchema(
+    [
+        dg.TableColumn("table", "string"),
+        *(dg.TableColumn(name, "int") for name in ("files", "compacted", "removed")),
+        dg.TableColumn("clustered_by", "string"),
+        dg.TableColumn("files_opened_before", "float", "by a query for one value of the first of these columns"),
+        dg.TableColumn("files_opened_now", "float"),
+    ]
+)
+
+
 class Upkeep(dg.Config):
     """How the lake is kept in shape."""
 
-    retention_hours: int = Field(default=168, ge=0, description="Time travel reaches back this far")
+    retention_hours: int | None = Field(default=None, ge=0, description="Instead of what each contract says")
+    nobody_works: bool = Field(default=False, description="Nobody reads or writes the lake: it may be a few hours")
 
 
-@dg.op(description="Compact small files, remove files older than the retention, and what killed runs left behind.")
+@dg.op(description="Lay tables out as their contracts say, remove old files, and what killed runs left behind.")
 def maintain_lake(context: dg.OpExecutionContext, config: Upkeep, lake: Lake) -> None:
-    from netflix_dagster.lake.maintenance import maintain
+    from netflix_dagster.lake.maintenance import UnsafeRetention, maintain
 
-    for table, done in maintain(lake.settings.lake, config.retention_hours).items():
+    try:
+        found = maintain(lake.settings.lake, config.retention_hours, nobody_works=config.nobody_works)
+    except UnsafeRetention as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    for table, done in found.items():
         context.log.info(f"{table}: {done}")
+    rows = [
+        dg.TableRecord(
+            {
+                "table": table,
+                "files": done.files,
+                "compacted": done.compacted,
+                "removed": done.removed,
+                "clustered_by": ", ".join(done.clustered_by),
+                "files_opened_before": round(done.read_before, 2),
+                "files_opened_now": round(done.read_now, 2),
+            }
+        )
+        for table, done in found.items()
+    ]
+    context.add_output_metadata({"tables": dg.TableMetadataValue(rows, _UPKEEP)})
 
 
 class History(dg.Config):

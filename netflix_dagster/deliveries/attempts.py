@@ -176,7 +176,7 @@ def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatc
         except FileNotFoundError:
             in_bronze.append(day)
     if in_bronze:
-        yield from store.batches(lake, table, store.delivery_filter(in_bronze))
+        yield from store.batches(lake, table, deliveries=in_bronze)
 
 
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:
@@ -197,8 +197,7 @@ def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], whe
         if read.num_rows:
             found.append(read.filter(where) if where is not None else read)
     if in_bronze:
-        here = store.delivery_filter(in_bronze)
-        rows = store.read_arrow(lake, table.name, columns=list(columns), where=here if where is None else here & where)
+        rows = store.read_arrow(lake, table.name, columns=list(columns), where=where, deliveries=in_bronze)
         if rows is not None:
             found.append(rows)
     return pa.concat_tables(found, promote_options="default") if found else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING, arrow_schema
 from netflix_dagster.contracts.contract import Contract
-from netflix_dagster.lake import store
+from netflix_dagster.lake import bounded, store
 from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def read(lake: Place, contract: Contract, *, columns: list[str] | None = None, w
         found = store.dataset(lake, contract.name)
         if found is None:
             return schema.empty_table()
-        held = found.to_table(columns=[name for name in schema.names if name in found.schema.names], filter=where)
+        there = [name for name in schema.names if name in found.schema.names]
+        held = bounded.rows(found, contract.name, there, where)
         absent = {name: pa.nulls(held.num_rows, schema.field(name).type) for name in schema.names}
         return pa.table(absent | dict(zip(held.column_names, held.columns, strict=True))).cast(schema)
 

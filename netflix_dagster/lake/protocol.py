@@ -31,13 +31,17 @@ _FIRST = {
 """What has to be done before a feature can be dropped."""
 
 
+def reader_features(found: DeltaTable) -> set[str]:
+    """The features of Delta that a program has to know to read a table."""
+    used = set(found.protocol().reader_features or ())
+    if found.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        used.add("columnMapping")  # old versions of the protocol know it without naming it
+    return used
+
+
 def features(found: DeltaTable) -> list[str]:
     """The features of Delta that a table uses beyond what its readers know."""
-    protocol, said = found.protocol(), found.metadata().configuration
-    used = {*(protocol.reader_features or ()), *(protocol.writer_features or ())} - set(_HARMLESS)
-    if said.get("delta.columnMapping.mode", "none") != "none":
-        used.add("columnMapping")  # old versions of the protocol know it without naming it
-    return sorted(used)
+    return sorted((reader_features(found) | set(found.protocol().writer_features or ())) - set(_HARMLESS))
 
 
 def strange(found: DeltaTable, name: str, location: str) -> str | None:

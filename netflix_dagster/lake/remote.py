@@ -6,9 +6,10 @@ back into Python when the interpreter ends, and the process would be aborted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -34,11 +35,14 @@ class RemoteDataset:
     listed: Dataset
 
     @classmethod
-    def of(cls, folder: storage.Place, table: DeltaTable) -> RemoteDataset:
+    def of(
+        cls, folder: storage.Place, table: DeltaTable, where: list[tuple[str, str, Any]] | None = None
+    ) -> RemoteDataset:
+        """The table, or of its files those of the partitions that ``where`` selects."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
         nowhere = SubTreeFileSystem("/", LocalFileSystem())  # the files are not opened through it
-        return cls(folder, table.to_pyarrow_dataset(filesystem=nowhere))
+        return cls(folder, table.to_pyarrow_dataset(filesystem=nowhere, file_pruning_predicate=where))
 
     @property
     def schema(self) -> pa.Schema:
@@ -46,10 +50,18 @@ class RemoteDataset:
 
     def to_table(self, columns: list[str] | None = None, filter: Any = None) -> pa.Table:
         """All rows that the filter lets pass; of the other deliveries no file is fetched."""
-        fragments = list(self.listed.get_fragments(filter))
+        import pyarrow as pa
+
+        schema = self._dataset([]).to_table(columns=columns).schema
+        return pa.Table.from_batches(list(self.to_batches(columns, filter)), schema)
+
+    def to_batches(self, columns: list[str] | None = None, filter: Any = None) -> Iterator[pa.RecordBatch]:
+        """``to_table``, some files at a time."""
+        fragments = iter(self.listed.get_fragments(filter))
         with ThreadPoolExecutor(_AT_ONCE) as side_by_side:
-            fetched = side_by_side.map(self._fetched, fragments)
-            return self._dataset(fetched).to_table(columns=columns, filter=filter)
+            while some := list(islice(fragments, _AT_ONCE)):
+                fetched = side_by_side.map(self._fetched, some)
+                yield from self._dataset(fetched).to_batches(columns=columns, filter=filter)
 
     def head(self, num_rows: int, columns: list[str] | None = None, filter: Any = None) -> pa.Table:
         """The first rows; no more files are fetched than hold them."""

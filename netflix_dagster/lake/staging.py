@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster import storage
+from netflix_dagster.lake import bounded
 from netflix_dagster.lake.store import STAGING
 from netflix_dagster.storage import Place
 
@@ -30,6 +31,7 @@ _PIECE = 4 * 1024 * 1024
 class Staged:
     """Rows that lie aside: as a DataFrame of the engine that computed them, and as an Arrow dataset."""
 
+    name: str
     frame: DataFrame
     dataset: Dataset
 
@@ -43,7 +45,7 @@ class Staged:
 
     def rows(self, columns: Sequence[str] | None = None, where: Any = None) -> pa.Table:
         """Some columns of the rows."""
-        return self.dataset.to_table(columns=None if columns is None else list(columns), filter=where)
+        return bounded.rows(self.dataset, self.name, None if columns is None else list(columns), where)
 
     def batches(self, columns: Sequence[str], where: Any = None) -> Iterator[pa.RecordBatch]:
         """Some columns of the rows, some rows at a time."""
@@ -60,11 +62,11 @@ def staged(frame: DataFrame, lake: Place, name: str) -> Iterator[Staged]:
         frame.write.option("compression", "snappy").parquet(str(aside))
         with at_hand(aside) as files:
             if files:
-                yield Staged(frame.sparkSession.read.parquet(str(aside)), dataset(files, format="parquet"))
+                yield Staged(name, frame.sparkSession.read.parquet(str(aside)), dataset(files, format="parquet"))
             else:  # Sail writes no file when there is no row
                 schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
                 nothing = frame.sparkSession.createDataFrame([], schema)
-                yield Staged(nothing, dataset(nothing.toArrow()))
+                yield Staged(name, nothing, dataset(nothing.toArrow()))
     finally:
         with suppress(storage.StorageError):
             storage.remove(aside)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
-from netflix_dagster.contracts.contract import Contract, ContractError, Table
-from netflix_dagster.lake import lock, protocol
+from netflix_dagster.contracts.contract import Contract, ContractError, Layout, Table
+from netflix_dagster.lake import bounded, lock, protocol
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -39,13 +39,17 @@ _AT_ONCE = 16
 """So many tables are looked at side by side: in ADLS each takes some round trips."""
 _COMMITS_LOOKED_AT = 10
 _NOTE = "userMetadata"
-FEW_ROWS = 50_000
-"""So many rows are written from this process; more are written by the engine, where it runs."""
+FEW_ROWS, FEW_RECORDS = 500_000, 50_000
+"""So many rows are written from this process, and so many records of bronze; more are written by the engine, where it
+runs: this process holds all that it writes."""
 ROW_GROUP = 65_536
 """Rows of a row group: a writer holds one in memory until it is full."""
 BOOK = {"delta.checkpointInterval": "10"}
 """How a book-keeping table is kept: opening it costs what the commits are in number since the last checkpoint."""
-_KEEPS_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CHANGE COLUMN", "CHANGE COLUMNS")
+_KEEPS_ROWS = (
+    *("OPTIMIZE", "VACUUM START", "VACUUM END"),
+    *("SET TBLPROPERTIES", "UPDATE TABLE METADATA", "CHANGE COLUMN", "CHANGE COLUMNS"),
+)
 """Commits that leave every row as it was."""
 _LITTLE: Mapping[str, int] = MappingProxyType({"batch_size": 1_024, "batch_readahead": 0, "fragment_readahead": 0})
 """How Arrow reads the first rows of a table: by default it reads ahead, two million rows."""
@@ -93,11 +97,21 @@ def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[st
         frame = frame.select("*", *(F.lit(None).cast(column.type).alias(column.name) for column in new))
     if deliveries is not None and table.per_delivery:
         frame = frame.where(delivery_condition(deliveries))
+    elif deliveries is not None and table.goes_on and table.goes_on.slices:
+        frame = frame.where(slices_condition(table, deliveries))
     return frame
 
 
-def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str], note: str | None = None) -> None:
-    """Write what was built: the deliveries' partitions of a per_delivery table, or the whole of another.
+def write(
+    frame: DataFrame,
+    lake: Place,
+    table: Table,
+    deliveries: Sequence[str],
+    note: str | None = None,
+    replacing: str | None = None,
+) -> None:
+    """Write what was built: the deliveries' partitions of a per_delivery table, or the whole of another; of this only
+    the rows that ``replacing``, a SQL condition, selects.
 
     ``frame`` has the columns and types of the contract; anything else raises ``ContractError``. ``note`` is kept
     with the commit, see ``last_note``.
@@ -117,6 +131,8 @@ def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str]
             kept = delta(lake, table.name)
             if kept is None:
                 create(lake, table)
+            elif replacing is not None:
+                writer = writer.option("replaceWhere", replacing)
             elif kept.schema() != _schema(table):
                 writer = writer.option("overwriteSchema", "true")
         if note is not None:
@@ -124,6 +140,8 @@ def write(frame: DataFrame, lake: Place, table: Table, deliveries: Sequence[str]
         writer.save(target)
 
     retrying(commit)
+    if replacing is not None:
+        _join_files(lake, table.name)
 
 
 def write_batches(
@@ -132,6 +150,7 @@ def write_batches(
     table: Table,
     deliveries: Sequence[str],
     note: str | None = None,
+    replacing: str | None = None,
 ) -> None:
     """``write`` for rows that are at hand as Arrow: delta-rs writes few rows in a tenth of the time of an engine.
 
@@ -161,7 +180,7 @@ def write_batches(
             kept,
             reader,
             mode="overwrite",
-            predicate=delivery_condition(deliveries) if table.per_delivery else None,
+            predicate=delivery_condition(deliveries) if table.per_delivery else replacing,
             schema_mode="overwrite" if changed else None,
             commit_properties=said,
             writer_properties=in_groups,
@@ -169,6 +188,19 @@ def write_batches(
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(retrying, commit).result()
+        if replacing is not None:
+            aside.submit(_join_files, lake, table.name).result()
+
+
+def _join_files(lake: Place, name: str) -> None:
+    """Join the files of a table that grows by small ones once they are many: reading costs what they are in number."""
+
+    def join() -> None:
+        found = delta(lake, name)
+        if found is not None and len(found.file_uris()) > _MOST_FILES:
+            found.optimize.compact()
+
+    retrying(join)
 
 
 def shaped(batch: pa.RecordBatch, table: Table, schema: pa.Schema) -> pa.RecordBatch:
@@ -267,9 +299,15 @@ def _made(lake: Place, table: Contract, configuration: Mapping[str, str | None] 
     """How a table is made that is not there yet, besides its columns."""
     return {
         "partition_by": list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
-        "configuration": {**protocol.PROPERTIES, **configuration},
+        "configuration": {**protocol.PROPERTIES, **layout_of(table).properties, **configuration},
+        "description": table.comment,
         "storage_options": storage.delta_options(folder(lake, table.name)),
     }
+
+
+def layout_of(table: Contract) -> Layout:
+    """How the files of a table are to lie; book-keeping tables have no wishes of their own."""
+    return table.layout if isinstance(table, Table) else Layout()
 
 
 def as_kept(frame: DataFrame, target: str, table: Table) -> DataFrame:
@@ -354,7 +392,23 @@ def ddl(table: Table) -> str:
     return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
 
 
-def delta(lake: Place, name: str) -> DeltaTable | None:
+def slices_condition(table: Table, deliveries: Iterable[str]) -> str:
+    """The SQL condition that selects the rows of some deliveries in a table that replaces its rows by them."""
+    days = ", ".join(f"DATE'{day}'" for day in deliveries)
+    return f"{_slices(table)} IN ({days})" if days else "false"
+
+
+def slices_since(table: Table, delivery: str) -> str:
+    """The SQL condition that selects the rows of a delivery and of all later ones in such a table."""
+    return f"{_slices(table)} >= DATE'{delivery}'"
+
+
+def _slices(table: Table) -> str:
+    assert table.goes_on and table.goes_on.slices, f"{table.name} does not replace rows by delivery"
+    return table.goes_on.slices
+
+
+def delta(lake: Place, name: str, version: int | None = None) -> DeltaTable | None:
     """The table through delta-rs, for history, maintenance and small reads; None when it was never written."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -364,7 +418,7 @@ def delta(lake: Place, name: str) -> DeltaTable | None:
         return None  # elsewhere that would be one more round trip
     with storage.asked(place):
         try:
-            return DeltaTable(str(place), storage_options=storage.delta_options(place))
+            return DeltaTable(str(place), version, storage_options=storage.delta_options(place))
         except TableNotFoundError:
             return None
         except DeltaError as error:
@@ -407,39 +461,78 @@ def standings(lake: Place, names: Sequence[str]) -> dict[str, tuple[int | None, 
         return dict(zip(names, side_by_side.map(lambda name: standing(lake, name), names), strict=True))
 
 
+def stored_bytes(lake: Place, name: str) -> int:
+    """What the files of the table hold, from the Delta log alone."""
+    found = delta(lake, name)
+    if found is None:
+        return 0
+    import pyarrow as pa
+
+    sizes: Any = pa.table(found.get_add_actions(flatten=True)).column("size_bytes")
+    return sum(sizes.to_pylist())
+
+
 def last_note(lake: Place, name: str) -> str | None:
     """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
     found = delta(lake, name)
     for commit in found.history(_COMMITS_LOOKED_AT) if found else ():
-        if commit.get("operation") not in _KEEPS_ROWS:
+        if not keeps_rows(commit):
             return commit.get(_NOTE)
     return None
 
 
+def reference(lake: Place, name: str) -> str | None:
+    """What a table is now, ``<its identity>@<version>``: one that was made anew is another table."""
+    found = delta(lake, name)
+    return f"{found.metadata().id}@{found.version()}" if found else None
+
+
+def at(lake: Place, name: str, referred: str) -> DeltaTable | None:
+    """The table as it was when it was referred to; None when the log of that time is gone, or it is another table."""
+    from deltalake.exceptions import DeltaError
+
+    identity, _, version = referred.rpartition("@")
+    try:
+        found = delta(lake, name, int(version))
+    except (DeltaError, OSError):
+        return None
+    return found if found is not None and str(found.metadata().id) == identity else None
+
+
+def keeps_rows(commit: Mapping[str, Any]) -> bool:
+    """Whether a commit of a table's history left every row as it was."""
+    return commit.get("operation") in _KEEPS_ROWS
+
+
 def delivery_files(lake: Place, name: str) -> dict[str, list[str]]:
     """The files that hold each delivery of a per_delivery table, from the Delta log alone: rewritten, renamed."""
-    return _by_delivery(lake, name, "path")
+    return {day: facts["paths"] for day, facts in delivery_facts(delta(lake, name)).items()}
 
 
 def delivery_rows(lake: Place, name: str) -> dict[str, int]:
     """The rows of each delivery of a per_delivery table, from the Delta log alone."""
-    return {day: sum(rows or 0 for rows in files) for day, files in _by_delivery(lake, name, "num_records").items()}
+    return {day: facts["rows"] for day, facts in delivery_facts(delta(lake, name)).items()}
 
 
-def _by_delivery(lake: Place, name: str, said: str) -> dict[str, list[Any]]:
-    """What the Delta log says of the files of each delivery."""
-    found = delta(lake, name)
+def delivery_facts(found: DeltaTable | None, greatest: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """What the Delta log says of each delivery of a per_delivery table: the ``paths`` of its files, its ``rows``, and
+    the ``greatest`` value of some columns, by their names; None where the log does not say it."""
     if found is None:
         return {}
     import pyarrow as pa
 
-    by_delivery: dict[str, list[Any]] = {}
+    facts: dict[str, dict[str, Any]] = {}
     actions: Any = pa.table(found.get_add_actions(flatten=True))
-    by = [name for name in keys.COLUMNS if f"partition.{name}" in actions.column_names]
-    actions = actions.select([*(f"partition.{name}" for name in by), said]).rename_columns([*by, said])
-    for row in actions.to_pylist():
-        by_delivery.setdefault(keys.of_row(row), []).append(row[said])
-    return by_delivery
+    there = set(actions.column_names)
+    said = {f"partition.{name}": name for name in keys.COLUMNS if f"partition.{name}" in there}
+    said |= {"path": "path", "num_records": "rows"} | {f"max.{c}": c for c in greatest if f"max.{c}" in there}
+    for file in actions.select(list(said)).rename_columns(list(said.values())).to_pylist():
+        of_day = facts.setdefault(keys.of_row(file), {"paths": [], "rows": 0, **dict.fromkeys(greatest)})
+        of_day["paths"].append(file["path"])
+        of_day["rows"] += file["rows"] or 0
+        for name in greatest:
+            of_day[name] = max(filter(None, (of_day[name], file.get(name))), default=None)
+    return facts
 
 
 def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | RemoteDataset | None:
@@ -466,13 +559,44 @@ def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int
         if not versions:
             return None
         found.load_as_version(max(versions))
-    place = folder(lake, name)
+    return found.version(), _opened(found, lake, name)
+
+
+def _opened(
+    found: DeltaTable, lake: Place, name: str, deliveries: Iterable[str] | None = None
+) -> Dataset | RemoteDataset:
+    """The dataset of a table; of ``deliveries`` only the files of their days, for each file costs something to name."""
+    place, where = folder(lake, name), None
+    if deliveries is not None:
+        where = [("delivery_date", "in", sorted({str(keys.parts(key)[0]) for key in deliveries}))]
     if not storage.is_local(place):
-        return found.version(), RemoteDataset.of(place, found)
+        return RemoteDataset.of(place, found, where)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
     files = SubTreeFileSystem(str(place), LocalFileSystem())
-    return found.version(), found.to_pyarrow_dataset(filesystem=files)
+    return found.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=where)
+
+
+def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> bool:
+    """Whether the table has every row, in some columns, that it had when it was referred to; False also when that
+    cannot be known any more."""
+
+    def rows(found: DeltaTable) -> pa.Table:
+        _told_by_its_files(found, lake, name)
+        return _opened(found, lake, name).to_table(columns=list(columns))
+
+    def compared() -> bool:
+        now, then = delta(lake, name), at(lake, name, referred)
+        if now is None or then is None:
+            return False
+        try:
+            gone: pa.Table = rows(then).join(rows(now), list(columns), join_type="left anti")
+        except (OSError, storage.StorageError):
+            return False  # the files of then are removed
+        return bool(gone.num_rows == 0)
+
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(compared).result()
 
 
 def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:
@@ -482,31 +606,44 @@ def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:
 
 
 def read_arrow(
-    lake: Place, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
+    lake: Place,
+    name: str,
+    *,
+    columns: list[str] | None = None,
+    where: Any = None,
+    first: int | None = None,
+    deliveries: Sequence[str] | None = None,
 ) -> pa.Table | None:
-    """A small table, or its ``first`` rows, through delta-rs; None when it was never written.
+    """A small table, or its ``first`` rows, or some ``deliveries`` of a per_delivery table, through delta-rs; None when
+    it was never written.
 
     It is opened and read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so
     that a run cancelled in that moment would go on.
     """
 
     def rows() -> pa.Table | None:
-        found = dataset(lake, name)
-        if found is None:
+        table = delta(lake, name)
+        if table is None:
             return None
+        _told_by_its_files(table, lake, name)
+        found, wanted = _opened(table, lake, name, deliveries), where
+        if deliveries is not None:
+            of_these = delivery_filter(deliveries)
+            wanted = of_these if where is None else of_these & where
         if first is not None:
-            return found.head(
-                first, columns=columns, filter=where, **({} if isinstance(found, RemoteDataset) else _LITTLE)
-            )
-        return found.to_table(columns=columns, filter=where)
+            little = {} if isinstance(found, RemoteDataset) else _LITTLE
+            return found.head(first, columns=columns, filter=wanted, **little)
+        return bounded.rows(found, name, columns, wanted)
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()
 
 
-def batches(lake: Place, table: Table, where: Any = None) -> Iterator[pa.RecordBatch]:
+def batches(
+    lake: Place, table: Table, where: Any = None, deliveries: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """The rows that ``read`` tells of, without an engine; none when the table was never written."""
-    rows = read_arrow(lake, table.name, where=where)
+    rows = read_arrow(lake, table.name, where=where, deliveries=deliveries)
     schema = arrow_schema(table)
     for batch in rows.to_batches() if rows is not None else ():
         yield completed(batch, schema)
@@ -546,14 +683,9 @@ def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None =
             write_deltalake(found, rows, mode="append", schema_mode="merge")
         return found
 
-    def join_files() -> None:
-        found = delta(lake, name)
-        if found is not None:
-            found.optimize.compact()
-
     held = retrying(commit)
     if held is not None and len(held.file_uris()) > _MOST_FILES:
-        retrying(join_files)
+        _join_files(lake, name)
 
 
 def _gain_columns(found: DeltaTable, rows: pa.Table) -> None:

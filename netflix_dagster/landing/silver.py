@@ -57,6 +57,14 @@ _MOMENTS, _NUMBERS = ("date", "timestamp"), ("bigint", "double", "decimal")
 _RULES = ("required", "one_of", "between", "matches")
 
 
+INSERT = ("insert", "create", "read", "i", "c", "r")
+PUT = (*INSERT, "update", "upsert", "update_postimage", "u")
+DELETE = ("delete", "d")
+BEFORE = ("update_preimage",)
+"""Words for what a change did, in any case: of Debezium, of Delta's change data feed, and plain ones. A pre-image says
+nothing that the change before it has not said."""
+
+
 class Changes(_Strict):
     """For a source whose records are changes of rows.
 

@@ -358,7 +358,8 @@ def _load(path: Path, _modified: int) -> Sources:
     try:
         return Sources.model_validate(data)
     except ValidationError as error:
-        raise SourcesError("\n".join(_fault(path, lines, e) for e in error.errors())) from error
+        # Not `from error`: its text repeats what was said, which may be a secret that does not belong there.
+        raise SourcesError("\n".join(_fault(path, lines, e) for e in error.errors())) from None
 
 
 def _parsed(text: str) -> tuple[yaml.Node | None, Any]:

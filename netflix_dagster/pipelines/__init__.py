@@ -67,13 +67,22 @@ class _Pipeline:
 
     def _bronze(self, table: Table, source: Source) -> None:
         def accepted(_read: Reader) -> DataFrame:
-            return arrivals.rows(self._files(source), table, source)
+            found = arrivals.rows(self._files(source), table, source)
+            return found if self.native else found.select(*table.column_names)
 
         def refused(_read: Reader) -> DataFrame:
             return arrivals.refusals(self._files(source), table, source)
 
-        described = {"name": table.name, "comment": table.description, "partition_cols": list(table.delivery_columns)}
-        self.dp.table(**described)(self._query(accepted))
+        name = landed_name(source) if self.native else table.name
+        by = list(table.delivery_columns)
+        self.dp.table(name=name, comment=table.description, partition_cols=by)(self._query(accepted))
+        if self.native:
+            self._view(
+                table.name,
+                table.description,
+                lambda read: store.conform(arrivals.newest(read(name, arrivals.landed_ddl(table)), table), table),
+                table,
+            )
         self.dp.append_flow(target=REFUSED_FILES, name=f"refused_{source.name}")(self._query(refused))
 
     def _files(self, source: Any) -> DataFrame:
@@ -115,6 +124,7 @@ class _Pipeline:
     def _quarantine(self) -> None:
         def gather(read: Reader) -> DataFrame:
             found = read(REFUSED_FILES, arrivals.REFUSED)
+            found = self._still_refused(found, read) if self.native else found.drop(arrivals.MODIFIED)
             for table in TABLES.values():
                 if table.per_delivery and table.layer != "bronze":
                     rows = judging.refused(read(judged_name(table), _judged_ddl(table)), table)
@@ -123,14 +133,24 @@ class _Pipeline:
 
         self._view(QUARANTINE, "Every refused file and row, with all the rules it broke", gather)
 
+    def _still_refused(self, refused: DataFrame, read: Reader) -> DataFrame:
+        """The faults of files that were not replaced since."""
+        bronze = [(table, table.source) for table in TABLES.values() if table.source is not None]
+        landed = {s.name: (t, read(landed_name(s), arrivals.landed_ddl(t))) for t, s in bronze}
+        return arrivals.still_refused(refused, landed)
+
     def _view(self, name: str, comment: str, build: Callable[[Reader], DataFrame], table: Table | None = None) -> None:
         """Register a materialized view; ``table`` is the contract with the rules for Lakeflow."""
         query = self._query(build)
         rules = judging.conditions(table) if self.native and table and table.write != "gate" else {}
         for action, conditions in rules.items():
             query = getattr(self.dp, action)(conditions)(query)
-        parts = list(table.delivery_columns) if table and table.per_delivery else None
-        self.dp.materialized_view(name=name, comment=comment, partition_cols=parts)(query)
+        laid: dict[str, Any] = {}
+        if table and table.per_delivery:
+            laid = {"partition_cols": list(table.delivery_columns)}
+        elif self.native and table and table.layout.cluster_by:
+            laid = {"cluster_by": list(table.layout.cluster_by)}
+        self.dp.materialized_view(name=name, comment=comment, **laid)(query)
 
     def _query(self, build: Callable[[Reader], DataFrame]) -> Callable[[], DataFrame]:
         """The function for the engine to call: on Lakeflow it builds, elsewhere it returns the plan built now."""
@@ -143,6 +163,11 @@ class _Pipeline:
 
 Reader = Callable[[str, str], "DataFrame"]
 """Returns a table of the pipeline, by its name and columns."""
+
+
+def landed_name(source: Source) -> str:
+    """The name of the table with the rows of every version of the files of a source, where versions are told apart."""
+    return f"quality.landed_{source.name}"
 
 
 def judged_name(table: Table) -> str:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.lake import store
-from netflix_dagster.storage import Place
+from netflix_dagster.storage import Place, StorageError, is_local
 
 FIGURES: Mapping[str, tuple[str, str, str]] = {
     "gold.kpi_catalogue": ("delivery_date", "titles", "Titles by release"),
@@ -24,6 +24,9 @@ COUNTED_BY = (
     *("lists", "rating_family", "in_charts", "is_current"),
 )
 """Columns by which the rows of the other tables are counted: the first that the table has."""
+MOST_FETCHED = 64_000_000
+"""Of a larger table in ADLS no chart is drawn: its files would have to be fetched whole. All of gold of the real
+deliveries has 14 MB."""
 MOST_BARS = 60
 _WIDTH, _HEIGHT, _TOP, _BOTTOM = 640, 150, 24, 20
 _BAR, _TEXT = "#3b78d0", "#7a8494"
@@ -31,8 +34,13 @@ _BAR, _TEXT = "#3b78d0", "#7a8494"
 
 
 def picture(lake: Place, table: str) -> str | None:
-    """Markdown with the chart of a table as it is now; None when there is nothing to draw."""
-    found = _bars(lake, table)
+    """Markdown with the chart of a table as it is now, or why it has none; None when there is nothing to draw."""
+    try:
+        if not is_local(lake) and (size := store.stored_bytes(lake, table)) > MOST_FETCHED:
+            return f"*The table has {size / 1e6:,.0f} MB in ADLS: too much to be fetched for a chart.*"
+        found = _bars(lake, table)
+    except StorageError as trouble:  # the table is built: what cannot be shown of it fails nothing
+        return f"*There is no chart: {trouble}*"
     if found is None or not found[1]:
         return None
     title, bars = found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.lake import store
+from netflix_dagster.lake.protocol import reader_features
 from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
@@ -90,17 +91,14 @@ def faults_of_rows(lake: Place, warehouse: Path, tables: Sequence[str]) -> Itera
 
 
 def _of_protocol(name: str, found: DeltaTable) -> Iterator[Fault]:
-    protocol, said = found.protocol(), found.metadata().configuration
-    features = set(protocol.reader_features or ())
-    if said.get("delta.columnMapping.mode", "none") != "none":
-        features.add("columnMapping")  # version 2 of the protocol knows it without naming it
+    version, features = found.protocol().min_reader_version, reader_features(found)
     for reader in READERS:
         if lacks := sorted(features - reader.features):
             yield Fault(
                 name, reader.name, f"it uses {', '.join(lacks)} of Delta: drop that with Spark, or build it anew"
             )
-        elif protocol.min_reader_version > reader.version:
-            why = f"its protocol is of version {protocol.min_reader_version}, and {reader.version} is the newest known"
+        elif version > reader.version:
+            why = f"its protocol is of version {version}, and {reader.version} is the newest known"
             yield Fault(name, reader.name, f"{why}: build the table anew")
 
 

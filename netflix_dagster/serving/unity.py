@@ -54,6 +54,10 @@ class Entry:
     def describe(self) -> str:
         return f"COMMENT ON TABLE {self.name} IS {_text(self.comment)}"
 
+    @property
+    def sync(self) -> str:
+        return f"MSCK REPAIR TABLE {self.name} SYNC METADATA"
+
     def describe_columns(self, known: Mapping[str, str | None] | None = None) -> str | None:
         """Says what the columns mean, in one commit; ``known`` are those that the table has, with what they say now."""
         wanted = {
@@ -70,9 +74,10 @@ class Entry:
 def entries(catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> Iterator[Entry]:
     """Every table, in build order, then the book-keeping. ``schemas`` says where a layer has another name."""
     for table in (*TABLES.values(), *BOOKKEEPING.values()):
-        said = f"{table.description}\n\nGrain: {table.grain}. Key: {', '.join(table.key)}."
         meaning = {column.name: column.description for column in table.columns}
-        yield Entry(table.name, _named(catalog, table.name, schemas), store.location(lake, table.name), said, meaning)
+        yield Entry(
+            table.name, _named(catalog, table.name, schemas), store.location(lake, table.name), table.comment, meaning
+        )
 
 
 def statements(catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> list[str]:
@@ -84,13 +89,28 @@ def statements(catalog: str, lake: Place, schemas: Mapping[str, str] | None = No
 def register(spark: SparkSession, catalog: str, lake: Place, schemas: Mapping[str, str] | None = None) -> list[str]:
     """Have the catalog show every table that exists. Runs only what changes something, and returns that.
 
-    A table that is built anew as a whole loses what its columns said; then it is said again.
+    A table that is built anew as a whole loses what its columns said; then it is said again. A table of which a build
+    changed the columns is read anew by the catalog: it does not notice what happens at the table's location.
     """
     ran: list[str] = []
+    shown = _columns_shown(spark, catalog)
     for entry in entries(catalog, lake, schemas):
         if store.exists(lake, entry.table):
-            _show(spark, entry, ran)
+            _show(spark, entry, ran, shown.get(entry.name))
     return ran
+
+
+def _columns_shown(spark: SparkSession, catalog: str) -> dict[str, dict[str, str]]:
+    """The columns that the catalog itself keeps of each table, with their types: what people see who only look. Nothing
+    where the catalog has no information schema; other catalogs than Unity keep no columns."""
+    columns = f"{_name(catalog)}.information_schema.columns"
+    if not spark.catalog.tableExists(columns):
+        return {}
+    known: dict[str, dict[str, str]] = {}
+    for row in spark.sql(f"SELECT table_schema, table_name, column_name, full_data_type FROM {columns}").collect():
+        name = ".".join(_name(part) for part in (catalog, row["table_schema"], row["table_name"]))
+        known.setdefault(name, {})[row["column_name"]] = row["full_data_type"].lower()
+    return known
 
 
 def register_metrics(
@@ -112,12 +132,14 @@ def _comment(spark: SparkSession, name: str) -> str | None:
     return next((row["data_type"] for row in described if row["col_name"] == "Comment"), None)
 
 
-def _show(spark: SparkSession, entry: Entry, ran: list[str]) -> None:
+def _show(spark: SparkSession, entry: Entry, ran: list[str], shown: Mapping[str, str] | None) -> None:
     if not spark.catalog.tableExists(entry.name):
         _run(spark, entry.create, ran)
+    fields = spark.table(entry.name).schema.fields
+    if shown is not None and shown != {field.name: field.dataType.simpleString() for field in fields}:
+        _run(spark, entry.sync, ran)
     if _comment(spark, entry.name) != entry.comment:
         _run(spark, entry.describe, ran)
-    fields = spark.table(entry.name).schema.fields
     if alter := entry.describe_columns({field.name: field.metadata.get("comment") for field in fields}):
         _run(spark, alter, ran)
 

@@ -10,18 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netflix_dagster.contracts.contract import Column, Expectation, Table, holds, not_null
-from netflix_dagster.landing.silver import Changes
+from netflix_dagster.landing.silver import BEFORE, DELETE, PUT, Changes
 from netflix_dagster.landing.sources import Source
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
-PUT = ("insert", "update", "upsert", "update_postimage", "create", "read", "i", "u", "c", "r")
-DELETE = ("delete", "d")
-BEFORE = ("update_preimage",)
-"""Words for what a change did, in any case: of Debezium, of Delta's change data feed, and plain ones. A pre-image says
-nothing that the change before it has not said."""
 DELIVERED = ("delivery_date", "delivery_hour", "source_file", "record_number")
 """By these a change was delivered before another."""
 

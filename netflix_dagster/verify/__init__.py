@@ -6,12 +6,12 @@ here; ``platform`` stands for all of them.
 
 from __future__ import annotations
 
-from netflix_dagster.verify import databricks, events, powerbi, storage, synapse, telemetry, unity, vault
+from netflix_dagster.verify import access, databricks, events, powerbi, storage, synapse, telemetry, unity, vault
 from netflix_dagster.verify.steps import Target
 
 TARGETS: dict[str, Target] = {
     module.TARGET.name: module.TARGET
-    for module in (storage, events, vault, telemetry, databricks, unity, synapse, powerbi)
+    for module in (storage, events, vault, telemetry, databricks, unity, synapse, powerbi, access)
 }
 PLATFORM = "platform"
 

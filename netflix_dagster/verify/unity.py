@@ -180,10 +180,8 @@ class _Catalog:
 
     def _location(self, zone: str) -> str:
         """The external location over a container of the lake, whatever it is called."""
-        place: Any = self.trial.settings.landing if zone == "landing" else self.trial.settings.lake / zone
-        if zone in ("quarantine", "checkpoints"):
-            place = self.trial.settings.lake / {"quarantine": "quality", "checkpoints": "_staging"}[zone]
-        found = [location for location in self.client.external_locations.list() if _holds(location.url, place)]
+        place = places(self.trial.settings)[zone]
+        found = [location for location in self.client.external_locations.list() if holds(location.url, place)]
         if not found:
             raise Lacking(
                 f"no external location that {self.name} may see holds {place}",
@@ -200,7 +198,15 @@ class _Catalog:
         return f"{self.catalog}.{name}" if name else self.catalog
 
 
-def _holds(url: str | None, place: storage.Place) -> bool:
+def places(settings: Settings) -> dict[str, storage.Place]:
+    """Where each zone that Unity Catalog knows as an external location is opened."""
+    rooms = {"quarantine": "quality", "checkpoints": "_staging"}
+    zones = ("bronze", "silver", "gold", "quarantine", "checkpoints")
+    return {"landing": settings.landing, **{zone: settings.lake / rooms.get(zone, zone) for zone in zones}}
+
+
+def holds(url: str | None, place: storage.Place) -> bool:
+    """Whether an external location at a URL holds a place."""
     return bool(url) and f"{place}/".startswith(f"{str(url).rstrip('/')}/")
 
 

@@ -34,6 +34,8 @@ def test_the_sensors_have_done_it_alone(lakehouse: DagsterDev) -> None:
     asked = {run["tags"].get("dagster/sensor_name") for run in runs}
     assert asked - {"lake_automation", "quality_sensor"} == {f"{feed}_landing_sensor" for feed in lakehouse.feeds}
     assert {run["status"] for run in runs} == {"SUCCESS"}
+    said = lakehouse.log.read_text(errors="replace")
+    assert "built gold.kpi_catalogue in " in said and " - DEBUG - " not in said, "a terminal that can be read"
 
 
 def test_lineage_shows_all_tables_of_all_layers(page: Page, lakehouse: DagsterDev, shoot: Shoot) -> None:

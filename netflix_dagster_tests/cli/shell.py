@@ -104,15 +104,15 @@ class Shell:
             raise done.exception
         return Said(done.exit_code, done.stdout, done.stderr)
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, stderr: int = subprocess.PIPE, **settings: object) -> subprocess.Popen[str]:
         """Start a command and do not wait for it. It hears SIGINT, as one that a person started in a terminal does, and
         is with its helpers a process group of its own, to which a terminal would send it."""
         return subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             cwd=self.cwd,
-            env=self.environment(),
+            env=self.environment(**settings),
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
             # What a shell starts in the background ignores interrupts, and so does what that starts.
@@ -134,13 +134,9 @@ class Shell:
             start_new_session=True,
         )
         os.close(end)
-        shown = b""
-        with contextlib.suppress(OSError):  # which is how the end of a terminal is told
-            while piece := os.read(screen, 65536):
-                shown += piece
-        os.close(screen)
+        shown = on_screen(screen)
         command.wait(timeout=60)
-        return _as_shown(shown.decode())
+        return _as_shown(shown)
 
     def environment(self, **settings: object) -> dict[str, str]:
         hidden = ("NETFLIX_", "DAGSTER_", "COLUMNS", "LINES", "TERM", "PYTHONWARNINGS", "RUST_LOG", "SPARK_", "FORCE_")
@@ -189,6 +185,16 @@ class Shell:
         return {name: store.version(self.lake, name) for name in names}
 
 
+def on_screen(screen: int) -> str:
+    """All that is written to a terminal until nobody holds its other end any more."""
+    shown = b""
+    with contextlib.suppress(OSError):  # which is how the end of a terminal is told
+        while piece := os.read(screen, 65536):
+            shown += piece
+    os.close(screen)
+    return shown.decode()
+
+
 def _of_the_engine(environment: Mapping[str, str]) -> dict[str, str]:
     """What PySpark and the engine of this process have written down in its environment, and go on to read there."""
     return {name: value for name, value in environment.items() if name.startswith(("SPARK_", "SAIL_", "PYSPARK_"))}
@@ -197,7 +203,8 @@ def _of_the_engine(environment: Mapping[str, str]) -> dict[str, str]:
 def _as_shown(said: str) -> list[str]:
     """The lines that stay on the screen: without colours, and without what was erased again."""
     kept = []
-    for line in said.replace("\r\n", "\n").split("\n"):
+    standing = re.sub(r"[^\n]*\n(\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K", "", said.replace("\r\n", "\n"))
+    for line in standing.split("\n"):
         last = re.split(r"\r?\x1b\[2K", line)[-1]
         kept.append(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).replace("\r", ""))
     return kept

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+import netflix_dagster.__main__
 from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster.sample import sample_files
 from netflix_dagster.sample.charts import garbage_files
@@ -178,3 +184,26 @@ def test_help_names_every_command(shell: Shell) -> None:
 
 def _files(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_ctrl_c_while_modules_load_is_a_sentence(shell: Shell) -> None:
+    """A library that takes its time, in the middle of which somebody presses Ctrl-C."""
+    (shell.cwd / "pydantic.py").write_text(
+        "import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(60)\n"
+        "except BaseException as e:\n    raise ImportError('half loaded') from e\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "netflix_dagster", "run", "--json"],
+        cwd=shell.cwd,
+        env=shell.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    said = json.loads(done.stdout)
+    assert done.returncode == said["exit_code"] == 130 and said["status"] == "stopped"
+    assert done.stderr == said["error"] + "\n" and "nothing was begun" in done.stderr
+    assert not shell.lake.exists()
+    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts["netflix-dagster"] == f"{netflix_dagster.__main__.__name__}:{netflix_dagster.__main__.main.__name__}"

@@ -40,6 +40,39 @@ def test_every_layer_answers_in_every_format(built: Shell) -> None:
     assert {row["valid_to"] for row in said if row["is_current"] == "true"} <= {"", "9999-12-31"}
 
 
+HOSTILE = (
+    "=1+1",
+    "+1",
+    "-1+2",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\u202e=1",
+    "\x00=1",
+    '"=1',
+    "<script>",
+    "a\nb",
+    "x" * 10_000,
+)
+
+
+def test_hostile_values_are_harmless_in_every_format(built: Shell) -> None:
+    """A spreadsheet gets no formula, a terminal no character that steers it; JSON has every value as it is."""
+    listed = ", ".join(
+        " || ".join(f"chr({ord(c)})" for c in text) if len(text) < 99 else "repeat('x', 10000)" for text in HOSTILE
+    )
+    asked = f"SELECT unnest([{listed}]) AS said, -1 AS number, -1.5 AS decimal"
+    rows = built.here("query", asked, "--format", "json").json
+    assert [row["said"] for row in rows] == list(HOSTILE)
+    cells = list(csv.reader(io.StringIO(built.here("query", asked, "--format", "csv").out, newline="")))[1:]
+    assert {(number, decimal) for _, number, decimal in cells} == {("-1", "-1.5")}, "a number is none"
+    said = [text for text, *_ in cells]
+    assert [text.removeprefix("'") for text in said] == list(HOSTILE)
+    assert {text for text in said if text.startswith("'")} == {f"'{text}" for text in HOSTILE[:8]}
+    shown = built.here("query", asked).out
+    assert not set(shown) & set("\t\r\x00\u202e\x1b") and "<script>" in shown
+
+
 def test_names_without_a_layer_and_the_quarantine(built: Shell) -> None:
     rows = built.here("query", "SELECT DISTINCT table_name, delivery_date FROM quarantine", "--format", "json").json
     assert {row["table_name"] for row in rows} == {f"silver.title_{n}" for n in ("cast", "genres", "directors")}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -59,14 +61,20 @@ def test_a_file_never_seen_is_a_silver_table_that_loses_nothing(shell: Shell, fo
 
 def built(shell: Shell) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of bronze, of silver, and of the quarantine of silver, of the pets that landed."""
+    with lakehouse(shell) as house:
+        house.build("2024-05-06", feed="pets")
+        return house.rows("bronze.pets"), house.rows("silver.pets"), house.quarantined("silver.pets", "2024-05-06")
+
+
+@contextmanager
+def lakehouse(shell: Shell) -> Iterator[Lakehouse]:
+    """What has landed, with the tables of the sources as they are said in the shell."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("NETFLIX_SOURCES", str(shell.cwd / "own.yaml"))
         get_settings.cache_clear()
         tables.declare(load_sources(shell.cwd / "own.yaml"))
         try:
-            house = Lakehouse(shell.cwd / "data")
-            house.build("2024-05-06", feed="pets")
-            return house.rows("bronze.pets"), house.rows("silver.pets"), house.quarantined("silver.pets", "2024-05-06")
+            yield Lakehouse(shell.cwd / "data")
         finally:
             tables.declare(load_sources())
             get_settings.cache_clear()
@@ -155,6 +163,10 @@ def test_what_cannot_be_a_source_is_said_in_a_sentence_and_changes_nothing(shell
         (("pets", "--file", "none.csv", "--yes"), "there is no file"),
         (("pets", "--url", "http://127.0.0.1:1/pets.csv", "--yes"), "private network.*say --private"),
         (("pets", "--url", "ftp://example.org/pets.csv", "--yes"), "https://host/path"),
+        (("pets", "--database", "env://SHOP", "--yes"), "--table which table"),
+        (("pets", "--file", "pets.csv", "--cursor", "at", "--yes"), "--cursor is a column"),
+        (("pets", "--database", "env://NOPE", "--table", "t", "--yes"), "NOPE is not set"),
+        (("pets", "--database", "mysql://me:s3cr3t@h/d", "--table", "t", "--yes"), "mysql is not known here"),
     ):
         said = shell.here("source", "add", *arguments, **OWN)
         assert said.code in (1, 2), arguments
@@ -163,6 +175,86 @@ def test_what_cannot_be_a_source_is_said_in_a_sentence_and_changes_nothing(shell
         assert not own.exists() or own.read_bytes() == PACKAGED.read_bytes()
     said = shell.here("source", "remove", "netflix_cast", "--yes", **OWN)
     assert said.code == 2 and "silver.title_cast" in said.err
+
+
+def test_what_signs_a_url_is_kept_in_the_environment(shell: Shell) -> None:
+    with serving() as server:
+        server.file("/pets.csv", as_file("csv", PETS))
+        url = server.url("/pets.csv?sv=2024&sig=s3cr3t-S1gnature")
+        said = shell.here("source", "add", "pets", "--url", url, "--private", "--yes", **OWN)
+        assert said.code == 0 and "set PETS_SIG in the environment" in said.err
+        assert "query: {sv: '2024', sig: 'env://PETS_SIG'}" in (shell.cwd / "own.yaml").read_text()
+        failed = shell.here("fetch", "pets", **OWN)
+        assert failed.code == 1 and "PETS_SIG is not set" in failed.err
+        fetched = shell.here("fetch", "pets", **OWN, PETS_SIG="s3cr3t-S1gnature")
+        assert fetched.code == 0 and server.asked[-1].path == "/pets.csv?sv=2024&sig=s3cr3t-S1gnature"
+    everything = [said.out, said.err, fetched.err, *(f.read_text() for f in shell.cwd.rglob("*") if f.is_file())]
+    assert not any("S1gnature" in text for text in everything)
+
+
+CHANGES = [
+    (1, "Rex", 4, "c", 10), (2, "Mimi", 4, "c", 11), (3, "Bird", 2, "c", 12), (1, "Rex", 3, "u", 20),
+    (3, "Bird", 2, "d", 30), (2, "Minka", 4, "u", 31), (3, "Bird", 2, "c", 40),
+]  # fmt: skip
+"""Number, name and legs of a pet, what was done, and in which order."""
+VERSIONS = {
+    (1, "Rex", 4, 10, 20), (1, "Rex", 3, 20, None), (2, "Mimi", 4, 11, 31), (2, "Minka", 4, 31, None),
+    (3, "Bird", 2, 12, 30), (3, "Bird", 2, 40, None),
+}  # fmt: skip
+
+
+def envelope(number: int, name: str, legs: int, op: str, at: int) -> str:
+    row, gone = {"id": number, "name": name, "legs": legs}, {"id": number, "name": None, "legs": None}
+    said = {"before": gone, "after": None} if op == "d" else {"before": None, "after": row}
+    told = {**said, "source": {"lsn": at, "table": "pets"}, "op": op, "ts_ms": 1_700_000_000_000 + at}
+    return json.dumps(told) + ("\nnull" if op == "d" else "")
+
+
+def feed() -> pa.Table:
+    """As Delta's change data feed has it: an update is two rows."""
+    words = {"c": "insert", "u": "update_postimage", "d": "delete"}
+    rows = [(n, name, legs, words[op], at) for n, name, legs, op, at in CHANGES]
+    rows += [(n, "before", 0, "update_preimage", at) for n, _, _, op, at in CHANGES if op == "u"]
+    kinds = {"id": pa.int64(), "name": pa.string(), "legs": pa.int32(), "_change_type": pa.string()}
+    columns = zip(*rows, strict=True)
+    schema = pa.schema([*kinds.items(), ("_commit_version", pa.int64())])
+    told = pa.table(dict(zip(schema.names, map(list, columns), strict=True)), schema)
+    return told.append_column("_commit_timestamp", pa.array([datetime(2024, 5, 6)] * len(rows), pa.timestamp("ms")))
+
+
+@pytest.mark.parametrize("form", ["debezium", "plain", "delta"])
+def test_changes_are_known_for_what_they_are_and_every_version_is_kept(shell: Shell, form: str) -> None:
+    name = {"debezium": "pets.jsonl", "plain": "pets.csv", "delta": "pets.parquet"}[form]
+    if form == "delta":
+        pq.write_table(feed(), shell.cwd / name)
+    else:
+        lines = [envelope(*one) for one in CHANGES]
+        plain = ["id,name,legs,operation,seq_no", *(",".join(map(str, one)) for one in CHANGES)]
+        (shell.cwd / name).write_text("\n".join(lines if form == "debezium" else plain) + "\n")
+    said = shell.here("source", "add", "pets", "--file", name, "--yes", **OWN)
+    assert said.code == 0 and "silver.pets_history" in said.err and "changes of rows" in said.err, said.err
+    assert shell.here("land", name, "--source", "pets", "--date", "2024-05-06", **OWN).code == 0
+    with lakehouse(shell) as house:
+        house.build("2024-05-06", feed="pets")
+        names = ("id", "name", "legs", "valid_from", "valid_to")
+        found = {tuple(row[name] for name in names) for row in house.rows("silver.pets_history")}
+        assert found == VERSIONS and house.quarantined("silver.pets", "2024-05-06") == []
+
+
+def test_rows_with_a_column_that_is_called_like_an_operation_are_rows(shell: Shell) -> None:
+    """By its words, or because nothing says in which order; and a key that cannot be seen is asked for."""
+    for lines, key, changes in (
+        ("id,action,at\n1,run,1\n2,insert,2\n", (), False),
+        ("id,op\n1,insert\n2,delete\n", (), False),
+        ("id,op,seq\n1,insert,1\n1,insert,2\n", (), False),
+        ("id,op,seq\n1,insert,1\n1,insert,2\n", ("--key", "id"), True),
+    ):
+        (shell.cwd / "pets.csv").write_text(lines)
+        said = shell.here("source", "add", "pets", "--file", "pets.csv", *key, **OWN)
+        assert ("changes: {op: op" in said.out) == changes, lines
+    (shell.cwd / "pets.csv").write_text("id,op,seq\n1,insert,1\n1,insert,2\n")
+    assert "say --key" in shell.here("source", "add", "pets", "--file", "pets.csv", **OWN).err
+    assert "no column ID" in shell.here("source", "add", "pets", "--file", "pets.csv", "--key", "ID", **OWN).err
 
 
 def test_what_lies_at_a_url_is_a_source_with_an_origin_and_fetch_lands_it(shell: Shell) -> None:
@@ -177,6 +269,7 @@ def test_what_lies_at_a_url_is_a_source_with_an_origin_and_fetch_lands_it(shell:
         failed = shell.here("fetch", "pets", **OWN)
         assert failed.code == 1 and "answers 403" in failed.err
     assert (shell.landing / "pets" / "2024-05-06" / "pets.csv").read_bytes() == as_file("csv", PETS)
+    assert len(built(shell)[1]) == len(PETS)
     assert shell.here("fetch", "nobody", **OWN).code == 2
 
 

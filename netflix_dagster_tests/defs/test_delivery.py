@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 import dagster as dg
 import pytest
+from dagster._core.events import AssetObservationData
 
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import feed_tables, touched_tables
+from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.deliveries.life import Status
 from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
-from netflix_dagster_tests.defs.house import House, checks, materialized
+from netflix_dagster_tests.defs.house import PARTITIONS, House, checks, materialized
 from netflix_dagster_tests.lakehouse import split_files, title
 
 DAY = "2021-05-01"
@@ -65,6 +69,20 @@ def test_one_delivery_travels_from_landing_to_gold(house: House) -> None:
     assert refused["rules"] == ["release_year_not_null"]
     assert (refused["source_file"], refused["record_number"]) == ("file.csv", 4)
     assert house.delivery("netflix_catalogue", DAY).status is Status.STANDING
+
+
+@pytest.mark.parametrize("table", [CATALOGUE, "silver.titles"])
+def test_a_date_on_which_nothing_landed_says_so_where_somebody_asks_for_it(house: House, table: str) -> None:
+    house.instance.add_dynamic_partitions(PARTITIONS, [DAY])
+    result = house.run(DAY, only=[table])
+    assert result.success and not materialized(result)
+    observed = [event.event_specific_data for event in result.all_events if event.is_asset_observation]
+    (said,) = [data.asset_observation for data in observed if isinstance(data, AssetObservationData)]
+    assert (said.asset_key, said.partition) == (asset_key(table), DAY)
+    assert f"Nothing was built for {DAY}" in str(said.description) and str(house.landing) in str(said.description)
+    assert f"netflix-dagster land FILE --source netflix_catalogue --date {DAY}" in str(said.description)
+    log = [entry.user_message for entry in house.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+    assert log == [said.description]
 
 
 def all_evaluated(house: House, result: dg.ExecuteInProcessResult, *days: str) -> bool:

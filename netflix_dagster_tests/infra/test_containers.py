@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import urllib.request
 from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
@@ -82,8 +80,8 @@ def test_services_wait_for_what_they_need() -> None:
 def test_variables_are_those_that_the_package_and_the_instance_read() -> None:
     read = {name for path in CONTAINERS.glob("*.yaml") for name in re.findall(r"env: (\w+)", path.read_text())}
     said = set(COMPOSE["services"]["code"]["environment"])
-    compose = {name for name in read if f"env: {name}" in (CONTAINERS / "instance.compose.yaml").read_text()}
-    assert compose <= said
+    azure = (CONTAINERS / "instance.azure.yaml").read_text()
+    assert {name for name in read if f"env: {name}" not in azure} <= said
     ours = {name for name in said if name.startswith("NETFLIX_")} - {"NETFLIX_CODE_HOST", "NETFLIX_CODE_PORT"}
     assert {name.removeprefix("NETFLIX_").lower() for name in ours} <= set(Settings.model_fields)
 
@@ -106,9 +104,11 @@ def test_the_instance_is_one_that_dagster_takes(instance: str, tmp_path: Path, m
     )
     assert ran.stdout == "started\n"
     for name in re.findall(r"env: (\w+)", (home / "dagster.yaml").read_text()):
-        monkeypatch.setenv(name, "5432" if name.endswith("PORT") else "x")
+        monkeypatch.setenv(name, "5432" if name.endswith("PORT") else "2" if name.endswith("RUNS") else "x")
     said, _ = dagster_instance_config(str(home))
     assert said["run_retries"]["enabled"] and said["run_monitoring"]["enabled"]
+    own = [set(yaml.safe_load(path.read_text())) for path in sorted(CONTAINERS.glob("instance*.yaml"))]
+    assert not [1 for one in own for other in own if one is not other and "telemetry" in one and one & other]
     ref = InstanceRef.from_dir(str(home))
     storage: Any = ref.storage_data
     assert storage and storage.class_name == "DagsterPostgresStorage"
@@ -161,7 +161,7 @@ def test_both_identities_of_dagster_own_its_tables_and_strangers_none(tmp_path: 
     """``infra/azure/roles.sql`` on a real PostgreSQL: what one of them makes the other may change."""
     import psycopg2
 
-    with postgres(tmp_path) as port:
+    with postgres(tmp_path) as (port, _):
 
         def as_(user: str, *statements: str) -> list[Any]:
             with closing(psycopg2.connect(host="127.0.0.1", port=port, user=user, dbname="dagster")) as open_:
@@ -189,40 +189,23 @@ def test_the_services_of_compose_build_the_sample(tmp_path: Path) -> None:
     if why := missing():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
     with house(tmp_path) as running:
-        for service in ("prepare", "migrate"):
-            command = command_of(service)
-            if service == "prepare":
-                COMPOSE["services"]["prepare"]["command"][-1] = command[-1].partition("&& ")[2].replace("$", "$$")
-            running.finish(service)
+        running.prepare()
         keep(running, "netflix_catalogue/", "most_popular/")
-
-        def ask(query: str) -> Any:
-            body = json.dumps({"query": query}).encode()
-            request = urllib.request.Request(f"{running.url}/graphql", body, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return json.load(answer)["data"]
-
-        def runs() -> dict[str, int]:
-            found = ask("{ runsOrError(limit: 100) { ... on Runs { results { status } } } }")["runsOrError"]["results"]
-            return {status: [run["status"] for run in found].count(status) for status in {r["status"] for r in found}}
 
         running.start("code")
         running.start("webserver")
-        located = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
-        running.wait(
-            "the webserver knows the code location", lambda: ask(located)["workspaceOrError"]["locationEntries"]
-        )
+        running.wait("the webserver knows the code location", running.located)
         running.start("daemon")
-        running.wait("a run has begun", lambda: runs().get("STARTED") or runs().get("SUCCESS"))
+        running.wait("a run has begun", lambda: running.runs("STARTED") or running.runs("SUCCESS"))
         running.kill("webserver")
         running.start("webserver")
-        done = running.wait("every run has ended well", lambda: _over(runs()), seconds=900)
+        done = running.wait("every run has ended well", running.over, seconds=900)
         assert set(done) == {"SUCCESS"} and done["SUCCESS"] >= 2
         tables = (
             "{ assetsOrError { ... on AssetConnection { nodes"
             " { key { path } assetMaterializations(limit: 1) { runId } } } } }"
         )
-        built = [n["key"]["path"] for n in ask(tables)["assetsOrError"]["nodes"] if n["assetMaterializations"]]
+        built = [n["key"]["path"] for n in running.ask(tables)["assetsOrError"]["nodes"] if n["assetMaterializations"]]
         assert ["gold", "dim_title"] in built and ["gold", "fact_most_popular"] in built
 
 
@@ -236,12 +219,6 @@ def keep(running: House, *sources: str) -> None:
         for name in names:
             if name.rpartition("/")[0] not in first:
                 landing.delete_blob(name)
-
-
-def _over(runs: dict[str, int]) -> dict[str, int] | None:
-    """The runs, when none is to come and some have been."""
-    going = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "MANAGED"}
-    return runs if runs.get("SUCCESS", 0) >= 2 and not going & set(runs) else None
 
 
 def test_the_files_are_yaml_and_nothing_is_said_twice() -> None:

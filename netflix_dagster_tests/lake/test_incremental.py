@@ -90,7 +90,7 @@ def test_what_comes_late_or_again_begins_anew(house: Lakehouse) -> None:
 def test_upkeep_changes_nothing(house: Lakehouse) -> None:
     deliver(house, DAYS[0])
     make(house, DAYS[0])
-    maintenance.maintain(house.tables, 0)
+    maintenance.maintain(house.tables, 0, nobody_works=True)
     assert plan(house) == (False, [])
 
 

@@ -441,6 +441,7 @@ def gold(releases: Sequence[Release], versions: list[Row]) -> dict[str, list[Row
     found = {
         "silver.title_history": versions,
         "gold.fact_catalogue_change": changes,
+        "silver.spellings": _spellings(releases),
         "gold.dim_person": _people(releases),
         "gold.dim_genre": _genres(releases),
         "gold.dim_rating": _ratings(releases),
@@ -514,6 +515,30 @@ def _people(releases: Sequence[Release]) -> list[Row]:
             "last_release": max(s for s in seen[key] if isinstance(s, date)),
         }
         for key, names in spelled.items()
+    ]
+
+
+def _spellings(releases: Sequence[Release]) -> list[Row]:
+    used: dict[tuple[str, str], dict[str, list[tuple[date, str]]]] = defaultdict(lambda: defaultdict(list))
+    for release in releases:
+        for name in LISTS:
+            item = LISTS[name][2]
+            for row in release.lists[name].rows:
+                used[item, row[f"{item}_key"]][row[item]].append((release.on, name))
+    return [
+        {
+            "kind": kind,
+            "member_key": key,
+            "spelling": spelling,
+            "name": max(spelled, key=lambda name: (len(spelled[name]), name)),
+            "times": len(uses),
+            "is_cast": any(name == "cast" for _, name in uses),
+            "is_director": any(name == "directors" for _, name in uses),
+            "first_release": min(uses)[0],
+            "last_release": max(uses)[0],
+        }
+        for (kind, key), spelled in used.items()
+        for spelling, uses in spelled.items()
     ]
 
 

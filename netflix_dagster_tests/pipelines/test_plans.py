@@ -54,6 +54,14 @@ def relations(message: Any) -> Iterator[Any]:
                 yield from relations(part)
 
 
+def test_the_pinned_spark_has_no_auto_cdc_to_compare_with() -> None:
+    """When this fails, a pipeline with ``create_auto_cdc_flow`` is one more oracle of ``tables/changes.py``:
+    decision 32."""
+    from pyspark import pipelines
+
+    assert not [name for name in dir(pipelines) if "cdc" in name.lower()]
+
+
 def test_every_table_of_the_contract_is_a_dataset(registered: tuple[list[Any], list[Any]]) -> None:
     outputs, _ = registered
     judged = {judged_name(table) for table in TABLES.values() if table.per_delivery and table.layer != "bronze"}

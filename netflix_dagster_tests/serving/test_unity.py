@@ -8,10 +8,13 @@ import shutil
 import subprocess
 import sys
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from deltalake import Field
+from deltalake.schema import PrimitiveType
 
 from netflix_dagster.build.pending_work import build_pending
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
@@ -25,7 +28,7 @@ from netflix_dagster.settings import Settings
 from netflix_dagster.storage import at
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 AZURE = at("abfss://{zone}@account.dfs.core.windows.net")
 SOURCE = "top10_global"
@@ -82,6 +85,63 @@ def test_every_table_is_said_with_its_place_and_meaning() -> None:
         assert entry.columns == {column.name: column.description for column in book.columns}
         assert entry.describe in said and entry.describe_columns() in said and book.grain in entry.comment
     assert "'abfss://quarantine@account.dfs.core.windows.net/quarantine'" in " ".join(said)
+
+
+class Catalog:
+    """Unity Catalog as its documentation describes external tables: it keeps columns of its own, which a build at the
+    table's location does not change and ``REPAIR TABLE … SYNC METADATA`` reads anew ("REPAIR TABLE", Databricks SQL).
+    A session on it reads the table itself. Any other statement is refused."""
+
+    def __init__(self, spark: SparkSession, lake: Path) -> None:
+        self.spark, self.lake, self.catalog = spark, lake, self
+        self.columns: dict[str, dict[str, str]] = {}
+        self.ran: list[str] = []
+
+    def tableExists(self, name: str) -> bool:  # noqa: N802  as Spark calls it
+        return name in self.columns or name.endswith(".information_schema.columns")
+
+    def table(self, name: str) -> DataFrame:
+        return self.spark.read.format("delta").load(store.location(self.lake, ".".join(name.split("`")[3::2])))
+
+    def sql(self, statement: str) -> DataFrame:
+        self.ran.append(statement)
+        first, *_ = statement.split()
+        if first == "SELECT":
+            assert statement.endswith("FROM `netflix`.information_schema.columns")
+            rows = [(*n.split("`")[3::2], *column) for n, of in self.columns.items() for column in of.items()]
+            ddl = "table_schema string, table_name string, column_name string, full_data_type string"
+            return self.spark.createDataFrame(rows, ddl)
+        if first == "DESCRIBE":
+            return self.spark.createDataFrame([], "col_name string, data_type string")
+        if first == "CREATE" or statement.endswith("SYNC METADATA"):
+            name = statement.split(" USING ")[0].split(" SYNC ")[0].split()[-1]
+            assert (first == "CREATE") is (name not in self.columns)
+            self.columns[name] = {f.name: f.dataType.simpleString().upper() for f in self.table(name).schema.fields}
+            return self.spark.range(0)
+        assert first in ("COMMENT", "ALTER"), statement
+        return self.spark.range(0)
+
+
+def test_the_catalog_reads_a_table_anew_when_a_build_has_changed_its_columns(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    book = BOOKKEEPING["quality.results"]
+    store.create(tmp_path, replace(book, columns=book.columns[:-1]))
+    catalog = Catalog(spark, tmp_path)
+
+    def synced() -> list[str]:
+        ran = unity.register(cast("SparkSession", catalog), "netflix", tmp_path)
+        return [statement for statement in ran if statement.startswith("MSCK")]
+
+    assert synced() == []
+    assert synced() == []
+    last = book.columns[-1]
+    found = store.delta(tmp_path, book.name)
+    assert found is not None
+    found.alter.add_columns([Field(last.name, PrimitiveType("integer" if last.type == "int" else last.type))])
+    assert synced() == ["MSCK REPAIR TABLE `netflix`.`quality`.`results` SYNC METADATA"]
+    assert list(catalog.columns["`netflix`.`quality`.`results`"]) == book.column_names
+    assert synced() == []
 
 
 @pytest.mark.parametrize("text", ["it's", "a \\ b", "\\'", "two\nlines", "'; DROP TABLE x; --", "é ✓"])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 
+import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster import storage
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.deliveries import attempts
 from netflix_dagster.lake import store
+from netflix_dagster.serving import pictures
 from netflix_dagster_tests.cli.shell import Said, Shell
 from netflix_dagster_tests.emulators.azurite import Azurite
 from netflix_dagster_tests.storage.likeness import LAKE, LANDED, PLACES, contents, upload
@@ -78,6 +83,27 @@ def test_the_warehouse_lies_in_its_container_with_a_copy_here_and_says_the_same(
     local = both.shell.lake / "serving" / "warehouse.duckdb"
     there, here = (duckdb.connect(str(file), read_only=True).execute(asked).fetchall() for file in (copy, local))
     assert there == here and len(here) >= 20
+
+
+def test_every_gold_asset_shows_the_same_chart(
+    both: Both, built: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_adls = both.shell.cwd / "data" / ".dagster" / storage.as_name(storage.at(LAKE))
+    here, there = (charts(home) for home in (both.shell.lake / ".dagster", of_adls))
+    drawn = {name for name, chart in here.items() if chart.startswith("![")}
+    assert drawn == {name for name in built if name.startswith("gold.")}
+    assert here == there
+    monkeypatch.setattr(pictures, "MOST_FETCHED", 0)
+    assert "too much to be fetched" in str(pictures.picture(storage.at(LAKE), "gold.dim_title"))
+
+
+def charts(home: Path) -> dict[str, str]:
+    """The charts on the pages of assets, as a Dagster home has them."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        keys = {name: dg.AssetKey(name.split(".")) for name, table in TABLES.items() if table.layer == "gold"}
+        found = instance.get_latest_materialization_events(list(keys.values()))
+        metadata = {name: event.asset_materialization for name, key in keys.items() if (event := found[key])}
+        return {name: str(said.metadata["chart"].value) for name, said in metadata.items() if said}
 
 
 def test_a_second_run_finds_nothing_to_do(both: Both) -> None:

@@ -15,6 +15,7 @@ from netflix_dagster.tables.gold.dimensions import FIRST_YEAR, LAST_YEAR, dim_co
 from netflix_dagster.tables.gold.release_facts import fact_release_listing, fact_release_title
 from netflix_dagster.tables.reference import countries, country_codes, country_keys
 from netflix_dagster.tables.silver.releases import FEW, MOST_VALUES_LOST, releases
+from netflix_dagster.tables.silver.spellings import spellings
 from netflix_dagster.tables.silver.title_lists import LISTS
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def test_a_release_that_is_held_is_in_no_fact_and_spells_no_name(spark: SparkSes
     accepted = frame(spark, "silver.releases", verdicts)
     kept = fact_release_title(accepted, frame(spark, "silver.titles", titles)).collect()
     assert [(row["release_date"], row["title_key"]) for row in kept] == [(DAYS[0], f"t{n}") for n in range(3)]
-    people = frame(spark, "gold.dim_person", [{"person_key": "ann", "name": "Ann"}])
+    names = spellings(accepted, *(frame(spark, name, listed[name]) for name, _, _ in LISTS.values()))
     lists = (frame(spark, name, listed[name]) for name in TABLES["gold.fact_release_listing"].reads[1:5])
-    rows = fact_release_listing(accepted, *lists, people).collect()
+    rows = fact_release_listing(accepted, *lists, names).collect()
     assert {(row["release_date"], row["title_key"]) for row in rows} == {(DAYS[0], "t0")}
     assert {(row["list"], row["member"], row["members"]) for row in rows} == {
         *(("cast", "Ann", 1), ("director", "Ann", 1)),
@@ -132,13 +133,18 @@ def test_every_list_is_guarded() -> None:
 
 def named(spark: SparkSession, produced: list[str], charts: list[tuple[str, str, date]]) -> dict[str, Any]:
     """gold.dim_country, of the names in a release and the (code, name, day) of charts."""
-    accepted = frame(spark, "silver.releases", [{"delivery_date": DAYS[0], "is_accepted": True}])
     keys = country_keys()
     told = frame(
         spark,
-        "silver.title_countries",
+        "silver.spellings",
         [
-            {"delivery_date": DAYS[0], "country": name, "country_key": keys.get(name.lower(), name.lower())}
+            {
+                "kind": "country",
+                "member_key": keys.get(name.lower(), name.lower()),
+                "spelling": name,
+                "times": 1,
+                "last_release": DAYS[0],
+            }
             for name in produced
         ],
     )
@@ -147,7 +153,7 @@ def named(spark: SparkSession, produced: list[str], charts: list[tuple[str, str,
         "gold.fact_top10_country_weekly",
         [{"country_iso2": code, "country_name": name, "last_changed": day} for code, name, day in charts],
     )
-    return {row["country_key"]: row for row in dim_country(accepted, told, facts).collect()}
+    return {row["country_key"]: row for row in dim_country(told, facts).collect()}
 
 
 def test_a_country_that_is_renamed_is_one_country(spark: SparkSession) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.access import LOCATIONS, grants, load
+from netflix_dagster.azure.rights import LOCATIONS, grants, load
 from netflix_dagster.verify import unity
 from netflix_dagster_tests.databricks.cloud import CLUSTER, VOLUME, Cloud
 from netflix_dagster_tests.databricks.conftest import databricks, wheel

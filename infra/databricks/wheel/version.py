@@ -6,6 +6,8 @@ A cluster that has a version does not install the same one again: with another c
 import hashlib
 from pathlib import Path
 
+from setuptools_scm import get_version
+
 HERE = Path(__file__).resolve().parent
 _files = sorted((HERE.parents[2] / "netflix_dagster").rglob("*"))
 _digest = hashlib.sha256((HERE / "pyproject.toml").read_bytes())
@@ -13,4 +15,5 @@ for _file in _files:
     if _file.is_file() and "__pycache__" not in _file.parts:
         _digest.update(f"{_file.relative_to(HERE.parents[2])}\0".encode() + _file.read_bytes())
 
-__version__ = f"0.1.0+{_digest.hexdigest()[:12]}"
+_of_git = get_version(HERE.parents[2], fallback_version="0.0.0", local_scheme="no-local-version")
+__version__ = f"{_of_git}+{_digest.hexdigest()[:12]}"

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from netflix_dagster.files.profiling import proposal
+from netflix_dagster.files.profiling.changes import FoundChanges, found_changes
 from netflix_dagster.files.profiling.columns import ColumnProfile, Oddity, profile_column
 from netflix_dagster.files.profiling.keys import Keys, candidate_keys
 from netflix_dagster.files.profiling.likeness import Delivered as Known
@@ -51,12 +53,13 @@ def profile(
     most_bytes: int = MOST_BYTES,
     new: str | None = None,
     known_values: Known | None = None,
+    key: Sequence[str] = (),
 ) -> Profile:
     """Look at a file. Raises ``Unreadable`` when it has no rows and columns.
 
     ``new`` is the name of the source that it shall be of, whatever other source it looks like; then the proposal is
     complete, with a feed and a silver table of its own. ``known_values`` are what sources delivered before: by them a
-    column that was renamed is recognised.
+    column that was renamed is recognised. ``key`` are the columns, as delivered, that identify a row, if that is known.
     """
     delivered = read(path, most_bytes)
     if not delivered.rows:
@@ -82,7 +85,12 @@ def profile(
     oddities = [*_of_file(delivered, keys), *(oddity for _, found in looked for oddity in found)]
     name, entry = proposal.source_entry(delivered, columns, known, sources)
     if new is not None:
-        name, entry = new, {**entry, "feed": new, "silver": proposal.silver(columns, keys, delivered.types)}
+        changes = found_changes(delivered, columns)
+        known_key = _known_key(key, columns, path) or (changes.key if changes else ())
+        keys = replace(keys, candidates=(known_key, *keys.candidates)) if known_key else keys
+        oddities += _of_changes(changes, known_key) if changes else []
+        said = proposal.silver(columns, keys, delivered.types, changes if known_key else None)
+        name, entry = new, {**entry, "feed": new, "silver": said}
     document = proposal.document(name, entry, sources)
     _, source = proposal.as_source(name, document)
     return Profile(
@@ -97,6 +105,21 @@ def profile(
         contract_columns=tuple(proposal.contract_columns(columns)),
         door=proposal.door(delivered, source) if delivered.whole else None,
     )
+
+
+def _of_changes(found: FoundChanges, key: tuple[str, ...]) -> list[Oddity]:
+    kept = "every version of each row is kept; `keep: current` keeps the rows as they are now"
+    meaning = kept if key else "what identifies a row cannot be told from them: say --key, else they stay as they came"
+    example = f"{found.op}, in the order of {found.sequence}"
+    return [Oddity(found.op, "the records are changes of rows", 0, None, example, meaning)]
+
+
+def _known_key(key: Sequence[str], columns: Sequence[ColumnProfile], path: Path) -> tuple[str, ...]:
+    """The canonical names of columns that are told by their headers or by their canonical names."""
+    names = {**{column.name: column.name for column in columns}, **{column.header: column.name for column in columns}}
+    if lacking := [name for name in key if name not in names]:
+        raise Unreadable(f"{path} has no column {', '.join(lacking)} for its key; its columns are {', '.join(names)}")
+    return tuple(names[name] for name in key)
 
 
 def as_json(found: Profile) -> dict[str, Any]:

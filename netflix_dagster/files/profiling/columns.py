@@ -83,7 +83,7 @@ class ColumnProfile:
     def says(self) -> str:
         """The column in a few words, for its description."""
         found = self.found
-        if found.kind == "nothing":
+        if not self.filled:
             return "always empty"
         if found.kind in ("integer", "decimal", "date", "timestamp"):
             words = {"integer": "whole number", "decimal": "number", "date": "day", "timestamp": "moment"}[found.kind]

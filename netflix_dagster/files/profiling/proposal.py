@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from netflix_dagster.files.kinds import EITHER
+from netflix_dagster.files.profiling.changes import FoundChanges
 from netflix_dagster.files.profiling.columns import ColumnProfile
 from netflix_dagster.files.profiling.keys import Keys
 from netflix_dagster.files.profiling.likeness import Likeness
@@ -206,8 +207,11 @@ def _as_code(rule: Mapping[str, Any], example: str) -> str:
     return f"holds({_quoted(f'{name}_plausible')}, {_quoted(condition)}, {_quoted(f'{name} is a day that can be')})"
 
 
-def silver(columns: Sequence[ColumnProfile], keys: Keys, declared: Sequence[str] = ()) -> dict[str, Any]:
+def silver(
+    columns: Sequence[ColumnProfile], keys: Keys, declared: Sequence[str] = (), changes: FoundChanges | None = None
+) -> dict[str, Any]:
     """The section ``silver`` for a file: types that nearly all values have, or that the file declares; key; rules.
+    Records that are changes are kept with all versions of the rows that they change.
 
     What cannot be decided stays text: days of which nobody knows whether the month comes first, and codes with leading
     zeros.
@@ -227,15 +231,25 @@ def silver(columns: Sequence[ColumnProfile], keys: Keys, declared: Sequence[str]
     separators = {c.name: c.found.separator for c in columns if c.found.separator not in (None, ",")}
     nulls = sorted({spelled for column in columns for spelled in column.nulls if spelled})
     kept = [rule for rule in rules(columns, keys) if rule["column"] in typed or "between" not in rule]
+    grain = f"one {' and '.join(key)}" if key else "one record of a delivery"
+    if changes:
+        grain = f"one change of {grain}"
+        kept = [rule for rule in kept if rule["column"] not in (changes.op, changes.sequence, *changes.about)]
     return {
-        "grain": f"one {' and '.join(key)}" if key else "one record of a delivery",
+        "grain": grain,
         **({"key": key} if key else {}),
         **({"types": typed} if typed else {}),
         **({"formats": formats} if formats else {}),
         **({"separators": separators} if separators else {}),
         **({"nulls": nulls} if nulls else {}),
+        **({"changes": _changes(changes)} if changes else {}),
         **({"rules": kept} if kept else {}),
     }
+
+
+def _changes(found: FoundChanges) -> dict[str, Any]:
+    said: dict[str, Any] = {"op": found.op, "sequence": found.sequence, "keep": "history"}
+    return {**said, "about": list(found.about)} if found.about else said
 
 
 def _outwards(low: float, high: float) -> tuple[int, int]:

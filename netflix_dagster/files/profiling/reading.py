@@ -77,16 +77,20 @@ class Delivered:
     sheet: str | None = None
     more_sheets: tuple[str, ...] = ()
     json_lines: bool = False
+    envelopes: bool = False
+    """Whether the lines of JSON are envelopes of Debezium; then these are their rows, flattened."""
     types: tuple[str, ...] = ()
     """Of Parquet: the type of each column, as silver calls it."""
 
     @property
-    def format(self) -> Literal["csv", "tsv", "xlsx", "jsonl", "parquet"]:
+    def format(self) -> Literal["csv", "tsv", "xlsx", "jsonl", "debezium", "parquet"]:
         """The format as ``sources.yaml`` calls it."""
         if self.types:
             return "parquet"
         if self.sheet is not None:
             return "xlsx"
+        if self.envelopes:
+            return "debezium"
         return "jsonl" if self.json_lines else "tsv" if self.delimiter == "\t" else "csv"
 
     @property
@@ -95,7 +99,7 @@ class Delivered:
         if self.types:
             return "Parquet"
         if self.json_lines:
-            return f"JSON lines, {self.encoding}"
+            return f"{'envelopes of Debezium' if self.envelopes else 'JSON lines'}, {self.encoding}"
         if self.sheet is not None:
             return f"xlsx, sheet {self.sheet!r}"
         bom = " with a byte order mark" if self.bom else ""
@@ -122,17 +126,23 @@ def read(path: Path, most_bytes: int = MOST_BYTES) -> Delivered:
     if data.startswith(b"PK\x03\x04"):
         return _workbook(path, data, size, whole)
     text, encoding, bom = _decode(path, data, whole)
-    if (lines := _json_lines(text, whole)) is not None:
-        return _of_json(path, data, size, whole, encoding, bom, lines)
+    envelopes = _begins_with_an_envelope(text)
+    if (lines := _json_lines(text, whole, envelopes)) is not None:
+        return _of_json(path, data, size, whole, encoding, bom, lines, envelopes)
     _refuse_documents(path, text)
     return _table(path, data, size, whole, text, encoding, bom)
 
 
-def _json_lines(text: str, whole: bool) -> list[jsonl.Line] | None:
+def _begins_with_an_envelope(text: str) -> bool:
+    first = next(jsonl.records_of(text[:_PIECE], envelopes=True), None)
+    return first is not None and first.record is not None
+
+
+def _json_lines(text: str, whole: bool, envelopes: bool) -> list[jsonl.Line] | None:
     """The records of JSON lines; None when it is something else, such as one document: an error, a page of an API."""
-    if not text.lstrip("\ufeff \t\r\n").startswith("{"):
+    if not envelopes and not text.lstrip("\ufeff \t\r\n").startswith("{"):
         return None
-    lines = list(jsonl.records_of(text))
+    lines = list(jsonl.records_of(text, envelopes=envelopes))
     if not whole and len(lines) > 1:
         lines.pop()  # it may go on behind what was looked at
     good = sum(line.record is not None for line in lines)
@@ -140,7 +150,7 @@ def _json_lines(text: str, whole: bool) -> list[jsonl.Line] | None:
 
 
 def _of_json(
-    path: Path, data: bytes, size: int, whole: bool, encoding: str, bom: bool, lines: list[jsonl.Line]
+    path: Path, data: bytes, size: int, whole: bool, encoding: str, bom: bool, lines: list[jsonl.Line], envelopes: bool
 ) -> Delivered:
     header = jsonl.columns_of(lines)
     if len(header) > MOST_COLUMNS:
@@ -161,6 +171,7 @@ def _of_json(
         lines=[line for line, _ in good],
         broken=tuple((line.line, str(line.fault)) for line in lines if line.fault),
         json_lines=True,
+        envelopes=envelopes,
     )
 
 

@@ -59,10 +59,11 @@ _SESSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which rows: those from ``low`` on, and before ``end``. Without bounds all rows."""
+    """Which rows: those from ``low`` on, and before ``end``, ``most`` of them. Without bounds all rows."""
 
     low: Position | None = None
     end: Position | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,14 @@ class Reader:
         cursor = self.table.columns[str(self.origin.cursor)]
         low, high = self.connection.execute(sa.select(sa.func.min(cursor), sa.func.max(cursor))).one()
         return None if low is None else (_in_utc(low), _in_utc(high))
+
+    def key(self) -> tuple[str, ...]:
+        """The columns of the primary key; none of a view."""
+        import sqlalchemy as sa
+
+        said = sa.inspect(self.connection).get_pk_constraint(self.table.name, self.table.schema)
+        named = tuple(said["constrained_columns"] or ())
+        return named if set(named) <= set(self.table.columns.keys()) else ()
 
     def position(self, text: str) -> Position:
         """A position as it was written down (``written``), as the column has it."""
@@ -269,7 +278,7 @@ def statement(table: Table, types: Sequence[pa.DataType | None], origin: Origin,
         query = query.where(table.columns[str(origin.cursor)] >= span.low)
     if span.end is not None:
         query = query.where(table.columns[str(origin.cursor)] < span.end)
-    return query
+    return query if span.most is None else query.limit(span.most)
 
 
 def arrow_type(kind: TypeEngine[Any]) -> pa.DataType | None:
@@ -318,7 +327,7 @@ def days(low: Position, high: Position, every: Literal["day", "hour"]) -> Iterat
             bounds = [begin.date(), (begin + step).date()]
         elif naive:
             bounds = [begin.replace(tzinfo=None), (begin + step).replace(tzinfo=None)]
-        yield begin, Span(*bounds)
+        yield begin, Span(bounds[0], bounds[1])
         begin += step
 
 

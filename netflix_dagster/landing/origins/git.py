@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ _COMMIT = re.compile(r"@(?P<commit>[0-9a-f]{40,64}) (?P<time>\d+)")
 _RAW = re.compile(r":\d{6} (?P<mode>\d{6}) [0-9a-f]+ (?P<blob>[0-9a-f]+) (?P<status>[A-Z])\d*\t")
 _FILES = ("100644", "100755")
 _LOOKS_EVERY = 0.1
+_PATIENCE = 2.0
 _MB = 1024 * 1024
 
 
@@ -59,7 +61,8 @@ class Repository:
         """Fetch what is new of the ref. Raises ``FetchError``."""
         if shutil.which("git") is None:
             raise FetchError(f"{self.origin.name} needs the command git, which is not installed; install it first")
-        if not (self.folder / "HEAD").exists():
+        made = self.folder / "made"
+        if not made.exists():  # or not to its end: whoever made it was killed
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self._git("init", "--bare", "--quiet", ".")
@@ -67,6 +70,9 @@ class Repository:
             self._git("config", "remote.origin.promisor", "true")
             self._git("config", "remote.origin.partialclonefilter", "blob:none")
             self._git("config", "extensions.partialClone", "origin")
+            made.touch()
+        for left in (*self.folder.glob("*.lock"), *self.folder.glob("refs/**/*.lock")):
+            left.unlink(missing_ok=True)  # by a git that was killed: nobody else is at work here
         depth = ["--depth=1"] if self.shallow else []
         wanted = f"+{self.origin.ref}:{_REF}"
         self._git("fetch", "--quiet", "--no-tags", "--filter=blob:none", *depth, "origin", wanted, remote=True)
@@ -143,8 +149,7 @@ class Repository:
                 output = self._watched(process, said, remote)
             finally:
                 if process.poll() is None:
-                    os.killpg(process.pid, 9)
-                    process.wait()
+                    _end(process)
             told.seek(0)
             if process.returncode:
                 words = redact(" ".join(told.read().split()))[-400:].replace(self.origin.repository, self.origin.name)
@@ -210,6 +215,16 @@ def _read_log(lines: Iterable[str]) -> Iterator[Revision]:
             commit = found
         elif (raw := _RAW.match(line)) and commit and raw["mode"] in _FILES:
             yield Revision(commit["commit"], raw["blob"], _instant(commit["time"]))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ask git and its helpers to end, which removes their locks; then make them."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _instant(seconds: str) -> datetime:

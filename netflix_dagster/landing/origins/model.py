@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from netflix_dagster import storage
+
 Kind = Literal["url", "github", "git", "storage", "kaggle", "database"]
 KINDS: tuple[Kind, ...] = ("url", "github", "git", "storage", "kaggle", "database")
 SECRET = r"^(secret://[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?|env://[A-Za-z_][A-Za-z0-9_]*)$"
@@ -145,6 +147,24 @@ class Origin(BaseModel):
             raise ValueError("write it as https://host/path")
         if parts.username or parts.password:
             raise ValueError("a URL holds no password: say token: secret://name")
+        return value
+
+    @field_validator("git")
+    @classmethod
+    def _has_no_parameters(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).query:  # git would write it down, and repeat it
+            raise ValueError("the URL of a repository holds no parameters, and no token")
+        return value
+
+    @field_validator("storage")
+    @classmethod
+    def _is_a_place(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.query or parts.password:
+            raise ValueError("a place holds no password and no signature: this machine's identity is asked for")
+        storage.at(value)
         return value
 
     @field_validator("url")

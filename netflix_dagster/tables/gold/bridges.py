@@ -6,9 +6,11 @@ title twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-from netflix_dagster.contracts.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, GoesOn, holds, table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,6 +29,7 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
         grain=f"one {member} of one version of one title",
         key=("title_sk", f"{member}_sk"),
         reads=("silver.title_history", silver),
+        goes_on=GoesOn(merge=_continued, sees=_stated_last),
         columns=[
             Column(
                 "title_sk", "bigint", "Version of the title, as in dim_title", False, ("silver.title_history.title_sk",)
@@ -53,6 +56,23 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
             holds("weights_sum_to_one", "abs(total_weight - 1) < 1e-9", "the weights of a title sum to 1", "fail")
         ],
     )(bridge)
+
+
+def _stated_last(earlier: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """The last release that states the list: versions that begin later may still have it."""
+    for found in earlier.values():
+        stated = [day for day, said in found.items() if said["rows"]]
+        yield from [max(stated)] if stated else []
+
+
+def _continued(before: DataFrame, built: DataFrame, since: date, history: DataFrame, _listed: DataFrame) -> DataFrame:
+    """The members of the versions that began earlier, which stay, and of those that began since."""
+    from pyspark.sql import functions as F
+
+    earlier = F.col("valid_from") < F.lit(since)
+    stay = before.drop("is_current").join(history.where(earlier).select("title_sk", "is_current"), "title_sk")
+    new = built.join(history.where(~earlier).select("title_sk"), "title_sk", "left_semi")
+    return new.unionByName(stay, allowMissingColumns=True)
 
 
 def _bridge(history: DataFrame, listed: DataFrame, *, member: str, order: str, release: str) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, in_set, references, table
+from netflix_dagster.contracts.contract import Column, GoesOn, in_set, references, table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     grain="one title that one release added, changed or removed",
     key=("release_date", "title_key"),
     reads=("silver.title_history",),
+    goes_on=GoesOn(slices="release_date"),
     columns=[
         Column("release_date", "date", "The release that made the change", False, ("silver.title_history.valid_from",)),
         Column("date_key", "int", "The release date in dim_date", False, ("silver.title_history.valid_from",)),

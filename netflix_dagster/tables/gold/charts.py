@@ -63,6 +63,7 @@ def fact_top10_global_weekly(history: DataFrame) -> DataFrame:
     grain="one place of one weekly chart of one country",
     key=COUNTRY_PLACE,
     reads=(_COUNTRIES,),
+    cluster_by=("country_iso2", "week"),
     columns=_columns(_COUNTRIES, COUNTRY_PLACE, COUNTRY_ATTRIBUTES),
     expectations=[holds("kind_known", "kind IS NOT NULL", "every category is known", hint="see tables/viewing.py")],
 )

@@ -5,18 +5,22 @@ Their surrogate keys are hashes of their natural keys: the same in every rebuild
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, GoesOn, holds, table
 from netflix_dagster.tables.reference import RATINGS, countries, country_codes, country_keys
 from netflix_dagster.tables.silver.releases import accepted
+from netflix_dagster.tables.silver.spellings import COUNTRY, PERSON
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 """The years that ``dim_date`` may hold. No day that a rule lets stand lies outside; a calendar must end somewhere."""
-_COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_weekly.country_name")
+BOTH = "Both"
+_SPELLINGS = "silver.spellings"
+_COUNTRY_NAMES = ("silver.spellings.spelling", "gold.fact_top10_country_weekly.country_name")
 
 
 @table(
@@ -24,50 +28,29 @@ _COUNTRY_NAMES = ("silver.title_countries.country", "gold.fact_top10_country_wee
     feed="catalogue",
     grain="one person, by name: spellings that differ in case only are one person",
     key=("person_sk",),
-    reads=("silver.releases", "silver.title_cast", "silver.title_directors"),
+    reads=("silver.spellings",),
     columns=[
-        Column("person_sk", "bigint", "Surrogate key: hash of person_key", False, ("silver.title_cast.person_key",)),
-        Column("person_key", "string", "The name in lower case", nullable=False),
-        Column(
-            "name",
-            "string",
-            "The spelling used most",
-            False,
-            ("silver.title_cast.person", "silver.title_directors.person"),
-        ),
-        Column("is_cast", "boolean", "Was in the cast of some title", False, ("silver.title_cast.person_key",)),
-        Column("is_director", "boolean", "Directed some title", False, ("silver.title_directors.person_key",)),
-        Column(
-            "first_release", "date", "First release that names the person", False, ("silver.title_cast.delivery_date",)
-        ),
-        Column(
-            "last_release", "date", "Last release that names the person", False, ("silver.title_cast.delivery_date",)
-        ),
+        Column("person_sk", "bigint", "Surrogate key: hash of person_key", False, (f"{_SPELLINGS}.member_key",)),
+        Column("person_key", "string", "The name in lower case", False, (f"{_SPELLINGS}.member_key",)),
+        Column("name", "string", "The spelling used most", False, (f"{_SPELLINGS}.name",)),
+        Column("is_cast", "boolean", "Was in the cast of some title", nullable=False),
+        Column("is_director", "boolean", "Directed some title", nullable=False),
+        Column("first_release", "date", "First release that names the person", nullable=False),
+        Column("last_release", "date", "Last release that names the person", nullable=False),
     ],
 )
-def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: DataFrame) -> DataFrame:
+def dim_person(spellings: DataFrame) -> DataFrame:
     """Everyone that a release names in a cast or as a director. Namesakes are one person here."""
     from pyspark.sql import functions as F
 
-    def credits(frame: DataFrame, directed: bool) -> DataFrame:
-        return frame.select("delivery_date", "person_key", "person", F.lit(directed).alias("directed"))
-
-    credited = accepted(credits(title_cast, False).unionByName(credits(title_directors, True)), releases)
-    spellings = credited.groupBy("person_key", "person").agg(
-        F.count("*").alias("times"),
-        F.max(~F.col("directed")).alias("is_cast"),
-        F.max("directed").alias("is_director"),
-        F.min("delivery_date").alias("first_release"),
-        F.max("delivery_date").alias("last_release"),
-    )
-    return spellings.groupBy("person_key").agg(
-        F.xxhash64("person_key").alias("person_sk"),
-        F.max_by("person", F.struct("times", "person")).alias("name"),
+    people = spellings.where(F.col("kind") == PERSON).groupBy(F.col("member_key").alias("person_key"))
+    return people.agg(
+        F.max("name").alias("name"),
         F.max("is_cast").alias("is_cast"),
         F.max("is_director").alias("is_director"),
         F.min("first_release").alias("first_release"),
         F.max("last_release").alias("last_release"),
-    )
+    ).withColumn("person_sk", F.xxhash64("person_key"))
 
 
 @table(
@@ -75,7 +58,7 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
     feed=None,
     grain="one country, whatever releases of the catalogue and charts call it",
     key=("country_sk",),
-    reads=("silver.releases", "silver.title_countries", "gold.fact_top10_country_weekly"),
+    reads=("silver.spellings", "gold.fact_top10_country_weekly"),
     columns=[
         Column("country_sk", "bigint", "Surrogate key: hash of country_key", False, _COUNTRY_NAMES),
         Column(
@@ -114,7 +97,7 @@ def dim_person(releases: DataFrame, title_cast: DataFrame, title_directors: Data
         ),
     ],
 )
-def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFrame) -> DataFrame:
+def dim_country(spellings: DataFrame, charts: DataFrame) -> DataFrame:
     """Every country that a release or a chart names, with its ISO code: a conformed dimension.
 
     Charts identify a country by its code: renamed it stays one, and two with one name stay two. Releases give its
@@ -122,12 +105,13 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
     """
     from pyspark.sql import functions as F
 
-    spark = title_countries.sparkSession
-    produced = accepted(title_countries, releases).select(
-        "country_key",
-        "country",
+    spark = spellings.sparkSession
+    produced = spellings.where(F.col("kind") == COUNTRY).select(
+        F.col("member_key").alias("country_key"),
+        F.col("spelling").alias("country"),
         F.lit(None).cast("string").alias("code"),
-        F.col("delivery_date").alias("seen"),
+        F.col("last_release").alias("seen"),
+        "times",
         F.lit(False).alias("charted"),
     )
     by_code = spark.createDataFrame(list(country_codes().items()), "country_iso2 string, of_code string")
@@ -138,13 +122,14 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
         F.col("country_name").alias("country"),
         F.col("country_iso2").alias("code"),
         F.col("last_changed").alias("seen"),
+        F.lit(1).cast("bigint").alias("times"),
         F.lit(True).alias("charted"),
     )
     stated = charted.groupBy(F.lower("country").alias("said")).agg(F.count_distinct("code").alias("codes"))
-    spellings = produced.unionByName(charted).where("country IS NOT NULL").groupBy("country_key", "country")
-    named = spellings.agg(
+    spelled = produced.unionByName(charted).where("country IS NOT NULL").groupBy("country_key", "country")
+    named = spelled.agg(
         F.max("seen").alias("seen"),
-        F.count("*").alias("times"),
+        F.sum("times").alias("times"),
         F.max("code").alias("code"),
         F.max(~F.col("charted")).alias("in_catalogue"),
         F.max("charted").alias("in_charts"),
@@ -172,12 +157,22 @@ def dim_country(releases: DataFrame, title_countries: DataFrame, charts: DataFra
     )
 
 
+def _genres_added(before: DataFrame, built: DataFrame, _since: date, *_reads: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    same = F.min("lists") == F.max("lists")
+    every = before.unionByName(built.select(*before.columns))
+    lists = F.when(same, F.min("lists")).otherwise(BOTH).alias("lists")
+    return every.groupBy("genre_sk", "genre_key").agg(F.max("genre").alias("genre"), lists)
+
+
 @table(
     "gold.dim_genre",
     feed="catalogue",
     grain="one genre that titles are listed in",
     key=("genre_sk",),
     reads=("silver.releases", "silver.title_genres", "silver.titles"),
+    goes_on=GoesOn(merge=_genres_added, back=False),
     columns=[
         Column("genre_sk", "bigint", "Surrogate key: hash of genre_key", False, ("silver.title_genres.genre_key",)),
         Column("genre_key", "string", "The name in lower case", nullable=False),
@@ -196,8 +191,12 @@ def dim_genre(releases: DataFrame, title_genres: DataFrame, titles: DataFrame) -
         F.xxhash64("genre_key").alias("genre_sk"),
         "genre_key",
         "genre",
-        F.when(F.col("first") == F.col("last"), F.col("first")).otherwise("Both").alias("lists"),
+        F.when(F.col("first") == F.col("last"), F.col("first")).otherwise(BOTH).alias("lists"),
     )
+
+
+def _ratings_added(before: DataFrame, built: DataFrame, _since: date, *_reads: DataFrame) -> DataFrame:
+    return built.select(*before.columns).unionByName(before.join(built, "rating", "left_anti"))
 
 
 @table(
@@ -206,6 +205,7 @@ def dim_genre(releases: DataFrame, title_genres: DataFrame, titles: DataFrame) -
     grain="one maturity rating",
     key=("rating",),
     reads=("silver.releases", "silver.titles"),
+    goes_on=GoesOn(merge=_ratings_added, back=False),
     columns=[
         Column("rating", "string", "The rating in full, such as TV-MA", nullable=False),
         Column("name", "string", "Its meaning", sources=("silver.titles.rating",)),
@@ -240,12 +240,18 @@ def dim_rating(releases: DataFrame, titles: DataFrame) -> DataFrame:
     return used.join(known, "rating", "full").withColumn("rating_family", F.coalesce("known_family", "rating_family"))
 
 
+def _days_added(before: DataFrame, built: DataFrame, _since: date, *_reads: DataFrame) -> DataFrame:
+    every = before.select("date", "is_release").unionByName(built.select("date", "is_release"))
+    return _calendar(every.select("date"), every.where("is_release").select("date").distinct())
+
+
 @table(
     "gold.dim_date",
     feed=None,
     grain="one calendar day",
     key=("date_key",),
     reads=("silver.releases", "silver.titles"),
+    goes_on=GoesOn(merge=_days_added, back=False),
     columns=[
         Column("date_key", "int", "The day as yyyymmdd", False, ("silver.titles.date_added",)),
         Column("date", "date", "The day", False, ("silver.titles.date_added",)),
@@ -275,14 +281,20 @@ def dim_date(releases: DataFrame, titles: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     titles = accepted(titles, releases)
-    added = titles.select(F.col("date_added").alias("day"))
-    delivered = titles.select(F.col("delivery_date").alias("day")).distinct()
-    known = added.union(delivered).where(F.year("day").between(FIRST_YEAR, LAST_YEAR))
+    delivered = titles.select(F.col("delivery_date").alias("date")).distinct()
+    return _calendar(titles.select(F.col("date_added").alias("date")).unionByName(delivered), delivered)
+
+
+def _calendar(days: DataFrame, delivered: DataFrame) -> DataFrame:
+    """All days of the years of some ``days``; those on which a release was ``delivered`` are marked."""
+    from pyspark.sql import functions as F
+
+    known = days.select(F.col("date").alias("day")).where(F.year("date").between(FIRST_YEAR, LAST_YEAR))
     bounds = known.agg(F.min("day").alias("low"), F.max("day").alias("high")).where("low IS NOT NULL")
     first = F.make_date(F.year("low"), F.lit(1), F.lit(1))
     last = F.make_date(F.year("high"), F.lit(12), F.lit(31))
     days = bounds.select(F.explode(F.sequence(first, last)).alias("date"))
-    releases = delivered.select(F.col("day").alias("date"), F.lit(True).alias("released"))
+    releases = delivered.select("date", F.lit(True).alias("released"))
     day_of_week = (F.dayofweek("date") + 5) % 7 + 1
     return days.join(F.broadcast(releases), "date", "left").select(
         "date",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, table
+from netflix_dagster.contracts.contract import Column, GoesOn, table
 from netflix_dagster.tables import figures
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _TYPE = (f"{_TITLES}.type",)
     grain="one figure of one member of one release",
     key=("delivery_date", "kpi", "member"),
     reads=(_TITLES, _LISTINGS, _CHANGES),
+    goes_on=GoesOn(slices="delivery_date"),
     columns=[
         Column("delivery_date", "date", "The release", False, (f"{_TITLES}.release_date", f"{_CHANGES}.release_date")),
         Column("kpi", "string", "Name of the figure, such as titles_by_country", False, _TYPE),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, in_set, table
+from netflix_dagster.contracts.contract import Column, GoesOn, in_set, table
 from netflix_dagster.tables.silver.releases import accepted
+from netflix_dagster.tables.silver.spellings import COUNTRY, GENRE, PERSON
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _TITLES = "silver.titles"
-CAST, DIRECTOR, COUNTRY, GENRE, PAIR = "cast", "director", "country", "genre", "country pair"
+CAST, DIRECTOR, PAIR = "cast", "director", "country pair"
 _LISTS = ("silver.title_cast", "silver.title_directors", "silver.title_countries", "silver.title_genres")
-_NAMES = ("gold.dim_person.name", "silver.title_countries.country", "silver.title_genres.genre")
+_NAMES = ("silver.spellings.name",)
 _KEYS = ("silver.title_cast.person_key", "silver.title_countries.country_key", "silver.title_genres.genre_key")
 
 
@@ -24,6 +25,8 @@ _KEYS = ("silver.title_cast.person_key", "silver.title_countries.country_key", "
     grain="one title of one release",
     key=("release_date", "title_key"),
     reads=("silver.releases", _TITLES),
+    goes_on=GoesOn(slices="release_date"),
+    cluster_by=("release_date", "title_key"),
     columns=[
         Column("release_date", "date", "The release", False, (f"{_TITLES}.delivery_date",)),
         Column("title_key", "string", "The title", nullable=False),
@@ -51,7 +54,9 @@ def fact_release_title(releases: DataFrame, titles: DataFrame) -> DataFrame:
     feed="catalogue",
     grain="one member of one list of one title of one release",
     key=("release_date", "list", "title_key", "member_key"),
-    reads=("silver.releases", *_LISTS, "gold.dim_person"),
+    reads=("silver.releases", *_LISTS, "silver.spellings"),
+    goes_on=GoesOn(slices="release_date", lookups={"silver.spellings": ("kind", "member_key", "name")}),
+    cluster_by=("list", "release_date"),
     columns=[
         Column("release_date", "date", "The release", False, tuple(f"{name}.delivery_date" for name in _LISTS)),
         Column("title_key", "string", "The title", nullable=False),
@@ -69,7 +74,7 @@ def fact_release_listing(
     title_directors: DataFrame,
     title_countries: DataFrame,
     title_genres: DataFrame,
-    dim_person: DataFrame,
+    spellings: DataFrame,
 ) -> DataFrame:
     """Who and what the titles of each accepted release list: cast, directors, countries, genres, and which two
     countries produced a title together. It has no measure: count its rows, of one list at a time.
@@ -77,26 +82,26 @@ def fact_release_listing(
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    people = dim_person.select("person_key", F.col("name").alias("member"))
     listed = {
-        CAST: title_cast.join(people, "person_key"),
-        DIRECTOR: title_directors.join(people, "person_key"),
-        COUNTRY: _spelled(accepted(title_countries, releases), "country"),
-        GENRE: _spelled(accepted(title_genres, releases), "genre"),
+        CAST: (title_cast, PERSON),
+        DIRECTOR: (title_directors, PERSON),
+        COUNTRY: (title_countries, COUNTRY),
+        GENRE: (title_genres, GENRE),
     }
-    keys = {CAST: "person_key", DIRECTOR: "person_key", COUNTRY: "country_key", GENRE: "genre_key"}
     rows = [
         frame.select(
+            "delivery_date",
             F.col("delivery_date").alias("release_date"),
             "title_key",
             F.lit(name).alias("list"),
-            F.col(keys[name]).alias("member_key"),
-            "member",
+            F.lit(kind).alias("kind"),
+            F.col(f"{kind}_key").alias("member_key"),
         )
-        for name, frame in listed.items()
+        for name, (frame, kind) in listed.items()
     ]
+    names = spellings.where("spelling = name").select("kind", "member_key", F.col("name").alias("member"))
+    every = reduce(lambda one, other: one.unionByName(other), rows).join(names, ["kind", "member_key"])
     of_title = Window.partitionBy("release_date", "list", "title_key")
-    every = reduce(lambda one, other: one.unionByName(other), rows).withColumn("delivery_date", F.col("release_date"))
     counted = accepted(every, releases).withColumns(
         {
             "position": F.row_number().over(of_title.orderBy("member_key")),
@@ -118,12 +123,3 @@ def fact_release_listing(
         )
     )
     return counted.unionByName(pairs.select(*counted.columns))
-
-
-def _spelled(listed: DataFrame, item: str) -> DataFrame:
-    """The rows with every item in the spelling that is used most: "france" is no other country than "France"."""
-    from pyspark.sql import functions as F
-
-    used = listed.groupBy(f"{item}_key", item).agg(F.count("*").alias("times"))
-    names = used.groupBy(f"{item}_key").agg(F.max_by(item, F.struct("times", item)).alias("member"))
-    return listed.join(F.broadcast(names), f"{item}_key")

@@ -216,6 +216,7 @@ def _candidates(named: DataFrame, known: DataFrame) -> DataFrame:
     grain="one version of one title: a stretch of releases over which nothing of it changed",
     key=("title_sk",),
     reads=(_HISTORY, "gold.bridge_title_chart"),
+    cluster_by=("title_key",),
     columns=[
         *TABLES[_HISTORY].columns,
         Column(

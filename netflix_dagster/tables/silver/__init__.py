@@ -4,6 +4,7 @@
 from netflix_dagster.tables.silver import titles
 from netflix_dagster.tables.silver import title_lists
 from netflix_dagster.tables.silver import releases
+from netflix_dagster.tables.silver import spellings
 from netflix_dagster.tables.silver import title_history
 from netflix_dagster.tables.silver import charts
 from netflix_dagster.tables.silver import chart_history
@@ -16,6 +17,7 @@ __all__ = [
     "charts",
     "engagement",
     "releases",
+    "spellings",
     "title_history",
     "title_lists",
     "titles",

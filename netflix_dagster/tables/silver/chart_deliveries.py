@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.contracts.contract import Column, Expectation, holds, table
+from netflix_dagster.tables.gathering import delivery_by_delivery
 from netflix_dagster.tables.silver.chart_history import COUNTRY_PLACE, GLOBAL_PLACE
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ chart in none of its 108 readable deliveries (48,440 places), so one or two are 
 MOST_CUT = 0.01
 """Share of the charts of a delivery that may lack places. In the real deliveries it is 0; a file in which every chart
 is cut to its first places has 1."""
+ONE_ROW = 1
+"""A delivery is one row when deliveries are compared: with the charts, and of these only such as ever lost a place."""
 MOST_NAMED = 10
 """How many lost places are named; the others are counted."""
 _SCHEMA = (
@@ -70,6 +73,7 @@ def _rules() -> list[Expectation]:
     key=("delivery_date",),
     reads=("silver.top10_global",),
     write="gate",
+    gathers=ONE_ROW,
     columns=_columns("silver.top10_global"),
     expectations=_rules(),
 )
@@ -89,6 +93,7 @@ def top10_global_deliveries(rows: DataFrame, decisions: DataFrame) -> DataFrame:
     key=("delivery_date",),
     reads=("silver.top10_countries",),
     write="gate",
+    gathers=ONE_ROW,
     columns=_columns("silver.top10_countries"),
     expectations=_rules(),
 )
@@ -120,15 +125,15 @@ def _judged(rows: DataFrame, decisions: DataFrame, place: Sequence[str]) -> Data
             F.array_compact(F.collect_list(listed)).alias("charts"),
         )
     )
-    return every.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1).mapInArrow(_compared, _SCHEMA)
+    decided = every.join(F.broadcast(decisions), "delivery_date", "left")
+    return delivery_by_delivery(decided, _decided, _arrow_schema(), _SCHEMA, ONE_ROW)
 
 
-def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _arrow_schema() -> pa.Schema:
     import pyarrow as pa
 
-    found = sorted((row for batch in batches for row in batch.to_pylist()), key=lambda row: row["delivery_date"])
     day, text, whole = pa.date32(), pa.string(), pa.int32()
-    schema = pa.schema(
+    return pa.schema(
         [
             ("delivery_date", day),
             *((name, whole) for name in ("charts_stated", "places_stated", "charts_cut", "lost")),
@@ -137,13 +142,12 @@ def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             ("held_because", text),
         ]
     )
-    yield pa.RecordBatch.from_pylist(list(_decided(found)), schema=schema)
 
 
-def _decided(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _decided(deliveries: Iterator[pa.Table]) -> Iterator[dict[str, Any]]:
     """Each delivery, compared with the places of the accepted ones before it, in order of date."""
     standing: dict[str, set[int]] = {}
-    for row in found:
+    for row in (row for of_one in deliveries for row in of_one.to_pylist()):
         now = {chart["chart"]: set(chart["ranks"]) for chart in row["charts"] or ()}
         gone = {chart: sorted(standing.get(chart, set()) - ranks) for chart, ranks in sorted(now.items())}
         lost = [f"{chart} place {rank}" for chart, ranks in gone.items() for rank in ranks]

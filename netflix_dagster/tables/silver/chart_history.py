@@ -82,6 +82,7 @@ def top10_global_history(before: DataFrame, rows: DataFrame) -> DataFrame:
     key=(*COUNTRY_PLACE, "valid_from"),
     reads=("silver.top10_countries",),
     write="incremental",
+    cluster_by=("country_iso2", "week"),
     columns=_columns("silver.top10_countries", COUNTRY_PLACE, COUNTRY_ATTRIBUTES),
     expectations=_INTERVAL,
 )

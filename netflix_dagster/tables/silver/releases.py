@@ -3,11 +3,12 @@ values, was cut short."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, holds, table
-from netflix_dagster.tables.silver.title_lists import LISTS
+from netflix_dagster.contracts.contract import Column, GoesOn, holds, table
+from netflix_dagster.tables.gathering import delivery_by_delivery
+from netflix_dagster.tables.silver.title_lists import LISTS, stated_last
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +21,8 @@ FEW = 10
 MOST_VALUES_LOST = 0.1
 """Share of the values of a list or column that may be gone since the release before, counted over the titles that
 both releases have. In the real releases 0 to 0.9 % were gone."""
+MOST_TITLES = 5_000_000
+"""The most titles of a release: each takes some 60 bytes in the task that compares it with the releases before."""
 COLUMNS = {
     # name -> whether a title states it
     "date_added": "date_added IS NOT NULL",
@@ -43,6 +46,8 @@ _VALUES = ("silver.titles.title_key", *_LISTED)
     key=("delivery_date",),
     reads=("silver.titles", *(name for name, _, _ in LISTS.values())),
     write="gate",
+    goes_on=GoesOn(slices="delivery_date", sees=stated_last, greatest=("form",)),
+    gathers=MOST_TITLES,
     columns=[
         Column("delivery_date", "date", "The release: date of its delivery", nullable=False),
         Column("titles", "int", "Distinct titles (type, title, year) of the release", False, _TITLES),
@@ -88,8 +93,9 @@ def releases(titles: DataFrame, *listed_and_decisions: DataFrame) -> DataFrame:
         members = frame.groupBy("delivery_date", "title_key").agg(F.count("*").cast("int").alias(name))
         by_title = by_title.join(members, ["delivery_date", "title_key"], "left")
         by_title = by_title.withColumn(name, F.coalesce(name, F.lit(0)))
-    decided = by_title.join(F.broadcast(decisions), "delivery_date", "left").coalesce(1)
-    return decided.mapInArrow(_compared, _SCHEMA)
+    by_title = by_title.withColumns({key: F.xxhash64(key) for key in ("title_key", "natural_key")})
+    decided = by_title.join(F.broadcast(decisions), "delivery_date", "left")
+    return delivery_by_delivery(decided, _evaluated, _arrow_schema(), _SCHEMA, MOST_TITLES)
 
 
 def accepted(frame: DataFrame, releases: DataFrame) -> DataFrame:
@@ -99,11 +105,11 @@ def accepted(frame: DataFrame, releases: DataFrame) -> DataFrame:
     return frame.join(F.broadcast(releases.where("is_accepted").select("delivery_date")), "delivery_date", "left_semi")
 
 
-def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _arrow_schema() -> pa.Schema:
     import pyarrow as pa
 
     day, text = pa.date32(), pa.string()
-    schema = pa.schema(
+    return pa.schema(
         [
             ("delivery_date", day),
             ("titles", pa.int32()),
@@ -117,19 +123,17 @@ def _compared(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             ("held_because", text),
         ]
     )
-    found = list(batches)
-    rows = list(_evaluated(pa.Table.from_batches(found))) if found else []
-    yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _evaluated(titles: pa.Table) -> Iterator[dict[str, object]]:
-    """Each release with whether it is accepted. ``titles``: a row a title, how often it states each list and column."""
+def _evaluated(releases: Iterator[pa.Table]) -> Iterator[dict[str, object]]:
+    """Each release with whether it is accepted. A release has a row a title: how often it states each list and column,
+    and hashes of its keys, which take a fifth of their memory."""
     import pyarrow.compute as pc
 
     before, when = None, None
     last: dict[str, tuple[object, pa.Table]] = {}  # of each list and column: the release that last states it
-    for day in sorted(pc.unique(titles.column("delivery_date")).to_pylist()):
-        now = titles.filter(pc.equal(titles.column("delivery_date"), day)).combine_chunks()
+    for now in releases:
+        day = now.column("delivery_date")[0].as_py()
         keys = pc.unique(now.column("natural_key"))
         of = len(before or ())
         lost = of - (pc.sum(pc.is_in(before, value_set=keys)).as_py() if before else 0)

@@ -1,16 +1,18 @@
 """Titles with their history (SCD2), folded from the releases in the order of their dates.
 
-The fold is a function of all releases in silver, so deliveries may arrive in any order.
+The fold is a function of all releases in silver, so deliveries may arrive in any order. It goes on from the release
+before the first that has changed: the versions that hold there are continued, and what came after is folded again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
-from netflix_dagster.contracts.contract import Column, holds, table
+from netflix_dagster.contracts.contract import Column, GoesOn, holds, table
 from netflix_dagster.tables.silver.releases import accepted
-from netflix_dagster.tables.silver.title_lists import LISTS
+from netflix_dagster.tables.silver.title_lists import LISTS, stated_last
 from netflix_dagster.tables.text import unmangled
 
 if TYPE_CHECKING:
@@ -34,12 +36,38 @@ ATTRIBUTES = (
 in whole releases. A change of ``show_id`` does not: releases renumber it at will."""
 
 
+def _continued(before: DataFrame, built: DataFrame, since: date, *_reads: DataFrame) -> DataFrame:
+    """The versions that ended before ``since`` came, those that held as they go on, and those that began since.
+
+    A version that held begins in ``built`` with a release that was looked at again; it is what it was, and goes on.
+    """
+    from pyspark.sql import functions as F
+
+    day = F.lit(since)
+    held = F.col("valid_to").isNull() | (F.col("valid_to") >= day)
+    stood = before.where(F.col("valid_from") < day)
+    was = stood.where(held).select("title_key", F.struct(*before.columns).alias("was"))
+    now = built.where(held).withColumn("began", F.col("valid_from") >= day).join(was, "title_key", "left")
+    goes_on = ("title_key", "show_id", "show_id_release", "valid_to", "is_current")
+    rows = now.select(
+        *(
+            F.col(name)
+            if name in goes_on
+            else F.when(F.col("began"), F.col(name)).otherwise(F.col(f"was.{name}")).alias(name)
+            for name in before.columns
+        )
+    )
+    return stood.where(~held).unionByName(rows)
+
+
 @table(
     "silver.title_history",
     feed="catalogue",
     grain="one version of one title: a stretch of releases over which nothing of it changed",
     key=("title_sk",),
     reads=("silver.releases", "silver.titles", *(name for name, _, _ in LISTS.values())),
+    goes_on=GoesOn(merge=_continued, sees=stated_last, greatest=("form",)),
+    cluster_by=("title_key",),
     columns=[
         Column(
             "title_sk",

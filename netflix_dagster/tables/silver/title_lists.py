@@ -6,8 +6,8 @@ split form with this number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.contracts.contract import Column, Takes, holds, not_null, table
 from netflix_dagster.tables.reference import country_keys
@@ -25,6 +25,16 @@ LISTS = {
     "genres": ("silver.title_genres", "genre", "genre_order"),
 }
 """The lists of a title."""
+
+
+def stated_last(earlier: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """The last release that states each list, and the last that states its order; all where the log does not tell."""
+    for name, _, _ in LISTS.values():
+        found = {day: said["form"] for day, said in earlier.get(name, {}).items() if said["rows"]}
+        if None in found.values():
+            yield from found
+        for releases in (found, [day for day, form in found.items() if form == "whole"]):
+            yield from [max(releases)] if releases else []
 
 
 def _declare(

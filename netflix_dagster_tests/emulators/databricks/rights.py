@@ -25,6 +25,9 @@ class Rights:
     lacking: set[str] = field(default_factory=set)
     granted: dict[tuple[str, str], set[str]] | None = None
     groups: tuple[str, ...] = ()
+    of_all: dict[tuple[str, str], dict[str, set[str]]] | None = None
+    """What everybody was granted directly, by kind and full name of a thing: a thing that is not here does not exist.
+    None while who asks may not know."""
 
     def judge(self, method: str, path: str, said: dict[str, Any]) -> None:
         """Raise the refusal that a request deserves."""
@@ -54,6 +57,15 @@ class Rights:
         held = self.of(kind, name) if principal == (self.groups[0] if self.groups else ME) else set()
         privileges = [{"privilege": right} for right in sorted(held)]
         return {"privilege_assignments": [{"principal": principal, "privileges": privileges}] if held else []}
+
+    def permissions(self, kind: str, name: str) -> dict[str, Any]:
+        """``GET /unity-catalog/permissions``: who was granted what on a thing itself."""
+        if self.of_all is None:
+            raise _denied(f"User does not have MANAGE on {kind} '{name}'.")
+        if (kind, name) not in self.of_all:
+            raise Refused(404, "RESOURCE_DOES_NOT_EXIST", f"{kind} '{name}' does not exist.")
+        held = {who: sorted(rights) for who, rights in self.of_all[kind, name].items() if rights}
+        return {"privilege_assignments": [{"principal": who, "privileges": rights} for who, rights in held.items()]}
 
     def of(self, kind: str, name: str) -> set[str]:
         return (self.granted or {}).get((kind, name), set())

@@ -113,6 +113,9 @@ class Workspace:
         if name.startswith("unity-catalog/effective-permissions/"):
             kind, _, thing = name.removeprefix("unity-catalog/effective-permissions/").partition("/")
             return self.rights.effective(kind, thing, said.get("principal", ""))
+        if name.startswith("unity-catalog/permissions/"):
+            kind, _, thing = name.removeprefix("unity-catalog/permissions/").partition("/")
+            return self.rights.permissions(kind, thing)
         match method, name:
             case "GET", "preview/scim/v2/Me":
                 groups = [{"display": group} for group in self.rights.groups]

@@ -25,7 +25,9 @@ from netflix_dagster.landing.origins.fetching import Fetch, Fetched
 from netflix_dagster.landing.origins.model import Origin
 from netflix_dagster.landing.sources import Source, SourcesError, load_sources
 from netflix_dagster.settings import get_settings
+from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.lakehouse import Lakehouse
+from netflix_dagster_tests.landing.origins.killing import kill_at_random
 from netflix_dagster_tests.tables.test_generic import sources_with
 
 PASSWORD = "s3cr3t-Value-0815"
@@ -306,6 +308,56 @@ def test_a_changed_schema_follows_on_drift(
         monkeypatch.undo()
         get_settings.cache_clear()
         tables.declare(load_sources())
+
+
+@pytest.mark.parametrize("by", ["reference", "url"])
+def test_a_table_becomes_a_source_without_code_and_its_url_is_written_nowhere(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Typed as the database has it, keyed by its primary key; from there on as any other source."""
+    for number in range(1, 30):
+        shop.put(number, "the same", number)
+    address = os.environ["SHOP"]
+    own = {"NETFLIX_SOURCES": "own.yaml", **({"SHOP": address} if by == "reference" else {})}
+    shell = Shell(tmp_path / "shell")
+    shell.cwd.mkdir()
+    where = "env://SHOP" if by == "reference" else address
+    table = ("--database", where, "--table", "public.orders", "--cursor", "changed")
+    said = shell.here("source", "add", "bought", *table, "--yes", **own)
+    assert said.code == 0 and "key: [id]" in said.out and "price: 'decimal(12,2)'" in said.out, said.err
+    kept = "env://SHOP" if by == "reference" else "env://BOUGHT_DATABASE"
+    assert f"database: {kept}" in said.out.replace("'", "") and ("set BOUGHT_DATABASE" in said.err) == (by == "url")
+    fetched = shell.here("fetch", "bought", "--json", **own, BOUGHT_DATABASE=address)
+    assert fetched.code == 0, fetched.err
+    monkeypatch.setenv("NETFLIX_SOURCES", str(shell.cwd / "own.yaml"))
+    get_settings.cache_clear()
+    tables.declare(load_sources(shell.cwd / "own.yaml"))
+    try:
+        house = Lakehouse(shell.cwd / "data")
+        house.build(fetched.json["fetched"][0]["date"], feed="bought")
+        rows = {row["id"]: row["price"] for row in house.rows("silver.bought")}
+        assert rows == {number: Decimal(f"{number}.10") for number in range(1, 30)}
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
+        tables.declare(load_sources())
+    files = [file.read_bytes() for file in shell.cwd.rglob("*") if file.is_file()]
+    assert not any(PASSWORD.encode() in text for text in [*files, (said.out + said.err + fetched.err).encode()])
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.soak)])
+def test_a_table_that_is_fetched_by_a_process_that_is_killed_is_delivered_whole(shop: Shop, kills: int) -> None:
+    shop.run(LARGE)
+
+    def sees() -> None:
+        for file in shop.landing.glob("orders/*/*"):
+            assert file.name.startswith(".") or len(shop.rows(file.parent.name)) == 1599
+
+    kill_at_random(shop.of(cursor=None, lag=0), shop.landing, kills, kills, sees)
+    list(Fetch(shop.of(cursor=None, lag=0), shop.landing, unlike).newest())
+    sees()
+    (again,) = Fetch(shop.of(cursor=None, lag=0), shop.landing, unlike).newest()
+    assert again.outcome == "unchanged" and len(list(shop.landing.glob("orders/*"))) == 1
 
 
 def test_sql_server_is_asked_in_its_own_words() -> None:

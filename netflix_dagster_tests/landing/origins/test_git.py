@@ -12,6 +12,7 @@ from netflix_dagster.landing.origins.errors import FetchError
 from netflix_dagster.landing.origins.git import Repository
 from netflix_dagster.landing.origins.model import Origin
 from netflix_dagster_tests.landing.origins.conftest import House
+from netflix_dagster_tests.landing.origins.killing import kill_at_random
 from netflix_dagster_tests.landing.origins.repository import Served
 
 
@@ -143,3 +144,44 @@ def test_a_link_is_no_file(served: Served, house: House) -> None:
     assert [one.date for one in house.fetch(origin(served))] == ["2024-01-08"]
     with pytest.raises(FetchError, match="no such file"):
         house.fetch(origin(served, date="2024-02-01"))
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_history_that_is_killed_at_any_moment_goes_on(served: Served, house: House, kills: int) -> None:
+    """A clone that was begun, a lock that was left, a file that was not whole: none of them is in the way."""
+    expected = {
+        "2024-01-02": cast("a"),
+        "2024-01-04": cast("a", "b"),
+        "2024-01-06": b"<html>Moved Permanently</html>",
+        "2024-01-08": cast("a", "b", "c"),
+    }
+
+    def sees() -> None:
+        assert house.deliveries.items() <= expected.items()
+
+    kill_at_random(house.source(origin(served)), house.landing, kills, kills, sees)
+    house.history(origin(served))
+    assert house.deliveries == expected
+    assert [one.outcome for one in house.history(origin(served))] == ["unchanged"]
+
+
+@pytest.mark.parametrize("calls", range(1, 8))
+def test_a_clone_that_was_begun_and_a_lock_that_was_left_are_not_in_the_way(
+    served: Served, house: House, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """Killed after so many calls of git, which held a lock on its ref."""
+    run, left = Repository._git, [calls]
+
+    def dying(self: Repository, *arguments: str, **named: Any) -> str:
+        said = run(self, *arguments, **named)
+        left[0] -= 1
+        if not left[0]:
+            (self.folder / "refs" / "origin").mkdir(exist_ok=True)
+            (self.folder / "refs" / "origin" / "ref.lock").touch()
+            raise KeyboardInterrupt
+        return said
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Repository, "_git", dying)
+        house.fetch(origin(served))
+    assert [one.date for one in house.fetch(origin(served))] == ["2024-01-08"]

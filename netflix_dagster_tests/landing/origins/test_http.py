@@ -21,6 +21,7 @@ from netflix_dagster.landing.origins import hosts
 from netflix_dagster.landing.origins.errors import FetchError
 from netflix_dagster.landing.origins.http import Download, Limits
 from netflix_dagster_tests.landing.origins.conftest import House
+from netflix_dagster_tests.landing.origins.killing import kill_at_random
 from netflix_dagster_tests.landing.origins.server import Asked, Server
 
 ONE = b"cast,show_id\nUma Thurman,1\n"
@@ -396,3 +397,33 @@ def test_another_storage_is_an_origin_too(house: House, tmp_path: Path) -> None:
     house.fetch(origin)
     assert list(house.deliveries.values()) == [TWO]
     refused(house, "no such file", {"storage": str(file) + ".gone.csv"})
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.soak)])
+def test_a_download_that_is_killed_at_any_moment_goes_on_and_is_one_delivery(
+    server: Server, house: House, kills: int
+) -> None:
+    body = ONE + b"Uma Thurman,1\n" * 100_000
+    server.file(CAST, body, ETag='"1"', Last_Modified=MONDAY)
+    honest = server.answers[CAST]
+
+    def slow(asked: Asked) -> None:
+        send = asked.send
+
+        def pieces(said: bytes) -> None:
+            for begin in range(0, len(said), 100_000):
+                send(said[begin : begin + 100_000])
+                time.sleep(0.02)
+
+        asked.send = pieces  # type: ignore[method-assign]
+        honest(asked)
+
+    def sees() -> None:
+        assert list(house.deliveries.values()) in ([], [body])
+
+    server.answers[CAST] = slow
+    origin = {"url": server.url(CAST)}
+    kill_at_random(house.source(origin), house.landing, kills, kills, sees)
+    house.fetch(origin)
+    assert house.deliveries == {"2024-05-06": body}
+    assert [one.outcome for one in house.fetch(origin)] == ["unchanged"]

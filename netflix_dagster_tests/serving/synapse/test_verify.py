@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netflix_dagster.serving.synapse import applying
 from netflix_dagster.settings import Settings
 from netflix_dagster.verify import TARGETS
 from netflix_dagster.verify.steps import Result, Trial, carry_out
@@ -44,3 +45,24 @@ def test_what_is_refused_is_told_and_cleaned_up_all_the_same(
     found = verified(served)
     assert found["rows of gold"].status == "failed" and "cannot be listed" in found["rows of gold"].found
     assert found["metrics"].status == "passed" and list(served.pool.databases) == ["master"]
+
+
+def test_rights_in_the_pool_are_compared_with_the_file(few: Path, serve: Callable[..., Served]) -> None:
+    """One member taken away and one grant too many: both are told, and `synapse apply` mends them."""
+    served = serve(few)
+    applying.apply(served.settings)
+
+    def rights() -> Result:
+        (found,) = carry_out([TARGETS["access"]], Trial(served.settings), lambda _: None)
+        return found
+
+    assert rights().status == "passed", rights()
+    with applying.of(served.settings)(served.settings.synapse_database) as pool:
+        pool.run("ALTER ROLE [analyst] DROP MEMBER [data-analysts]")
+        pool.run("GRANT SELECT ON SCHEMA::gold TO [reader]")
+    told = rights()
+    assert "the member data-analysts of analyst is missing" in told.found
+    assert "the grant SELECT ON SCHEMA::gold TO reader is surplus" in told.found
+    assert told.command == "netflix-dagster synapse apply"
+    applying.apply(served.settings)
+    assert rights().status == "passed"
