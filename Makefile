@@ -114,7 +114,7 @@ newest: $(DEV_READY) ## the tests with the newest versions of everything that py
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
 
-bench-scale: $(DEV_READY) ## how costs grow with deliveries, written to docs/performance.md (NETFLIX_SCALE=n: n times the sizes)
+bench-scale: $(DEV_READY) ## how costs grow with deliveries, written to docs/performance.md (NETFLIX_PARTS, NETFLIX_SCALE)
 	@$(BIN)/python -m netflix_dagster_tests.bench_scale
 
 soak: $(DEV_READY) ## the long tests, among them 300 histories of deliveries against the model (NETFLIX_SOAK=n: so many)

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     )
     lake: APlace = Field(Path("data/lake"), description="folder of <layer>/<table>, one Delta table each")
     engine: Literal["sail", "spark", "remote"] = Field("sail", description="what runs the PySpark steps")
+    memory: int | None = Field(
+        None, ge=1024, description="of sail: megabytes that a process takes at the most, roughly; beyond, it uses disk"
+    )
     spark_master: str = Field("local[*]", description="of spark: local[*], spark://, yarn or k8s://")
     spark_conf: Path | None = Field(None, description="of spark: a file of further Spark properties")
     spark_jars: Path = Field(Path(sys.prefix) / "spark-jars", description="of spark: the folder of its jars")
@@ -142,6 +145,7 @@ class Settings(BaseSettings):
             "vault",
             "landing_events",
             "storage_credential",
+            "memory",
             "spark_master",
             "spark_conf",
             "spark_jars",

@@ -1,8 +1,12 @@
 """``make bench-scale``: how costs grow with deliveries, measured now on this machine, written to docs/performance.md.
 
+The page has a part for each question. A part is written as soon as it is measured, with machine, date and load, and the
+others stay as they are, so that parts can be measured alone, and a call that was ended can go on:
+``NETFLIX_PARTS="door refused"``, or ``rest`` for those without a figure of this scale. ``NETFLIX_SCALE=0.1`` measures a
+tenth of the sizes.
+
 Each figure is of a process of its own: its CPU seconds, which other programs disturb less than the clock, and its peak
-memory. The exponent of a cost says how it grows: 1 is in proportion, 2 with the square. ``NETFLIX_SCALE=4`` measures
-four times the sizes.
+memory. The exponent of a cost says how it grows: 1 is in proportion, 2 with the square.
 """
 
 from __future__ import annotations
@@ -10,25 +14,54 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import log
 from pathlib import Path
+from typing import Any
 
 from netflix_dagster_tests import scaled
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 SCALE = float(os.environ.get("NETFLIX_SCALE") or 1)
-TITLES, PLACES, RECORDS = (2_000, 8_000, 32_000), (10_000, 40_000, 160_000), (25_000, 100_000)
-RELEASES, OF_TITLES = (1, 10, 40), 200
+REST = "rest"
 WORTH_NAMING = 0.3
 """Tables that take fewer seconds of the largest size are not named: their exponents are noise."""
+BRONZE = f"bronze.{scaled.WHOLE}"
+MEMORY, LIMIT = 1_500, 2_000
+"""Megabytes that a bounded process is told to take at the most, and those at which the system refuses it more."""
+_HEAD = """# How costs grow
+
+Written by `make bench-scale`; every part says when, on what and at which scale. Deliveries are drawn from the sample
+and built without Dagster, by the embedded engine unless a row names another. Seconds are of the CPU, all cores
+together, of one process each; memory is its peak. The exponent is that of the seconds between the two largest sizes: 1
+grows in proportion. Below a line are the tables that take most of it. `NETFLIX_PARTS="door refused" make bench-scale`
+measures some parts again, `NETFLIX_PARTS=rest` those that have no figures of this scale, `NETFLIX_SCALE=0.1` a tenth
+of the sizes."""
+_TABLE = "| what | CPU seconds | MB | exponent |\n| --- | --- | --- | --- |"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a process builds: deliveries of one feed, all of them or those of some ``days``; ``only`` some tables.
+
+    ``memory`` is the setting, ``limit`` the megabytes of data that the system allows the process (``RLIMIT_DATA``).
+    """
+
+    house: str
+    feed: str = "catalogue"
+    only: Sequence[str] = ()
+    days: Sequence[str] = ()
+    engine: str = "sail"
+    memory: int | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +73,10 @@ class Cost:
     tables: dict[str, float] = field(default_factory=dict)
 
 
-def build(landing: Path, lake: Path, feed: str, only: Sequence[str], last: int) -> Cost:
-    """Build the newest ``last`` deliveries of a feed in this process; all of them for 0."""
+def build(work: Work) -> Cost:
+    """Build in this process."""
+    if work.limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (work.limit << 20, work.limit << 20))
     import deltalake  # noqa: F401  what any process imports once is not what grows
 
     from netflix_dagster.build.runner import Session
@@ -51,30 +86,55 @@ def build(landing: Path, lake: Path, feed: str, only: Sequence[str], last: int) 
     from netflix_dagster.landing.sources import load_sources
     from netflix_dagster.settings import Settings
 
-    settings, sources = Settings(landing=landing, lake=lake), load_sources()
+    house = Path(work.house)
+    settings = Settings(
+        landing=house / "landing",
+        lake=house / f"lake-{work.engine}",
+        engine=work.engine,  # type: ignore[arg-type]
+        memory=work.memory,
+    )
+    sources = load_sources()
     sessions.session(settings).range(1).toArrow()
-    days = sorted({found.date for found in list_landing(landing, sources).deliveries})[-last:]
+    days = work.days or sorted({found.date for found in list_landing(settings.landing, sources).deliveries})
     started, tables = _cpu(), {}
-    with Session(settings, sources, "bench", only or feed_tables(feed), {feed: days}) as session:
+    with Session(settings, sources, "bench", work.only or feed_tables(work.feed), {work.feed: days}) as session:
         for name in session.tables:
             before = _cpu()
-            assert not session.build(name).held_back, f"{name} is held back"
+            assert not (held := session.build(name).held_back), f"{name} is held back: {held}"
             tables[name] = _cpu() - before
-    return Cost(_cpu() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, tables)
+    return Cost(_cpu() - started, peak_memory(), tables)
+
+
+def peak_memory() -> int:
+    """Megabytes that this process has held at the most; ``ru_maxrss`` knows its parent's."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
 
 
 def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    """CPU seconds of this process and of Java, when it has started one."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    used, me = 0.0, os.getpid()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, _, rest = stat.read_text().partition(" (")
+        except OSError:
+            continue
+        said = rest.rpartition(") ")[2].split()
+        if int(pid) == me or (int(said[1]) == me and rest.startswith("java")):
+            used += (int(said[11]) + int(said[12])) / ticks
+    return used
 
 
-def measured(scratch: Path, feed: str = "catalogue", only: Sequence[str] = (), last: int = 0) -> Cost:
+def measured(work: Work) -> Cost:
     """``build`` in a process of its own."""
-    call = json.dumps([str(scratch / "landing"), str(scratch / "lake"), feed, list(only), last])
-    left_out = ("DAGSTER_HOME", "NETFLIX_LANDING", "NETFLIX_LAKE")
+    left_out = ("DAGSTER_HOME", "NETFLIX_LANDING", "NETFLIX_LAKE", "NETFLIX_ENGINE", "NETFLIX_MEMORY")
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    if work.limit:
+        environment["MIMALLOC_ARENA_EAGER_COMMIT"] = "0"  # address space that is only reserved is no data
     done = subprocess.run(
-        [sys.executable, "-m", __name__ if __name__ != "__main__" else "netflix_dagster_tests.bench_scale", call],
+        [sys.executable, "-m", "netflix_dagster_tests.bench_scale", json.dumps(asdict(work))],
         capture_output=True,
         text=True,
         check=False,
@@ -82,7 +142,7 @@ def measured(scratch: Path, feed: str = "catalogue", only: Sequence[str] = (), l
         env=environment,
     )
     if done.returncode:
-        sys.exit(done.stderr)
+        raise RuntimeError(done.stderr)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -91,106 +151,205 @@ def exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:
     return log(costs[-1] / costs[-2]) / log(sizes[-1] / sizes[-2])
 
 
-def line(what: str, sizes: Sequence[int], costs: Sequence[Cost]) -> str:
+def line(what: str, costs: Sequence[Cost], sizes: Sequence[int] = ()) -> str:
     """One row of the page: a cost at some sizes, and its exponent."""
     cells = " / ".join(f"{cost.seconds:.1f}" for cost in costs)
     memory = " / ".join(f"{cost.memory:,}" for cost in costs)
-    grows = f"{exponent(sizes, [cost.seconds for cost in costs]):.2f}" if len(costs) > 1 else ""
+    grows = f"{exponent(sizes, [cost.seconds for cost in costs]):.2f}" if sizes else ""
     return f"| {what} | {cells} | {memory} | {grows} |"
 
 
-def growing(sizes: Sequence[int], costs: Sequence[Cost]) -> list[str]:
+def growing(costs: Sequence[Cost], sizes: Sequence[int]) -> Iterator[str]:
     """The tables that take longest at the largest size, and how each grows."""
     slow = {name: cost for name, cost in costs[-1].tables.items() if cost >= WORTH_NAMING}
-    named = sorted(slow, key=lambda name: -slow[name])[:8]
-    return [
-        f"| {name} | {' / '.join(f'{cost.tables[name]:.2f}' for cost in costs)} | |"
-        f" {exponent(sizes, [cost.tables[name] for cost in costs]):.2f} |"
-        for name in named
-    ]
+    for name in sorted(slow, key=lambda name: -slow[name])[:8]:
+        took = [max(cost.tables[name], 0.01) for cost in costs]
+        yield f"| {name} | {' / '.join(f'{one:.2f}' for one in took)} | | {exponent(sizes, took):.2f} |"
 
 
-def lines(scratch: Path) -> Iterable[str]:
-    """Every measurement, one after the other."""
-    titles, places, records = ([round(n * SCALE) for n in sizes] for sizes in (TITLES, PLACES, RECORDS))
-    costs = []
-    for n in titles:
-        scaled.release(scratch / f"titles-{n}" / "landing", n)
-        costs.append(measured(scratch / f"titles-{n}"))
-    yield line(f"one release of {_sizes(titles)} titles", titles, costs)
-    yield from growing(titles, costs)
-    largest = scratch / f"titles-{titles[-1]}"
-    scaled.release(largest / "landing", titles[-1], 1)
-    second = measured(largest, last=1)
-    yield line(f"a second release of {titles[-1]:,} titles, {scaled.CHANGED:.0%} changed", titles[-1:], [second])
+def titles(scratch: Path) -> Iterator[str]:
+    """A release of a catalogue, and a second one"""
+    sizes, costs = _sized(8_000, 80_000, 400_000), []
+    for n in sizes:
+        scaled.release(scratch / f"{n}" / "landing", n)
+        costs.append(measured(Work(str(scratch / f"{n}"))))
+    yield line(f"one release of {_said(sizes)} titles", costs, sizes)
+    yield from growing(costs, sizes)
+    last = sizes[-1]
+    scaled.release(scratch / f"{last}" / "landing", last, 1)
+    second = measured(Work(str(scratch / f"{last}"), days=[scaled.day(1)]))
+    yield line(f"a second release of {last:,} titles, {scaled.CHANGED:.0%} changed", [second])
 
-    together, following = [], []
-    for n in RELEASES:
-        house = scratch / f"releases-{n}"
+
+def engines(scratch: Path) -> Iterator[str]:
+    """The same release by Sail and by Apache Spark"""
+    from netflix_dagster.engine.sessions import missing
+    from netflix_dagster.settings import Settings
+
+    sizes = _sized(8_000, 80_000)
+    for n in sizes:
+        scaled.release(scratch / f"{n}" / "landing", n)
+    for engine in ("sail", "spark"):
+        why = missing(Settings(engine=engine))  # type: ignore[arg-type]
+        if why:
+            yield f"| {engine}: not measured, {why.splitlines()[0]} | | | |"
+            continue
+        costs = [measured(Work(str(scratch / f"{n}"), engine=engine)) for n in sizes]
+        yield line(f"{engine}: one release of {_said(sizes)} titles (memory without Java)", costs, sizes)
+
+
+def releases(scratch: Path) -> Iterator[str]:
+    """Many deliveries in one call, and the next one after them"""
+    numbers, together, following = _sized(1, 50, 200, 1000), [], []
+    for n in numbers:
+        house = scratch / f"{n}"
         for number in range(n):
-            scaled.release(house / "landing", OF_TITLES, number)
-        together.append(measured(house))
-        scaled.release(house / "landing", OF_TITLES, n)
-        following.append(measured(house, last=1))
-    yield line(f"{_sizes(RELEASES)} releases of {OF_TITLES} titles in one call", RELEASES, together)
-    yield line("the next one after them", RELEASES, following)
-
-    costs = []
-    for n in places:
-        scaled.charts(scratch / f"places-{n}" / "landing", n)
-        costs.append(measured(scratch / f"places-{n}", "charts"))
-    yield line(f"a first delivery of {_sizes(places)} chart places", places, costs)
-    yield from growing(places, costs)
-
-    costs, sizes = [], []
-    for n in records:
-        file = scaled.release(scratch / f"records-{n}" / "landing", n)
-        sizes.append(file.stat().st_size)
-        costs.append(measured(scratch / f"records-{n}", only=[f"bronze.{scaled.WHOLE}"]))
-    megabytes = " / ".join(f"{size / 1e6:.0f}" for size in sizes)
-    yield line(f"a file of {megabytes} MB through the door into bronze", sizes, costs)
+            scaled.release(house / "landing", 500, number)
+        together.append(measured(Work(str(house))))
+        scaled.release(house / "landing", 500, n)
+        following.append(measured(Work(str(house), days=[scaled.day(n)])))
+    yield line(f"{_said(numbers)} releases of 500 titles in one call", together, numbers)
+    yield line("the next one after them", following, numbers)
 
 
-def _sizes(sizes: Sequence[int]) -> str:
+def scattered(scratch: Path) -> Iterator[str]:
+    """Dates that are not neighbours"""
+    for number in range(51):
+        scaled.release(scratch / "landing", 500, number)
+    yield line("51 releases of 500 titles", [measured(Work(str(scratch)))])
+    for what, numbers in (("11 of them in a row", range(11)), ("11 scattered ones of them", range(0, 51, 5))):
+        for number in numbers:
+            scaled.release(scratch / "landing", 501, number)
+        yield line(f"{what}, changed", [measured(Work(str(scratch), days=[scaled.day(n) for n in numbers]))])
+
+
+def places(scratch: Path) -> Iterator[str]:
+    """The first delivery of a chart"""
+    sizes, costs = _sized(30_000, 300_000, 3_000_000), []
+    for n in sizes:
+        scaled.charts(scratch / f"{n}" / "landing", n)
+        costs.append(measured(Work(str(scratch / f"{n}"), "charts")))
+    yield line(f"{_said(sizes)} places", costs, sizes)
+    yield from growing(costs, sizes)
+
+
+def door(scratch: Path) -> Iterator[str]:
+    """A large file through the door and its gates into bronze, in bounded memory"""
+    sizes, costs, bytes_ = _sized(34_000, 340_000, 3_400_000), [], []
+    for n in sizes:
+        bytes_.append(scaled.release(scratch / f"{n}" / "landing", n).stat().st_size)
+        costs.append(measured(Work(str(scratch / f"{n}"), only=[BRONZE], memory=MEMORY, limit=LIMIT)))
+    megabytes = " / ".join(f"{size / 1e6:,.0f}" for size in bytes_)
+    what = f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`, the process limited to {LIMIT:,} MB of data"
+    yield line(what, costs, bytes_)
+
+
+def wide(scratch: Path) -> Iterator[str]:
+    """Many columns that nobody named"""
+    sizes, costs = _sized(10_000, 100_000), []
+    for n in sizes:
+        scaled.release(scratch / f"{n}" / "landing", n, columns=300)
+        costs.append(measured(Work(str(scratch / f"{n}"), only=[BRONZE])))
+    yield line(f"{_said(sizes)} records of 300 columns into bronze", costs, sizes)
+
+
+def refused(scratch: Path) -> Iterator[str]:
+    """Rows that are refused"""
+    from netflix_dagster.deliveries import quarantine
+
+    (n,) = _sized(100_000)
+    for share, what in ((0.0, "none"), (0.4, "40%")):
+        house = scratch / f"{share}"
+        scaled.release(house / "landing", n, refused=share)
+        yield line(f"{what} of {n:,} titles refused", [measured(Work(str(house)))])
+    lake = scratch / "0.4" / "lake-sail"
+    before = _cpu()
+    listed = quarantine.rows(lake)
+    what = f"`quarantine list`: {len(listed):,} rows that stand for {quarantine.size(listed):,}"
+    yield line(what, [Cost(_cpu() - before, peak_memory())])
+
+
+def files(scratch: Path) -> Iterator[str]:
+    """Many files on one date"""
+    numbers, costs = _sized(1, 100, 1000, 5000), []
+    for n in numbers:
+        for number in range(n):
+            scaled.release(scratch / f"{n}" / "landing", 20, name=f"part-{number}.csv", first=20 * number)
+        costs.append(measured(Work(str(scratch / f"{n}"))))
+    yield line(f"{_said(numbers)} files of 20 titles", costs, numbers)
+
+
+Part = Callable[[Path], Iterator[str]]
+PARTS: dict[str, Part] = {
+    part.__name__: part for part in (titles, engines, releases, scattered, places, door, wide, refused, files)
+}
+
+
+def _sized(*sizes: int) -> list[int]:
+    """The sizes at this scale, those that are the same once."""
+    return list(dict.fromkeys(max(1, round(n * SCALE)) for n in sizes))
+
+
+def _said(sizes: Sequence[int]) -> str:
     return " / ".join(f"{size:,}" for size in sizes)
 
 
-def page(rows: Iterable[str]) -> str:
-    """docs/performance.md."""
+def written(page: str, name: str, rows: Sequence[str]) -> str:
+    """The page with what was measured now of one part; the parts are in the order of ``PARTS``."""
+    kept = sections(page)
+    kept[name] = f"{measured_on()}\n\n{_TABLE}\n" + "\n".join(rows)
+    said = [f"## {PARTS[part].__doc__}\n\n`{part}`: {kept[part]}" for part in PARTS if part in kept]
+    return "\n\n".join([_HEAD, *said]) + "\n"
+
+
+def sections(page: str) -> dict[str, str]:
+    """What the page says of each part."""
+    found = re.finditer(r"^## .*\n\n`(\w+)`: ((?:.|\n)*?)(?=\n## |\Z)", page, re.MULTILINE)
+    return {part[1]: part[2].strip() for part in found}
+
+
+def measured_on() -> str:
+    """When and on what; the load says how many others wanted the cores meanwhile."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python {platform.python_version()}"
-    return "\n".join(
-        [
-            "# How costs grow",
-            "",
-            f"Written by `make bench-scale` on {datetime.now(UTC):%Y-%m-%d}, on {machine}; scale {SCALE:g}.",
-            "Deliveries are drawn from the sample and built by the embedded engine, without Dagster. Seconds are of",
-            "the CPU, all cores together, of one process each; memory is its peak. The exponent is that of the seconds",
-            "between the two largest sizes: 1 grows in proportion. Below a line are the tables that take most of it.",
-            "",
-            "| what | CPU seconds | MB | exponent |",
-            "| --- | --- | --- | --- |",
-            *rows,
-            "",
-        ]
-    )
+    return f"{_at_scale()} on {datetime.now(UTC):%Y-%m-%d}, {machine}, load {os.getloadavg()[1]:.0f}."
+
+
+def _at_scale() -> str:
+    return f"measured at scale {SCALE:g}"
+
+
+def wanted(page: str, asked: str) -> list[str]:
+    """The parts to measure: those that are asked for, all, or those without figures of this scale."""
+    if asked == REST:
+        known = sections(page)
+        return [part for part in PARTS if not known.get(part, "").startswith(f"{_at_scale()} ")]
+    if unknown := sorted(set(asked.split()) - set(PARTS)):
+        sys.exit(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}, and {REST}")
+    return asked.split() or list(PARTS)
 
 
 def main() -> None:
-    """Measure everything and write the page; or, called with what to build, build it and print what it took."""
+    """Measure the parts and write each to the page; or, called with what to build, build it and print what it took."""
     if len(sys.argv) > 1:
-        landing, lake, feed, only, last = json.loads(sys.argv[1])
-        sys.stdout.write(json.dumps(asdict(build(Path(landing), Path(lake), feed, only, last))) + "\n")
+        said: dict[str, Any] = json.loads(sys.argv[1])
+        sys.stdout.write(json.dumps(asdict(build(Work(**said)))) + "\n")
         return
-
-    def told(rows: Iterable[str]) -> Iterable[str]:
-        for row in rows:
-            sys.stdout.write(row + "\n")
-            sys.stdout.flush()
-            yield row
-
-    with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(page(told(lines(Path(folder)))))
+    failed = []
+    for name in wanted(PAGE.read_text(), os.environ.get("NETFLIX_PARTS", "")):
+        rows: list[str] = []
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                for row in PARTS[name](Path(folder)):
+                    rows.append(row)
+                    sys.stdout.write(f"{row}\n")
+                    sys.stdout.flush()
+            except RuntimeError as error:
+                sys.stderr.write(f"{name}: {error}\n")
+                failed.append(name)
+                continue
+        PAGE.write_text(written(PAGE.read_text(), name, rows))
+    sys.exit(f"not measured: {', '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":

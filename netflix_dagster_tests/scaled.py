@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from string import ascii_uppercase, digits
@@ -25,16 +26,33 @@ def day(number: int) -> str:
     return (FIRST + timedelta(days=number)).isoformat()
 
 
-def release(landing: Path, titles: int, number: int = 0) -> Path:
-    """The nth release of a catalogue; each changes some titles of the one before."""
-    file = landing / WHOLE / day(number) / "netflix_titles.csv"
-    file.parent.mkdir(parents=True)
+def release(
+    landing: Path,
+    titles: int,
+    number: int = 0,
+    *,
+    columns: int = 0,
+    refused: float = 0.0,
+    name: str = "netflix_titles.csv",
+    first: int = 0,
+) -> Path:
+    """The nth release of a catalogue; each changes some titles of the one before.
+
+    ``columns``: with so many columns in all, those beyond the known ones unknown. ``refused``: this share of the titles
+    has no name. ``first``: the place of its first title among those of all files.
+    """
+    file = landing / WHOLE / day(number) / name
+    file.parent.mkdir(parents=True, exist_ok=True)
     names, drawn, _ = _rows(WHOLE, before=SPLIT_DAY.isoformat())
+    more = [f"Further {n}" for n in range(columns - len(names))]
     with file.open("w", newline="") as written:
-        writer = csv.DictWriter(written, names)
+        writer = csv.DictWriter(written, [*names, *more])
         writer.writeheader()
-        for place in range(titles):
-            writer.writerow(_title(drawn, place, titles, number))
+        for place in range(first, first + titles):
+            row = _title(drawn, place, titles, number)
+            if random.Random(-place).random() < refused:
+                row["title"] = ""
+            writer.writerow(row | {column: f"{column} of {place}" for column in more})
     return file
 
 
@@ -58,6 +76,7 @@ def charts(landing: Path, rows: int) -> Path:
     return file
 
 
+@lru_cache
 def _rows(source: str, before: str = "9999") -> tuple[list[str], list[dict[str, str]], str]:
     """The columns and rows of the sample's newest delivery of a source before a day, and the delivery's date."""
     files = {place: data for place, data in sample_files().items() if place.startswith(f"{source}/")}

@@ -61,7 +61,8 @@ def _put(
     replacing: str | None = None,
 ) -> None:
     """Write rows in one commit: few from here, many by the engine."""
-    if rows.most <= store.FEW_ROWS:
+    few = store.FEW_RECORDS if rows.table.layer == "bronze" else store.FEW_ROWS
+    if rows.most <= few:
         store.write_batches(rows.batches, settings.lake, rows.table, dates, note, replacing)
     else:
         store.write(rows.frame(), settings.lake, rows.table, dates, note, replacing)

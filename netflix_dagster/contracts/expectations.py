@@ -78,7 +78,7 @@ def _with_found(frame: DataFrame, rule: Expectation, other: DataFrame) -> DataFr
     ]
     known = other.select(*keys).distinct().withColumn(f"{FOUND}{rule.name}", F.lit(True))
     same = [F.col(name) == F.col(f"{FOUND}{name}") for name in rule.foreign_key]
-    joined = frame.join(F.broadcast(known), reduce(lambda one, and_other: one & and_other, same), "left")
+    joined = F.broadcast(known).join(frame, reduce(lambda one, and_other: one & and_other, same), "right")
     found = F.coalesce(F.col(f"{FOUND}{rule.name}"), F.lit(False))
     return joined.drop(*(f"{FOUND}{name}" for name in rule.foreign_key)).withColumn(f"{FOUND}{rule.name}", found)
 

@@ -32,6 +32,8 @@ _LOOKED_UP = 4
 _TOGETHER = 8 * 1024 * 1024
 """Bytes of rows that are written together, about as many as the reader gives at once."""
 _MOST_PENDING = 200
+_ROWS = 8_192
+"""So many rows of an attempt are read at once."""
 Picked = Mapping[str, str]
 """The attempt of each of some deliveries of one source, by date."""
 
@@ -140,7 +142,7 @@ class Writer:
         schema = pa.unify_schemas(list(self._parts))
         joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
         for part in self._parts.values():
-            for batch in pq.ParquetFile(part.where).iter_batches():
+            for batch in pq.ParquetFile(part.where).iter_batches(_ROWS):
                 joined.write_batch(store.completed(batch, schema).cast(schema))
         self._parts = {schema: joined}
 
@@ -195,7 +197,7 @@ def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatc
     for day, attempt in sorted(picked.items()):
         try:
             with storage.opened(place(lake, table.short_name, day, attempt)) as file:
-                for batch in pq.ParquetFile(file).iter_batches():
+                for batch in pq.ParquetFile(file).iter_batches(_ROWS):
                     yield store.completed(batch, schema)
         except FileNotFoundError:
             in_bronze.append(day)

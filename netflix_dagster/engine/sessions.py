@@ -30,11 +30,16 @@ _SAIL_ENVIRONMENT = {
     # Files are small: to split the writing of one among threads, and to describe each of its pages, costs a tenth.
     "SAIL_PARQUET__ALLOW_SINGLE_FILE_PARALLELISM": "false",
     "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
+    # A writer holds a row group until it is full, of each table and thread.
+    "SAIL_PARQUET__MAX_ROW_GROUP_SIZE": "65536",
     # Give memory back at once, and in pages, not in huge ones of which a few bytes in use keep 2 MB: half of the
     # memory at the peak, no slower (make bench).
     "MIMALLOC_PURGE_DELAY": "0",
     "MIMALLOC_ALLOW_THP": "0",
 }
+_POOL = 0.35
+"""The share of the memory of a process that operators of the engine may hold; what they read and write, Arrow and
+Python take the rest."""
 _NO_ADDRESS = (
     "the engine remote is a Spark Connect endpoint, and none is named. Nothing was started. Set"
     " NETFLIX_SPARK_REMOTE=sc://host:port/, with ;token=... behind it if it asks for one"
@@ -127,9 +132,24 @@ def _without_call_sites() -> None:
     utils._enable_debugging_cache = False  # type: ignore[assignment]
 
 
+def _bounded(megabytes: int) -> dict[str, str]:
+    """What has Sail sort and aggregate on disk once its operators hold their share.
+
+    A sort merges what it has spilled batch by batch, of each spill one: batches of 8,192 wide rows do not fit.
+    """
+    return {
+        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
+        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(round(megabytes * _POOL * 2**20)),
+        "SAIL_EXECUTION__BATCH_SIZE": "1024",
+    }
+
+
 def _start_sail(settings: Settings) -> str:
     global _server
-    for name, value in (_SAIL_ENVIRONMENT | storage.engine_environment(settings.landing, settings.lake)).items():
+    bounded = _bounded(settings.memory) if settings.memory else {}
+    for name, value in (
+        _SAIL_ENVIRONMENT | bounded | storage.engine_environment(settings.landing, settings.lake)
+    ).items():
         os.environ.setdefault(name, value)
     import pyarrow as pa
     from pysail.spark import SparkConnectServer

@@ -40,8 +40,11 @@ _AT_ONCE = 16
 """So many tables are looked at side by side: in ADLS each takes some round trips."""
 _COMMITS_LOOKED_AT = 10
 _NOTE = "userMetadata"
-FEW_ROWS = 500_000
-"""So many rows are written from this process; more are written by the engine, where it runs."""
+FEW_ROWS, FEW_RECORDS = 500_000, 50_000
+"""So many rows are written from this process, and so many records of bronze; more are written by the engine, where it
+runs: this process holds all that it writes."""
+ROW_GROUP = 65_536
+"""Rows of a row group: a writer holds one in memory until it is full."""
 BOOK = {"delta.checkpointInterval": "10"}
 """How a book-keeping table is kept: opening it costs what the commits are in number since the last checkpoint."""
 _KEEPS_ROWS = (
@@ -49,6 +52,8 @@ _KEEPS_ROWS = (
     *("SET TBLPROPERTIES", "UPDATE TABLE METADATA", "CHANGE COLUMN", "CHANGE COLUMNS"),
 )
 """Commits that leave every row as it was."""
+_LITTLE: Mapping[str, int] = MappingProxyType({"batch_size": 1_024, "batch_readahead": 0, "fragment_readahead": 0})
+"""How Arrow reads the first rows of a table: by default it reads ahead, two million rows."""
 STAGING = "_staging"
 LAYERS = ("gold", "silver", "bronze", "quality")
 
@@ -162,11 +167,12 @@ def write_batches(
     ``batches`` gives the rows anew for every try. They are read and written on a thread of its own, see
     ``read_arrow``.
     """
-    from deltalake import CommitProperties, write_deltalake
+    from deltalake import CommitProperties, WriterProperties, write_deltalake
     from pyarrow import RecordBatchReader
 
     schema, target = arrow_schema(table), location(lake, table.name)
     said = CommitProperties(custom_metadata={_NOTE: note}) if note is not None else None
+    in_groups = WriterProperties(max_row_group_size=ROW_GROUP)
 
     def commit() -> None:
         lock.ensure(lake)
@@ -175,7 +181,8 @@ def write_batches(
         kept = delta(lake, table.name) if not table.per_delivery or evolve(lake, table) else None
         reader = RecordBatchReader.from_batches(schema, chain(first, rows))
         if kept is None:
-            write_deltalake(target, reader, mode="error", commit_properties=said, **_made(lake, table))
+            made = _made(lake, table)
+            write_deltalake(target, reader, mode="error", commit_properties=said, writer_properties=in_groups, **made)
             return
         changed = not table.per_delivery and kept.schema() != _schema(table)
         write_deltalake(
@@ -185,6 +192,7 @@ def write_batches(
             predicate=delivery_condition(deliveries) if table.per_delivery else replacing,
             schema_mode="overwrite" if changed else None,
             commit_properties=said,
+            writer_properties=in_groups,
         )
 
     with ThreadPoolExecutor(1) as aside:
@@ -649,7 +657,8 @@ def read_arrow(
             of_these = delivery_filter(deliveries)
             wanted = of_these if where is None else of_these & where
         if first is not None:
-            return found.head(first, columns=columns, filter=wanted)
+            little = {} if isinstance(found, RemoteDataset) else _LITTLE
+            return found.head(first, columns=columns, filter=wanted, **little)
         return bounded.rows(found, name, columns, wanted)
 
     with ThreadPoolExecutor(1) as aside:

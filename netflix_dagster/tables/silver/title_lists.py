@@ -124,9 +124,10 @@ def _listed(
         )
 
     found = exploded(catalogue, "whole").unionByName(exploded(rows, "split"))
-    found = _with_key(found, item, keys).join(_known(titles), ["delivery_date", "stated_in"], "left")
+    found = _known(titles).join(_with_key(found, item, keys), ["delivery_date", "stated_in"], "right")
     within = Window.partitionBy("delivery_date", "stated_in").orderBy("source_file", "record_number", "position")
-    same = Window.partitionBy("delivery_date", "title_key", f"{item}_key")
+    same = Window.partitionBy("delivery_date", "title_key", f"{item}_key").orderBy("of_copy")
+    same = same.rowsBetween(Window.unboundedPreceding, Window.currentRow)  # its own items come before those of copies
     own_states_it = F.max(F.col("title_key").isNotNull() & ~F.col("of_copy")).over(same)
     repeats = F.col("of_copy") & ((F.col("form") == "split") | own_states_it)
     placed = found.select(
@@ -159,7 +160,7 @@ def _with_key(found: DataFrame, item: str, keys: Mapping[str, str]) -> DataFrame
     if not keys:
         return named.withColumn(f"{item}_key", F.col("_name")).drop("_name")
     known = found.sparkSession.createDataFrame(list(keys.items()), "_name string, _key string")
-    keyed = named.join(F.broadcast(known), "_name", "left")
+    keyed = F.broadcast(known).join(named, "_name", "right")
     return keyed.withColumn(f"{item}_key", F.coalesce("_key", "_name")).drop("_name", "_key")
 
 

@@ -14,6 +14,7 @@ from netflix_dagster.tables.text import day, tidy, title_words
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
+    from pyspark.sql.window import WindowSpec
 
 TYPES = ("Movie", "TV Show")
 FIRST_DAY = "1997-01-01"
@@ -40,22 +41,26 @@ def identified(rows: DataFrame) -> DataFrame:
 
     A title of the split form is a copy when a whole file of the same delivery has its type, title and year. Other
     titles that share all three are numbered.
+
+    What a row must know of others comes before it in the order of its window: of a window without an order an engine
+    keeps the whole delivery in memory.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     own = stated_in(F.col("form"), F.col("source_file"), F.col("record_number"), F.col("show_id"))
     alike = Window.partitionBy("delivery_date", "natural_key")
-    numbered_so = Window.partitionBy("delivery_date", "form", "show_id")
-    in_whole = F.max((F.col("form") == "whole") & ~F.col("_copy")).over(alike)
+    in_whole = F.max((F.col("form") == "whole") & ~F.col("_copy")).over(_so_far(alike.orderBy(F.desc("form"))))
     stated = rows.withColumn("_stated_in", own).withColumn(
         "is_duplicate", ~F.col("_copy") & (F.col("form") == "split") & in_whole
     )
     namesakes = Window.partitionBy("delivery_date", "natural_key", F.col("_copy") | F.col("is_duplicate")).orderBy(
         "description", "duration_minutes", "duration_seasons", "show_id"
     )
+    numbered_so = _so_far(Window.partitionBy("delivery_date", "form", "show_id").orderBy(F.desc("_copy")))
     again = F.collect_list(F.when(F.expr("_copy AND form = 'whole'"), F.col("_stated_in"))).over(numbered_so)
-    in_split = F.collect_list(F.when(F.col("is_duplicate"), F.col("_stated_in"))).over(alike)
+    copies_first = _so_far(alike.orderBy(F.desc("is_duplicate")))
+    in_split = F.collect_list(F.when(F.col("is_duplicate"), F.col("_stated_in"))).over(copies_first)
     stated = stated.withColumns({"_nth": F.row_number().over(namesakes), "_again": again, "_in_split": in_split})
     none = F.array().cast("array<string>")
     first = F.when(F.col("_nth") == 1, F.col("_in_split"))  # Sail keeps the nulls of a list that a window collects
@@ -65,6 +70,13 @@ def identified(rows: DataFrame) -> DataFrame:
             "copies": F.array_sort(F.array_compact(F.concat(F.coalesce("_again", none), F.coalesce(first, none)))),
         }
     )
+
+
+def _so_far(window: WindowSpec) -> WindowSpec:
+    """The rows of a window up to the one that is looked at."""
+    from pyspark.sql import Window
+
+    return window.rowsBetween(Window.unboundedPreceding, Window.currentRow)
 
 
 @table(
