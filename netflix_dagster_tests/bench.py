@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from netflix_dagster_tests import bench_dev, bench_engines, bench_landing
+from netflix_dagster_tests import bench_dev, bench_engines, bench_events, bench_landing
 
 ROOT = Path(__file__).parents[1]
 SEEN = 10_000
@@ -41,6 +41,7 @@ def main() -> None:
         bench_dev.main(scratch / "dev")
         bench_engines.main(scratch / "engines")
         bench_landing.main(scratch / "adls")
+        bench_events.main(scratch / "viewing")
 
 
 def _load() -> None:

@@ -154,7 +154,7 @@ class Door:
             malformed += reading.take_malformed()
         if content and file.hash and file.hash != content:
             raise FileChanged(f"{landed.path} was replaced while it was being read; nothing was written, run it again")
-        return file, reading.source, [] if file.refusals else [*malformed, *file.quarantined]
+        return file, reading.source, [] if file.refusals else malformed
 
     def _refused(self, found: Received, source: Source, files: Sequence[ParsedFile], unreadable: bool) -> Received:
         drifted = drift_check(found.facts, source, found.delivery.date, self.known(source.name), not unreadable)

@@ -409,7 +409,7 @@ class Trial:
                 here = here if len(keys) == len(kept.of) else here & store.delivery_filter(keys)
                 yield from kept.judged.batches(table.column_names, here)
         if stands := self._stands(name, of):
-            yield from store.batches(self.settings.lake, table, store.delivery_filter(stands))
+            yield from store.batches(self.settings.lake, table, deliveries=stands)
 
     def _stands(self, name: str, of: Mapping[str, str]) -> list[str]:
         """The dates of which the table holds the rows of these combinations already."""

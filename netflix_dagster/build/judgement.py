@@ -39,7 +39,8 @@ def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> 
             found, _ = _counted(rows, table)
         else:
             aside.enter_context(only_here.pop_all())
-    return rows, tallies.with_measures(found, expectations.measure(rows.frame, table))
+    measured = expectations.measure(rows.frame, table) if table.delivery_rules else {}
+    return rows, tallies.with_measures(found, measured)
 
 
 def _counted(rows: Staged, table: Table) -> tuple[dict[str | None, Tally], list[int] | None]:

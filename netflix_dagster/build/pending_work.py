@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from netflix_dagster.build import returned
@@ -21,7 +21,7 @@ from netflix_dagster.build.runner import Session
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries.life import Attempt, Life
 from netflix_dagster.deliveries.pending import Pending, pending
-from netflix_dagster.landing.deliveries import list_landing
+from netflix_dagster.landing.deliveries import Listing, list_landing
 from netflix_dagster.landing.sources import Sources, load_sources
 from netflix_dagster.settings import Settings, get_settings
 
@@ -44,20 +44,29 @@ class Done:
         return FAILED if self.failed else HELD_BACK if self.held else OK
 
 
-def build_pending(settings: Settings, sources: Sources, *, again: bool = False) -> Done:
-    """Build all that is pending, with ``again`` also what is refused or held.
+def build_pending(
+    settings: Settings, sources: Sources, *, again: bool = False, only: Collection[str] | None = None
+) -> Done:
+    """Build all that is pending, with ``again`` also what is refused or held; ``only`` of some sources, if given.
 
     A piece of work that was killed or that failed is pending again next time.
     """
-    listing = list_landing(settings.landing, sources)
-    known = Life.read(settings.lake)
-    returned.take_note(settings.lake, listing, known)
-    work = pending(listing, sources, known, again=again, changed_code=True)
+    listing, work = look(settings, sources, again=again, only=only)
     log.info("%d deliveries in %s, %d delivery dates to build", len(listing.deliveries), settings.landing, len(work))
     done = build_work(work, settings, sources, f"pending-{uuid.uuid4().hex[:12]}", again=again)
     landed = {(delivery.source, delivery.date) for delivery in listing.deliveries}
     done.held = [delivery.newest for delivery in Life.read(settings.lake).held(landed)]
     return done
+
+
+def look(
+    settings: Settings, sources: Sources, *, again: bool = False, only: Collection[str] | None = None
+) -> tuple[Listing, list[Pending]]:
+    """What lies in landing, and what of it is pending. What left landing, or came back as it was, is written down."""
+    listing = list_landing(settings.landing, sources, only)
+    known = Life.read(settings.lake)
+    returned.take_note(settings.lake, listing, known)
+    return listing, pending(listing, sources, known, again=again, changed_code=True, only=only)
 
 
 def build_work(

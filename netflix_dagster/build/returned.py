@@ -7,6 +7,7 @@ attempts: that they lie there now is written down, and nothing is built.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from netflix_dagster.build.door import content_hash, fingerprint
 from netflix_dagster.deliveries import life
@@ -35,7 +36,7 @@ def _as_they_were(listing: Listing, known: Life, most: int | None) -> Iterator[E
             continue
         most = most - size if most is not None else None
         newest = known.deliveries[delivery.source, delivery.date].newest
-        if fingerprint(delivery, [content_hash(file) for file in delivery.files]) == newest.fingerprint:
+        if _content(delivery) == newest.fingerprint:
             yield Event(
                 Status.LANDED,
                 newest.feed,
@@ -48,6 +49,13 @@ def _as_they_were(listing: Listing, known: Life, most: int | None) -> Iterator[E
                 records=newest.records,
                 run_id=newest.run_id,
             )
+
+
+@lru_cache(maxsize=1024)
+def _content(delivery: Delivery) -> str:
+    """The fingerprint of what lies there. A sensor looks every few seconds, and until the door has judged it a changed
+    delivery is one that may be as it was: it is read once, since other files have other marks."""
+    return fingerprint(delivery, [content_hash(file) for file in delivery.files])
 
 
 def _may_be_as_it_was(delivery: Delivery, size: int, known: Life) -> bool:

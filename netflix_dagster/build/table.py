@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import judgement
@@ -17,7 +17,7 @@ from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES, GoesOn, Table
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.engine import sessions
-from netflix_dagster.lake import incremental, store
+from netflix_dagster.lake import incremental, parts, store
 from netflix_dagster.lake.staging import staged
 from netflix_dagster.landing import keys
 from netflix_dagster.settings import Settings
@@ -75,6 +75,12 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
             plan = incremental.plan(lake, table)
             note = plan.note
             reads, built = _added(table, plan, settings, aside)
+        elif table.part is not None:
+            changed = parts.plan(lake, table)
+            if changed.nothing:
+                return Outcome(delivered=False)
+            note, replacing = changed.note, None if changed.anew else changed.parts.condition
+            reads, built = _in_parts(table, changed, settings, aside)
         elif table.goes_on:
             plan = incremental.plan(lake, table)
             note = plan.note
@@ -86,8 +92,9 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
         outcome = judgement.outcomes_of(judged, counted, table, ())[None]
         if not outcome.held_back:
             names, here = table.column_names, tallies.stay(table)
-            kept = partial(expectations.kept, judged.frame, table)
-            _put(Rows(table, judged.count(), lambda: judged.batches(names, here), kept), settings, (), note, replacing)
+            rows = partial(judged.batches, names, here)
+            kept = Rows(table, judged.count(), rows, lambda: expectations.kept(judged.frame, table))
+            _put(kept, settings, (), note, replacing)
             outcome.written = True
     return outcome
 
@@ -119,7 +126,7 @@ def _added(
     """What the table comes to when deliveries are added to it, and what the last step reads; each step before lies
     aside."""
     spark, lake = sessions.session(settings), settings.lake
-    so_far = spark.createDataFrame([], store.ddl(table)) if plan.anew else store.read(spark, lake, table)
+    so_far = store.nothing(spark, table) if plan.anew else store.read(spark, lake, table)
     *steps, last = plan.steps(lake, table)
     for step in steps:
         grown = table.function(so_far, *_reads(table, settings, step).values()).select(*table.column_names)
@@ -128,10 +135,30 @@ def _added(
     return reads, table.function(so_far, *reads.values())
 
 
+def _in_parts(
+    table: Table, changed: parts.Plan, settings: Settings, aside: ExitStack
+) -> tuple[dict[str, DataFrame], DataFrame]:
+    """The rows of the parts that have changed, and what the last step reads; each step before lies aside."""
+    spark, lake = sessions.session(settings), settings.lake
+
+    def read(name: str, step: parts.Step) -> DataFrame:
+        mine = step.parts if table.part in TABLES[name].column_names else None
+        return store.read(spark, lake, TABLES[name], step.deliveries.get(name), mine)
+
+    *steps, last = changed.steps(lake)
+    done: list[DataFrame] = []
+    for step in steps:
+        rows = table.function(*(read(name, step) for name in table.reads)).select(*table.column_names)
+        done.append(aside.enter_context(staged(rows, lake, table.name)).frame)
+    reads = {name: read(name, last) for name in table.reads}
+    rows = table.function(*reads.values()).select(*table.column_names)
+    return reads, reduce(lambda one, other: one.unionByName(other), [*done, rows])
+
+
 def preview(table: Table, deliveries: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
     """Some rows, of the newest of the deliveries where each has files of its own: the others need not be opened."""
-    where = store.delivery_filter([max(deliveries)]) if table.per_delivery and deliveries else None
-    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, where=where)
+    newest = [max(deliveries)] if table.per_delivery and deliveries else None
+    rows = store.read_arrow(settings.lake, table.name, first=PREVIEW_ROWS, deliveries=newest)
     return rows.to_pylist() if rows is not None else []
 
 

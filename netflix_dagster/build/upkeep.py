@@ -15,14 +15,19 @@ from netflix_dagster.landing.sources import load_sources
 log = logging.getLogger("netflix_dagster.upkeep")
 
 
-def main() -> None:
-    """The entry point. It returns when all is well."""
+def arguments() -> argparse.ArgumentParser:
+    """What can be said in a call; everything else is in the environment, see ``settings``."""
     parser = argparse.ArgumentParser("netflix-dagster-maintain", description="Join files, remove old ones.")
     parser.add_argument("--lake", help="folder of <layer>/<table>, instead of NETFLIX_LAKE")
     parser.add_argument(
         "--retention-hours", type=int, help=f"instead of what each contract says; at least {SAFE_HOURS}"
     )
-    said = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """The entry point. It returns when all is well."""
+    said = arguments().parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
     settings = from_environment(lake=said.lake)

@@ -192,17 +192,25 @@ def sample(
             "--garbage", help="Also three files that hold no data (two web pages, a null), to see them refused."
         ),
     ] = False,
+    events: Annotated[
+        int, typer.Option("--events", min=0, metavar="HOURS", help="Also viewing events, one delivery an hour.")
+    ] = 0,
+    files: Annotated[
+        int, typer.Option("--files", min=1, help="In so many files an hour, of about 20 events each.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the events: the same seed makes the same bytes.")] = 20260301,
 ) -> None:
     """Write small sample deliveries, invented, with every kind of dirt that real ones have."""
-    from netflix_dagster.sample import write_sample
+    from netflix_dagster.sample import write_events, write_sample
 
     with told(err, doing="writing the sample"):
         landing = _place(folder)
         if not is_local(landing):
             _settings(None, None)
         with writing("the landing folder", landing):
-            written = write_sample(landing, garbage)
-    err.print(f"{len(written)} sample files in {landing}", markup=False, soft_wrap=True)
+            written = len(write_sample(landing, garbage))
+            written += write_events(landing, events, files, seed)
+    err.print(f"{written} sample files in {landing}", markup=False, soft_wrap=True)
 
 
 @app.command()

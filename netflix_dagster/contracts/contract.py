@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from netflix_dagster.landing.sources import Source
 
-Write = Literal["per_delivery", "whole", "incremental", "gate"]
+Write = Literal["per_delivery", "whole", "incremental", "parts", "gate"]
 
 LAYERS = ("bronze", "silver", "gold")
 AT_HAND = 2 * 1024**3
@@ -260,6 +260,9 @@ class Table(Contract):
     - ``incremental``: also a function of all deliveries, but deliveries newer than all others are added to the table.
       Its function gets the table as it is, then the tables that it reads, restricted to the new deliveries. From an
       empty table and all deliveries it must make the same rows.
+    - ``parts``: a function of all deliveries, too, but part by part: the text column ``part`` says of which part a row
+      is, in this table and in all that it is made from. Only parts that have changed there are built anew. A table
+      without that column may be read for the foreign keys of rules alone.
     - ``gate``: whole, with a row for every delivery. A row that breaks a blocking rule stays, and its delivery is
       kept out of the tables downstream. Its function gets people's decisions about deliveries as its last argument.
 
@@ -290,6 +293,7 @@ class Table(Contract):
     source: Source | None = None
     identify: Callable[[DataFrame], DataFrame] | None = None
     variant: str = ""
+    part: str | None = None
     goes_on: GoesOn | None = None
     gathers: int | None = None
     layout: Layout = Layout()
@@ -297,6 +301,11 @@ class Table(Contract):
     @property
     def per_delivery(self) -> bool:
         return self.write == "per_delivery"
+
+    @property
+    def partitioned_by(self) -> tuple[str, ...]:
+        """The columns by whose values the rows lie in files of their own; none where a write replaces all of them."""
+        return self.delivery_columns if self.per_delivery else (self.part,) if self.part else ()
 
     @property
     def is_incremental(self) -> bool:
@@ -331,6 +340,7 @@ class Table(Contract):
             self.write,
             self.reads,
             *((self.variant,) if self.variant else ()),
+            *((self.part,) if self.part else ()),
         )
         functions = _code(self.function) + (_code(self.identify) if self.identify else "")
         return hashlib.sha256((functions + repr(contract)).encode()).hexdigest()[:12]
@@ -362,6 +372,7 @@ def table(
     delivery_rules: Sequence[DeliveryRule] = (),
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame], DataFrame] | None = None,
+    part: str | None = None,
     goes_on: GoesOn | None = None,
     gathers: int | None = None,
     cluster_by: Sequence[str] = (),
@@ -392,6 +403,7 @@ def table(
                 delivery_rules=tuple(delivery_rules),
                 takes=tuple(takes),
                 identify=identify,
+                part=part,
                 goes_on=goes_on,
                 gathers=gathers,
                 layout=Layout(tuple(cluster_by)),
@@ -450,6 +462,10 @@ def _faults(declared: Table) -> Iterable[str]:
             yield f"it takes from {takes.read}, which it does not read"
         if (takes.form and "form" not in names) or (takes.halves and "repairs" not in names):
             yield "rows need a column form for where they are from, and a column repairs for those that were joined"
+    if (declared.write == "parts") != (declared.part is not None):
+        yield "a table by parts, and no other, says which column is the part of a row"
+    if declared.part and (declared.part, "string") not in [(column.name, column.type) for column in declared.columns]:
+        yield f"its part {declared.part} is not one of its columns of type string"
     on = declared.goes_on
     if on and (declared.write not in ("whole", "gate") or bool(on.slices) == bool(on.merge)):
         yield "a table that goes on is whole or a gate, and replaces slices or merges"

@@ -77,7 +77,8 @@ def check(tables: Mapping[str, Table] = TABLES) -> None:
     """Raise ``ContractError``, with every fault, when a contract says something wrong about another table.
 
     Faults are: a table reads one that is not declared, a column or a count comes from a column that does not exist,
-    tables read each other in a circle, an incremental table reads one that has no deliveries.
+    tables read each other in a circle, an incremental table reads one that has no deliveries, a table by parts is made
+    from one without these parts.
     """
     faults = [f"{name}: {fault}" for name, table in tables.items() for fault in _faults(table, tables)]
     if faults:
@@ -93,6 +94,13 @@ def _faults(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
         yield f"it reads tables that are not declared: {', '.join(unknown)}"
     if table.is_incremental and any(read in tables and not tables[read].per_delivery for read in table.reads):
         yield "an incremental table reads per_delivery tables only"
+    if table.part is not None:
+        known = {read for read in table.reads if not there(read, table.part)}
+        looked_up = {rule.references[0] for rule in table.expectations if rule.references}
+        if made_from := sorted(known - looked_up):
+            yield f"{', '.join(made_from)} has no {table.part}, so a change there would leave parts as they were"
+        if known == set(table.reads):
+            yield f"it reads no table with the column {table.part}"
     judged = [read for read in table.reads if read in tables and tables[read].judged_by_delivery]
     if table.judged_by_delivery and any(tables[r].delivery_columns != table.delivery_columns for r in judged):
         keyed = {r: " and ".join(tables[r].delivery_columns) for r in judged}

@@ -18,6 +18,7 @@ from netflix_dagster.defs.checks import asset_key, check_specs
 from netflix_dagster.defs.data_factory import copied_by_data_factory
 from netflix_dagster.defs.events import events_of, held_back
 from netflix_dagster.defs.external import landed_by
+from netflix_dagster.defs.markdown import as_markdown
 from netflix_dagster.defs.origins import fetched_from
 from netflix_dagster.defs.partitions import feed_partitions
 from netflix_dagster.defs.resources import Lake
@@ -116,10 +117,16 @@ def _metadata(table: Table) -> Mapping[str, Any]:
         dg.TableColumn(c.name, c.type, c.description, dg.TableColumnConstraints(nullable=c.nullable))
         for c in table.columns
     ]
+    # Dagster keeps the lineage of columns and its open-source UI does not show it; what shows is `made_from`
     lineage = {
         c.name: [dg.TableColumnDep(asset_key(read), column) for read, column in table.column_sources(c)]
         for c in table.columns
     }
+    made_from = [
+        {"column": name, "made from": ", ".join(f"{'.'.join(dep.asset_key.path)}.{dep.column_name}" for dep in deps)}
+        for name, deps in lineage.items()
+        if deps
+    ]
     return {
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/column_lineage": dg.TableColumnLineage({name: deps for name, deps in lineage.items() if deps}),
@@ -128,6 +135,7 @@ def _metadata(table: Table) -> Mapping[str, Any]:
         "dagster/storage_kind": "deltalake",
         "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[_code_reference(table)]),
         "key": ", ".join(table.key),
+        **({"made_from": dg.MetadataValue.md(as_markdown(made_from, longest=10_000))} if made_from else {}),
     }
 
 

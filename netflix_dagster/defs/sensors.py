@@ -6,6 +6,7 @@ that was begun and lost is asked for again, one that fails again and again is le
 at young deliveries only, see ``landing.watermark``.
 """
 
+import hashlib
 import json
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG, RUN_KEY_TAG
 from netflix_dagster import storage
 from netflix_dagster.build import returned
 from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.defs import several
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.jobs import job_name
@@ -82,7 +84,8 @@ class Cursor:
     """``listing``: fingerprint of the landing folder when nothing was left to request. ``life``: version of
     ``quality.deliveries`` that was read last. ``under_way``: something was requested, or a build had begun and not
     ended, so that the next look must be a whole one. ``mark``: what the last look at the whole of a landing folder in
-    ADLS left. ``left``: what is left to a person, in words."""
+    ADLS left. ``left``: what is left to a person, in words. ``code``: the versions of the code of the feed's tables,
+    and ``outdated``: which of them other code has built, in words."""
 
     listing: str = ""
     requested: Requested = field(default_factory=Requested)
@@ -90,6 +93,13 @@ class Cursor:
     under_way: bool = False
     mark: Watermark | None = None
     left: str = ""
+    code: str = ""
+    outdated: str = ""
+
+    @property
+    def skipped(self) -> str:
+        """What there is to say when nothing is new."""
+        return "; ".join(filter(None, (self.left, self.outdated)))
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
@@ -102,6 +112,8 @@ class Cursor:
             said.get("under_way", False),
             Watermark(**mark) if mark else None,
             said.get("left", ""),
+            said.get("code", ""),
+            said.get("outdated", ""),
         )
 
     def dump(self) -> str:
@@ -164,19 +176,20 @@ def tick(
     settings = lake.settings
     landing, clock = settings.landing, time.time()
     mine = {source.name: source for source in sources.of_feed(feed.name)}
-    version = store.version(settings.lake, life.NAME)
+    version, code = store.version(settings.lake, life.NAME), code_of(feed.name)
+    quiet = cursor.life == version and not cursor.under_way and cursor.code == code
     if (
         storage.lists_in_order(landing)
         and cursor.mark
-        and (cursor.listing and cursor.life == version and not cursor.under_way)
+        and (cursor.listing and quiet)
         and cursor.mark.stands(landing, mine, clock)
     ):
-        return dg.SkipReason(cursor.left or f"nothing new from {cursor.mark.since} on in {landing}")
+        return dg.SkipReason(cursor.skipped or f"nothing new from {cursor.mark.since} on in {landing}")
     listing = list_landing(landing, sources, mine)
     mark = Watermark.of(listing, clock) if storage.lists_in_order(landing) else None
-    if (cursor.listing, cursor.life, cursor.under_way) == (listing.fingerprint, version, False):
+    if quiet and cursor.listing == listing.fingerprint:
         return dg.SensorResult(
-            skip_reason=cursor.left or f"nothing new among {len(listing.deliveries)} deliveries in {landing}",
+            skip_reason=cursor.skipped or f"nothing new among {len(listing.deliveries)} deliveries in {landing}",
             cursor=replace(cursor, mark=mark).dump(),
         )
     now = Life.read(settings.lake)
@@ -189,10 +202,12 @@ def tick(
     requests = run_requests(chosen, known, requested.tries)
     requested = requested.with_requests(requests)
     under_way = bool(requested.keys) or any(piece.begun for piece in work)
+    outdated = built_by_other_code(now, feed.name) if cursor.outdated or cursor.code != code else ""
     left = left_to_people(work, requested)
-    after = Cursor("" if later else listing.fingerprint, requested, now.version, under_way, mark, left)
+    seen = "" if later else listing.fingerprint
+    after = Cursor(seen, requested, now.version, under_way, mark, left, code, outdated)
     if not chosen:
-        why = left or ("every delivery is on its way" if work else "every delivery is taken up")
+        why = after.skipped or ("every delivery is on its way" if work else "every delivery is taken up")
         return dg.SensorResult(skip_reason=why, cursor=after.dump())
     there = set(known)
     new = [piece.date for piece in chosen if piece.date not in there]
@@ -216,6 +231,26 @@ def left_to_people(work: Sequence[Pending], requested: Requested) -> str:
         return ""
     dates = ", ".join(f"{piece.feed} {piece.date}" for piece in left[:3])
     return f"{len(left)} delivery dates failed {MOST_TRIES} times and wait for `netflix-dagster run`: {dates}"
+
+
+def code_of(feed: str) -> str:
+    """The versions of the code that builds a feed's tables here, as one."""
+    versions = "/".join(TABLES[name].code_version for name in feed_tables(feed))
+    return hashlib.sha256(versions.encode()).hexdigest()[:16]
+
+
+def built_by_other_code(now: Life, feed: str) -> str:
+    """Which tables of a feed other code has built than there is here. No sensor asks for them, as a cluster with other
+    code would build them for ever; and Dagster shows only assets without partitions as *Unsynced*."""
+    outdated = {key: now.outdated(feed, key) for of, key in now.dates if of == feed}
+    tables = sorted(set().union(*outdated.values()))
+    if not tables:
+        return ""
+    dates = sum(bool(names) for names in outdated.values())
+    return (
+        f"other code than this has built {len(tables)} tables ({', '.join(tables[:3])}{', ...' * (len(tables) > 3)}) of"
+        f" {dates} delivery dates: materialize these partitions, or `netflix-dagster run`"
+    )
 
 
 def run_requests(

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 FOLDER = "_attempts"
 _FACTS = b"netflix_dagster"
 _LOOKED_UP = 4
+_TOGETHER = 8 * 1024 * 1024
+"""Bytes of rows that are written together, about as many as the reader gives at once."""
+_MOST_PENDING = 200
 Picked = Mapping[str, str]
 """The attempt of each of some deliveries of one source, by date."""
 
@@ -75,28 +78,51 @@ def writing() -> Iterator[Writer]:
 
 
 class Writer:
-    """Takes the rows of one attempt. Files of one delivery may differ in their columns, where a table evolves."""
+    """Takes the rows of one attempt. Files of one delivery may differ in their columns, where a table evolves.
+
+    The rows of small files lie together: a row group for each of a thousand files would cost more than its rows.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts: dict[pa.Schema, Any] = {}
+        self._pending: list[pa.RecordBatch] = []
+        self._bytes = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add some rows, with columns of the bronze table."""
+        if self._pending and (batch.schema != self._pending[0].schema or self._bytes + batch.nbytes > _TOGETHER):
+            self._flush()
+        self._pending.append(batch)
+        self._bytes += batch.nbytes
+        if len(self._pending) >= _MOST_PENDING:  # each takes some kilobytes besides its rows
+            self._pending = self._combined().to_batches()
+
+    def _combined(self) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self._pending).combine_chunks()
+
+    def _flush(self) -> None:
         import pyarrow.parquet as pq
 
-        if batch.schema not in self._parts:
+        if not self._pending:
+            return
+        rows, self._pending, self._bytes = self._combined(), [], 0
+        schema = rows.schema
+        if schema not in self._parts:
             file = self._folder / f"{len(self._parts)}.parquet"
-            self._parts[batch.schema] = pq.ParquetWriter(file, batch.schema, compression="zstd")
-        self._parts[batch.schema].write_batch(batch)
+            self._parts[schema] = pq.ParquetWriter(file, schema, compression="zstd")
+        self._parts[schema].write_table(rows)
 
     def keep(self, lake: Place, source: str, key: str, fingerprint: str, facts: Facts) -> None:
         """Put the rows in their place, whole or not at all."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if not self._parts:
+        if not self._parts and not self._pending:
             self.write(pa.record_batch([pa.array([], pa.int64())], names=["record_number"]))
+        self._flush()
         if len(self._parts) > 1:
             self._join()
         (writer,) = self._parts.values()
@@ -150,7 +176,7 @@ def frame(spark: SparkSession, lake: Place, table: Table, picked: Picked) -> Dat
         paths = [str(place(lake, source, day, attempt)) for day, attempt in sorted(aside.items())]
         rows = spark.read.schema(store.ddl(table)).parquet(*paths)
         found = rows if found is None else found.unionByName(rows)
-    return found if found is not None else spark.createDataFrame([], store.ddl(table))
+    return found if found is not None else store.nothing(spark, table)
 
 
 def _kept(lake: Place, source: str, picked: Picked) -> set[tuple[str, str]]:
@@ -174,7 +200,7 @@ def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatc
         except FileNotFoundError:
             in_bronze.append(day)
     if in_bronze:
-        yield from store.batches(lake, table, store.delivery_filter(in_bronze))
+        yield from store.batches(lake, table, deliveries=in_bronze)
 
 
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:
@@ -195,8 +221,7 @@ def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], whe
         if read.num_rows:
             found.append(read.filter(where) if where is not None else read)
     if in_bronze:
-        here = store.delivery_filter(in_bronze)
-        rows = store.read_arrow(lake, table.name, columns=list(columns), where=here if where is None else here & where)
+        rows = store.read_arrow(lake, table.name, columns=list(columns), where=where, deliveries=in_bronze)
         if rows is not None:
             found.append(rows)
     return pa.concat_tables(found, promote_options="default") if found else None

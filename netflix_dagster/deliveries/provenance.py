@@ -103,9 +103,11 @@ def _records(
     wanted = {place for row in rows for place in _places(row, takes)}
     days = {of_row(row) for row in rows}
     numbers = {number for _, _, number in wanted if number is not None}
+    files = {file for _, file, _ in wanted if file is not None}  # of many small files all have the same few numbers
+    where = pc.field("record_number").isin(list(numbers)) & pc.field("source_file").isin(list(files))
     here = {day: attempt for day, attempt in picked.items() if day in days}
     table = TABLES[takes.read]
-    found = attempts.arrow(lake, table, here, table.column_names, pc.field("record_number").isin(list(numbers)))
+    found = attempts.arrow(lake, table, here, table.column_names, where)
     records = found.to_pylist() if found is not None else []
     placed = {(of_row(r), r["source_file"], r["record_number"]): r for r in records}
     return {place: record for place, record in placed.items() if place in wanted}

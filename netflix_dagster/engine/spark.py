@@ -73,10 +73,13 @@ def classic(settings: Settings) -> dict[str, str]:
 
 def _local() -> dict[str, str]:
     """Spark's defaults are made for clusters: two hundred tasks for every join, fifty to read a table's log, and code
-    compiled as for a server that runs for days."""
+    compiled as for a server that runs for days.
+
+    Java keeps 48 MB for code that it compiles so. A build of all tables fills that, and from then on Java interprets.
+    """
     cores = str(os.cpu_count() or 1)
     return {
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
         "spark.sql.shuffle.partitions": cores,
         "spark.databricks.delta.snapshotPartitions": cores,
         "spark.driver.memory": "2g",

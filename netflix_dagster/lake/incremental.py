@@ -12,10 +12,11 @@ import hashlib
 import inspect
 import json
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from netflix_dagster.contracts.contract import TABLES, Table
@@ -24,6 +25,8 @@ from netflix_dagster.storage import Place
 
 MOST_ROWS = 150_000
 """Rows of deliveries that one step adds, so that memory is bounded by the step and not by the backfill."""
+_VERSIONS_KEPT = 64
+"""So many versions of tables of deliveries are remembered: what a version held does not change."""
 UNKNOWN = ""
 """The version of a table that what was read was made of in several."""
 NEVER = "9999-12-31"
@@ -64,12 +67,12 @@ class Plan:
 
 def plan(lake: Place, table: Table) -> Plan:
     """Compare what the table was made of with what lies in the tables that it reads."""
-    logs, lookups = _Logs(lake), table.goes_on.lookups if table.goes_on else {}
+    lookups = table.goes_on.lookups if table.goes_on else {}
     made = {read: _itself(lake, read) if read in lookups else _made_of(lake, read) for read in table.reads}
-    days = logs.deliveries(made)
+    days = _deliveries(lake, made)
     said, code = _said(store.last_note(lake, table.name)), _code(table)
-    changed = _changed(lake, logs, table, said["reads"], made) if said.get("code") == code else None
-    held = logs.deliveries(said.get("reads", {}))
+    changed = _changed(lake, table, said["reads"], made) if said.get("code") == code else None
+    held = _deliveries(lake, said.get("reads", {}))
     back = table.goes_on is not None and table.goes_on.back
     since = NEVER
     if changed is not None:
@@ -113,7 +116,7 @@ def _itself(lake: Place, name: str) -> dict[str, str]:
     return {name: found} if found else {}
 
 
-def _changed(lake: Place, logs: _Logs, table: Table, then: Made, now: Made) -> set[str] | None:
+def _changed(lake: Place, table: Table, then: Made, now: Made) -> set[str] | None:
     """The deliveries that were added, written again or taken away; None when that cannot be known."""
     changed: set[str] = set()
     lookups = table.goes_on.lookups if table.goes_on else {}
@@ -127,7 +130,7 @@ def _changed(lake: Place, logs: _Logs, table: Table, then: Made, now: Made) -> s
             was, is_now = then.get(read, {}).get(root), now[read].get(root)
             if was == is_now != UNKNOWN:
                 continue
-            before, after = logs.of(root, was), logs.of(root, is_now)
+            before, after = _files(lake, root, was), _files(lake, root, is_now)
             if before is None or after is None:
                 return None
             changed |= {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
@@ -147,29 +150,27 @@ def seen(lake: Place, table: Table, earlier: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-@dataclass(slots=True)
-class _Logs:
-    """What tables of deliveries held in some version, each read once."""
+def _files(lake: Place, root: str, version: str | None) -> Mapping[str, list[str]] | None:
+    """The files of each delivery of a table in some version; None when they cannot be known, or the table is no table
+    of deliveries."""
+    if version is None:
+        return {}
+    of_deliveries = root in TABLES and TABLES[root].per_delivery and version != UNKNOWN
+    return _files_then(lake, root, version) if of_deliveries else None  # type: ignore[arg-type]
 
-    lake: Place
-    known: dict[tuple[str, str], dict[str, list[str]] | None] = field(default_factory=dict)
 
-    def of(self, root: str, version: str | None) -> dict[str, list[str]] | None:
-        """The files of each delivery; None when they cannot be known, or the table is no table of deliveries."""
-        if version is None:
-            return {}
-        if (root, version) not in self.known:
-            of_deliveries = root in TABLES and TABLES[root].per_delivery and version != UNKNOWN
-            found = store.at(self.lake, root, version) if of_deliveries else None
-            facts = {day: sorted(said["paths"]) for day, said in store.delivery_facts(found).items()}
-            self.known[root, version] = facts if found is not None else None
-        return self.known[root, version]
+@lru_cache(_VERSIONS_KEPT)
+def _files_then(lake: Place, root: str, version: str) -> Mapping[str, list[str]] | None:
+    found = store.at(lake, root, version)
+    if found is None:
+        return None
+    return {day: sorted(said["paths"]) for day, said in store.delivery_facts(found).items()}
 
-    def deliveries(self, made: Made) -> list[str]:
-        """The deliveries of all tables that others were made of."""
-        return sorted(
-            {day for of in made.values() for root, version in of.items() for day in self.of(root, version) or ()}
-        )
+
+def _deliveries(lake: Place, made: Made) -> list[str]:
+    """The deliveries of all tables that others were made of."""
+    made_of = {pair for of_read in made.values() for pair in of_read.items()}
+    return sorted({day for root, version in made_of for day in _files(lake, root, version) or ()})
 
 
 def _code(table: Table) -> str:
@@ -180,6 +181,14 @@ def _code(table: Table) -> str:
 
 @cache
 def _common() -> str:
-    package = Path(__file__).parents[1]
-    files = [*sorted((package / "tables").rglob("*.py")), package / "contracts" / "metrics.py"]
-    return "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    package = resources.files("netflix_dagster")  # a cluster may have it as an archive
+    modules = [*_modules(package / "tables"), package / "contracts" / "metrics.py"]
+    return "".join(hashlib.sha256(module.read_bytes()).hexdigest() for module in modules)
+
+
+def _modules(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _modules(entry)
+        elif entry.name.endswith(".py"):
+            yield entry

@@ -27,6 +27,7 @@ SAFE_HOURS = 24
 """A file younger than this may belong to a commit that a running build is about to make, or to a query that reads."""
 _CLUSTERED = "clusteredBy"
 _PROBES = 32
+_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ class UnsafeRetention(ValueError):
     """Files were to be removed that somebody may still be writing or reading."""
 
 
+class NotMaintained(RuntimeError):
+    """Some tables could not be kept in shape; the others are."""
+
+
 def maintain(lake: Place, retention_hours: int | None = None, *, nobody_works: bool = False) -> dict[str, Done]:
     """Lay out every table of the lake as its contract says, and remove files that no version within the retention
     needs: that of the contract, if none is given.
@@ -67,13 +72,34 @@ def maintain(lake: Place, retention_hours: int | None = None, *, nobody_works: b
             f" query is reading. Keep {SAFE_HOURS} hours, or say that nobody works with the lake"
         )
     clear_staging(lake)
-    contracts: Mapping[str, Contract] = {**TABLES, **BOOKKEEPING}
-    done = {}
+    done: dict[str, Done] = {}
+    failed: dict[str, Exception] = {}
     for name in [f"{layer}.{short}" for layer in store.LAYERS for short in store.tables(lake, layer)]:
-        delta = store.delta(lake, name)
-        if delta is not None:
-            done[name] = _maintain(delta, contracts.get(name), retention_hours)
+        try:
+            done[name] = _afresh(lake, name, retention_hours)
+        except Exception as error:
+            failed[name] = error
+    if failed:
+        said = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise NotMaintained(
+            f"{len(failed)} tables are not kept in shape, {len(done)} are: {said}. Their rows are as they were, and"
+            " upkeep can be run again"
+        ) from next(iter(failed.values()))
     return done
+
+
+def _afresh(lake: Place, name: str, retention_hours: int | None) -> Done:
+    """The upkeep of one table. The token that a table is opened with may end while its files are rewritten: then it is
+    opened again, once."""
+    contracts: Mapping[str, Contract] = {**TABLES, **BOOKKEEPING}
+    for attempt in range(_ATTEMPTS):
+        try:
+            delta = store.delta(lake, name)
+            return _maintain(delta, contracts.get(name), retention_hours) if delta is not None else Done(0, 0)
+        except Exception:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _maintain(delta: DeltaTable, contract: Contract | None, retention_hours: int | None) -> Done:

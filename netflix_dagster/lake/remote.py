@@ -35,11 +35,14 @@ class RemoteDataset:
     listed: Dataset
 
     @classmethod
-    def of(cls, folder: storage.Place, table: DeltaTable) -> RemoteDataset:
+    def of(
+        cls, folder: storage.Place, table: DeltaTable, where: list[tuple[str, str, Any]] | None = None
+    ) -> RemoteDataset:
+        """The table, or of its files those of the partitions that ``where`` selects."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
         nowhere = SubTreeFileSystem("/", LocalFileSystem())  # the files are not opened through it
-        return cls(folder, table.to_pyarrow_dataset(filesystem=nowhere))
+        return cls(folder, table.to_pyarrow_dataset(filesystem=nowhere, file_pruning_predicate=where))
 
     @property
     def schema(self) -> pa.Schema:

@@ -7,9 +7,10 @@ killed process leaves in ``<lake>/_staging`` is harmless; maintenance removes it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,18 @@ if TYPE_CHECKING:
 _PIECE = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Staged:
     """Rows that lie aside: as a DataFrame of the engine that computed them, and as an Arrow dataset."""
 
     name: str
-    frame: DataFrame
+    read: Callable[[], DataFrame]
     dataset: Dataset
+
+    @cached_property
+    def frame(self) -> DataFrame:
+        """The rows for the engine. Many tables are never read by it again: it would look into the files in vain."""
+        return self.read()
 
     @property
     def column_names(self) -> list[str]:
@@ -62,11 +68,12 @@ def staged(frame: DataFrame, lake: Place, name: str) -> Iterator[Staged]:
         frame.write.option("compression", "snappy").parquet(str(aside))
         with at_hand(aside) as files:
             if files:
-                yield Staged(name, frame.sparkSession.read.parquet(str(aside)), dataset(files, format="parquet"))
+                read = partial(frame.sparkSession.read.parquet, str(aside))
+                yield Staged(name, read, dataset(files, format="parquet"))
             else:  # Sail writes no file when there is no row
                 schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
                 nothing = frame.sparkSession.createDataFrame([], schema)
-                yield Staged(name, nothing, dataset(nothing.toArrow()))
+                yield Staged(name, lambda: nothing, dataset(nothing.toArrow()))
     finally:
         with suppress(storage.StorageError):
             storage.remove(aside)

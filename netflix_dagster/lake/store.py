@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
 from itertools import chain, islice
@@ -76,14 +77,16 @@ def tables(lake: Place, layer: str) -> list[str]:
         return [name for name, there in zip(names, written, strict=True) if there]
 
 
-def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None) -> DataFrame:
-    """The table as a DataFrame, empty when it was never written; of some deliveries only, if they are given.
+def read(
+    spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[str] | None = None, parts: Parts | None = None
+) -> DataFrame:
+    """The table as a DataFrame, empty when it was never written; of some deliveries or parts only, if they are given.
 
     A column that the contract has gained since the table was written is null.
     """
     found = delta(lake, table.name)
     if found is None:
-        return spark.createDataFrame([], ddl(table))
+        return nothing(spark, table)
     frame = spark.read.format("delta").load(location(lake, table.name))
     have = {field.name for field in found.schema().fields}
     if new := [column for column in table.columns if column.name not in have]:
@@ -94,7 +97,12 @@ def read(spark: SparkSession, lake: Place, table: Table, deliveries: Sequence[st
         frame = frame.where(delivery_condition(deliveries))
     elif deliveries is not None and table.goes_on and table.goes_on.slices:
         frame = frame.where(slices_condition(table, deliveries))
-    return frame
+    return frame.where(parts.condition) if parts is not None else frame
+
+
+def nothing(spark: SparkSession, table: Table) -> DataFrame:
+    """No rows of the table. An engine sees that there are none before it plans: made of a list, Spark would ask it."""
+    return spark.createDataFrame(arrow_schema(table).empty_table(), ddl(table))
 
 
 def write(
@@ -123,6 +131,7 @@ def write(
             writer = writer.mode("overwrite").option("replaceWhere", delivery_condition(deliveries))
         else:
             writer = shaped.write.format("delta").mode("overwrite")
+            writer = writer.partitionBy(*table.partitioned_by) if table.partitioned_by else writer
             kept = delta(lake, table.name)
             if kept is None:
                 create(lake, table)
@@ -135,7 +144,7 @@ def write(
         writer.save(target)
 
     retrying(commit)
-    if replacing is not None:
+    if replacing is not None and not table.partitioned_by:
         _join_files(lake, table.name)
 
 
@@ -180,7 +189,7 @@ def write_batches(
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(retrying, commit).result()
-        if replacing is not None:
+        if replacing is not None and not table.partitioned_by:
             aside.submit(_join_files, lake, table.name).result()
 
 
@@ -290,7 +299,7 @@ def create(lake: Place, table: Contract, configuration: Mapping[str, str | None]
 def _made(lake: Place, table: Contract, configuration: Mapping[str, str | None] = MappingProxyType({})) -> Any:
     """How a table is made that is not there yet, besides its columns."""
     return {
-        "partition_by": list(table.delivery_columns) if isinstance(table, Table) and table.per_delivery else None,
+        "partition_by": list(table.partitioned_by) or None if isinstance(table, Table) else None,
         "configuration": {**protocol.PROPERTIES, **layout_of(table).properties, **configuration},
         "description": table.comment,
         "storage_options": storage.delta_options(folder(lake, table.name)),
@@ -340,6 +349,23 @@ def spark_type(delta_type: Any) -> str:
         return f"array<{spark_type(delta_type.element_type)}>"
     found = str(delta_type.type)
     return next((spark for spark, name in _PRIMITIVES.items() if name == found), found)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Some parts of a table, by the values of a text column."""
+
+    column: str
+    values: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that selects them."""
+        if not self.values:
+            return "false"
+        if strange := [value for value in self.values if "'" in value or "\\" in value]:
+            raise ContractError(f"{self.column} has values that name no part: {', '.join(strange)}")
+        return f"{self.column} IN ({', '.join(map(repr, self.values))})"
 
 
 def delivery_condition(deliveries: Iterable[str]) -> str:
@@ -554,13 +580,19 @@ def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int
     return found.version(), _opened(found, lake, name)
 
 
-def _opened(found: DeltaTable, lake: Place, name: str) -> Dataset | RemoteDataset:
-    place = folder(lake, name)
+def _opened(
+    found: DeltaTable, lake: Place, name: str, deliveries: Iterable[str] | None = None
+) -> Dataset | RemoteDataset:
+    """The dataset of a table; of ``deliveries`` only the files of their days, for each file costs something to name."""
+    place, where = folder(lake, name), None
+    if deliveries is not None:
+        where = [("delivery_date", "in", sorted({str(keys.parts(key)[0]) for key in deliveries}))]
     if not storage.is_local(place):
-        return RemoteDataset.of(place, found)
+        return RemoteDataset.of(place, found, where)
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-    return found.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(place), LocalFileSystem()))
+    files = SubTreeFileSystem(str(place), LocalFileSystem())
+    return found.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=where)
 
 
 def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> bool:
@@ -569,7 +601,7 @@ def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> b
 
     def rows(found: DeltaTable) -> pa.Table:
         _told_by_its_files(found, lake, name)
-        return _opened(found, lake, name).to_table(columns=list(columns))
+        return bounded.rows(_opened(found, lake, name), name, list(columns))
 
     def compared() -> bool:
         now, then = delta(lake, name), at(lake, name, referred)
@@ -577,8 +609,8 @@ def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> b
             return False
         try:
             gone: pa.Table = rows(then).join(rows(now), list(columns), join_type="left anti")
-        except (OSError, storage.StorageError):
-            return False  # the files of then are removed
+        except (OSError, storage.StorageError, bounded.TooManyRows):
+            return False  # the files of then are removed, or they are more than are compared here
         return bool(gone.num_rows == 0)
 
     with ThreadPoolExecutor(1) as aside:
@@ -592,29 +624,43 @@ def _told_by_its_files(found: DeltaTable, lake: Place, name: str) -> None:
 
 
 def read_arrow(
-    lake: Place, name: str, *, columns: list[str] | None = None, where: Any = None, first: int | None = None
+    lake: Place,
+    name: str,
+    *,
+    columns: list[str] | None = None,
+    where: Any = None,
+    first: int | None = None,
+    deliveries: Sequence[str] | None = None,
 ) -> pa.Table | None:
-    """A small table, or its ``first`` rows, through delta-rs; None when it was never written.
+    """A small table, or its ``first`` rows, or some ``deliveries`` of a per_delivery table, through delta-rs; None when
+    it was never written.
 
     It is opened and read on a thread of its own: delta-rs calls back into Python and drops what is raised there, so
     that a run cancelled in that moment would go on.
     """
 
     def rows() -> pa.Table | None:
-        found = dataset(lake, name)
-        if found is None:
+        table = delta(lake, name)
+        if table is None:
             return None
+        _told_by_its_files(table, lake, name)
+        found, wanted = _opened(table, lake, name, deliveries), where
+        if deliveries is not None:
+            of_these = delivery_filter(deliveries)
+            wanted = of_these if where is None else of_these & where
         if first is not None:
-            return found.head(first, columns=columns, filter=where)
-        return bounded.rows(found, name, columns, where)
+            return found.head(first, columns=columns, filter=wanted)
+        return bounded.rows(found, name, columns, wanted)
 
     with ThreadPoolExecutor(1) as aside:
         return aside.submit(rows).result()
 
 
-def batches(lake: Place, table: Table, where: Any = None) -> Iterator[pa.RecordBatch]:
+def batches(
+    lake: Place, table: Table, where: Any = None, deliveries: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """The rows that ``read`` tells of, without an engine; none when the table was never written."""
-    rows = read_arrow(lake, table.name, where=where)
+    rows = read_arrow(lake, table.name, where=where, deliveries=deliveries)
     schema = arrow_schema(table)
     for batch in rows.to_batches() if rows is not None else ():
         yield completed(batch, schema)

@@ -103,7 +103,7 @@ class _Pipeline:
 
     def _whole(self, table: Table) -> None:
         def build(read: Reader) -> DataFrame:
-            before = [self.spark.createDataFrame([], store.ddl(table))] if table.is_incremental else []
+            before = [store.nothing(self.spark, table)] if table.is_incremental else []
             decided = [self._decisions(table)] if table.write == "gate" else []
             reads = {name: read(name, store.ddl(TABLES[name])) for name in table.reads}
             built = table.function(*before, *reads.values(), *decided)
@@ -146,8 +146,8 @@ class _Pipeline:
         for action, conditions in rules.items():
             query = getattr(self.dp, action)(conditions)(query)
         laid: dict[str, Any] = {}
-        if table and table.per_delivery:
-            laid = {"partition_cols": list(table.delivery_columns)}
+        if table and table.partitioned_by:
+            laid = {"partition_cols": list(table.partitioned_by)}
         elif self.native and table and table.layout.cluster_by:
             laid = {"cluster_by": list(table.layout.cluster_by)}
         self.dp.materialized_view(name=name, comment=comment, **laid)(query)

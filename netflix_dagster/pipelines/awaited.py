@@ -47,7 +47,7 @@ class Awaited:
             def plan(self, session: Any) -> Any:
                 return relation
 
-        return DataFrame(Plan(None), self.spark)  # type: ignore[arg-type, return-value]
+        return DataFrame(Plan(None), self.spark)  # type: ignore[arg-type]
 
     def _await(self, message: Any) -> None:
         """Make a plan read the tables of the pipeline when it runs, and bind it to none of them before."""

@@ -1,6 +1,7 @@
 """Sample deliveries: a small invented catalogue, delivered with every kind of dirt of the real deliveries.
 
-Charts and reports of viewing belong to it, see ``sample.charts`` and ``sample.engagement``.
+Charts and reports of viewing belong to it, see ``sample.charts`` and ``sample.engagement``; viewing events, many files
+an hour, are made when they are asked for, see ``sample.events``.
 
 No title, person or synopsis here exists; countries, ratings and genres do. The same bytes come out every time.
 
@@ -162,6 +163,15 @@ def write_sample(landing: P, garbage: bool = False) -> list[P]:
     return [_put(landing / place, data) for place, data in sorted(sample_files().items()) if place not in left_out]
 
 
+def write_events(landing: P, hours: int, files: int, seed: int) -> int:
+    """Write the viewing events of so many hours, each in so many files, and return how many files there are; one that
+    is already there stays as it is."""
+    from netflix_dagster.sample.events import event_files
+
+    written = [_put(landing / place, data) for place, data in event_files(hours, files, seed=seed)]
+    return len(written)
+
+
 def sample_files() -> dict[str, bytes]:
     """The sample deliveries: ``<source>/<delivery date>/<file>`` and the bytes of the file."""
     return {**catalogue_files(), **chart_files(), **engagement_files()}
@@ -169,7 +179,7 @@ def sample_files() -> dict[str, bytes]:
 
 def catalogue_files() -> dict[str, bytes]:
     """The sample deliveries of the catalogue."""
-    first, second, third, fourth = _releases()
+    first, second, third, fourth = catalogue_releases()
     known = {title.number for title in second}
     left = [title for title in first if title.number not in known][:3]
     third.sort(key=lambda title: (title.title.casefold(), title.number))
@@ -193,8 +203,8 @@ def _put(path: P, data: bytes) -> P:
 # --- the content of the releases
 
 
-def _releases() -> list[list[Title]]:
-    """The titles of each release, newest addition first."""
+def catalogue_releases() -> list[list[Title]]:
+    """The titles of each release of the catalogue, newest addition first."""
     rng = random.Random(SEED)
     names = [" ".join(words) for words in product(TITLE_FIRST, TITLE_LAST)]
     rng.shuffle(names)

@@ -57,10 +57,12 @@ ABOUT = {
     "quality": "The book-keeping of the platform: what became of the deliveries. No function builds these tables;"
     " they are written as deliveries come in. Every lake has them, empty at first.",
 }
+GOES_ON = "it goes on from the first delivery that changed; it comes to the same rows as building it anew"
 WRITTEN = {
     "per_delivery": "it holds every delivery, and building one again replaces only that one",
     "whole": "it is built anew from all deliveries",
     "incremental": "newer deliveries are added to what stands; it comes to the same rows as building it anew",
+    "parts": "the parts that have changed are built anew; it comes to the same rows as building all of them",
     "gate": "it has a row for every delivery; one that breaks a `fail` rule stays and holds its delivery back",
 }
 METRICS_ARE = """\
@@ -138,7 +140,7 @@ def _table(table: Table, sources: Sources) -> str:
         *_one_row(table),
         f"- **Feed**: {feed}",
         f"- **Reads**: {', '.join(_link(read) for read in table.reads) or _delivered(table, sources)}",
-        f"- **How it is kept**: {WRITTEN[table.write]}",
+        f"- **How it is kept**: {GOES_ON if table.goes_on and table.write == 'whole' else WRITTEN[table.write]}",
         f"- **Code**: {_code(table.function.__module__)}",
     ]
     parts = [f"### {table.name}\n", table.description + "\n", "\n".join(facts) + "\n", _columns(table), _rules(table)]

@@ -241,6 +241,8 @@ class Adls:
             for batch in _at(place).list(above or None, offset=f"{above}{after}" if after else None):
                 for meta in batch:
                     path = meta["path"].removeprefix(above)
+                    if after and path <= after:
+                        continue  # an endpoint may pass over what a listing is to start from
                     yield Stored(path, meta["size"], meta["last_modified"], meta["e_tag"] or "")
 
     def modified(self, place: AzureFolder) -> float:

@@ -30,10 +30,10 @@ EVERGREEN_WEEKS = 10
 WIDEST = 10
 """How many places of the ranking of titles by country reach are kept (ties included)."""
 
-CATALOGUE, CHARTS, ENGAGEMENT = "team:catalogue", "team:charts", "team:engagement"
+CATALOGUE, CHARTS, ENGAGEMENT, VIEWING = "team:catalogue", "team:charts", "team:engagement", "team:viewing"
 _TITLE, _LISTING, _CHANGE = "gold.fact_release_title", "gold.fact_release_listing", "gold.fact_catalogue_change"
 _WORLD, _COUNTRY = "gold.fact_top10_global_weekly", "gold.fact_top10_country_weekly"
-_REPORT = "gold.fact_engagement"
+_REPORT, _HOURLY = "gold.fact_engagement", "gold.fact_viewing_hourly"
 _SHARE, _MEAN = ".1%", ",.1f"
 
 _OF_CHART = "OVER (PARTITION BY week, category)"
@@ -128,6 +128,18 @@ FACTS = [
         _REPORT,
         period="period",
         dimensions=(Dimension("period", "Half-year, such as 2023H1", "period"), _KIND, _CHARTED),
+    ),
+    Fact(
+        _HOURLY,
+        period="day",
+        step=1,
+        dimensions=(
+            Dimension("day", "Day on which the viewing began (UTC)", "event_date"),
+            Dimension("hour", "Hour in which the viewing began, such as 2026-11-20T13 (UTC)", "event_hour"),
+            Dimension("title", "The title, by its durable key", "title_key"),
+            Dimension("country", "ISO code of the country", "country"),
+            Dimension("device", "What it was watched on, such as tv, phone", "device"),
+        ),
     ),
 ]
 
@@ -417,6 +429,29 @@ METRICS = [
         Count(),
         by=("kind",),
         over_time="last",
+    ),
+    # What was watched, hour by hour
+    *(
+        Metric(
+            name, meaning, unit, VIEWING, _HOURLY, expression, by=("hour", "title", "country", "device"), format=form
+        )
+        for name, meaning, unit, expression, form in (
+            ("watched_hours", "Hours viewed, as players report them", "hours", Sum("hours_viewed", decimals=4), _MEAN),
+            (
+                "watching_profiles",
+                "Profiles that watched: each counts once in every hour, title, country and kind of device",
+                "profiles",
+                Sum("viewers"),
+                ",.0f",
+            ),
+            (
+                "late_event_share",
+                "Share of the events that came in a later hour than they began in",
+                "share",
+                Ratio(Sum("late_events"), Sum("events")),
+                _SHARE,
+            ),
+        )
     ),
 ]
 

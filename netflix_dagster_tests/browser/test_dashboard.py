@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 import axe_playwright_python
 import duckdb
@@ -17,10 +22,18 @@ import pytest
 from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect
 
-from netflix_dagster.lake.query import query
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving.dashboard import build
 from netflix_dagster_tests.browser.dagster_dev import REPO
+from netflix_dagster_tests.browser.screen import (
+    catalogue_is_gold,
+    charts_are_gold,
+    engagement_is_gold,
+    ready,
+    select,
+    show,
+    window,
+)
 from netflix_dagster_tests.cli.conftest import built, first_run  # noqa: F401  the sample lake, built once
 from netflix_dagster_tests.cli.shell import Shell
 
@@ -44,11 +57,13 @@ HOSTILE = (
     "javascript:window.harmed=1",
     "x" * 10_000,
 )
-COMPUTED = """async (release) => {
-  const { releases } = dashboard.catalogue.open(await dashboard.load("catalogue"));
-  return dashboard.catalogue.measure(dashboard.catalogue.titlesOf(releases.indexOf(release), () => true));
-}"""
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = re.compile("[\\s\\x00-\\x1f\\u200b-\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufeff]*[=+\\-@\\t\\r]")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with window(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -57,31 +72,11 @@ def site(built: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noq
     return _site(built.cwd / "data" / "lake", tmp_path_factory.mktemp("dashboard"))
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A window without a network. Nothing in it may fail, be asked for elsewhere, or offend the content policy."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True, offline=True)
-    context.set_default_timeout(20_000)
-    page, wrong = context.new_page(), list[str]()
-    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("file:", "blob:")) else None)
-    yield page
-    assert page.evaluate("window.harmed") is None
-    context.close()
-    assert not wrong
-
-
-def show(page: Page, site: Path, address: str) -> None:
-    """Open a page and wait until all of it is drawn."""
-    page.goto("about:blank")
-    page.goto(f"{(site / 'index.html').as_uri()}#/{address}")
-    ready(page)
-
-
-def ready(page: Page) -> None:
-    page.wait_for_function("document.documentElement.dataset.ready")
-    expect(page.locator("[role=status]", has_text="Loading")).to_have_count(0)
+def test_figures_on_the_screen_are_those_of_gold(page: Page, site: Path, built: Shell) -> None:  # noqa: F811
+    lake = built.cwd / "data" / "lake"
+    catalogue_is_gold(page, site, lake)
+    charts_are_gold(page, site, lake)
+    engagement_is_gold(page, site, lake)
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
@@ -104,38 +99,10 @@ def test_every_page_is_drawn_and_accessible(page: Page, site: Path, width: int, 
         assert [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found] == []
 
 
-def test_figures_on_the_screen_are_those_of_gold(page: Page, site: Path, built: Shell) -> None:  # noqa: F811
-    lake = built.cwd / "data" / "lake"
-    gold = _figures(lake, "gold.kpi_catalogue", "delivery_date")
-    kpis = {"changed_titles": "titles_by_change"}
-    for release in sorted({when for when, *_ in gold}):
-        show(page, site, f"catalogue?release={release}")
-        shown = _shown(page)
-        assert set(shown) >= {("titles", "all"), ("movie_minutes_median", "all"), ("co_production_share", "all")}
-        for (metric, member), value in shown.items():
-            assert value == gold.get((release, kpis.get(metric, metric), member), 0 if value == 0 else None), metric
-        computed = page.evaluate(COMPUTED, release)
-        for metric, value in computed.items():  # what filters compute comes to gold's figure without one
-            assert value == pytest.approx(gold[release, metric, "all"], rel=1e-12), metric
-    weeks = _figures(lake, "gold.kpi_top10", "week")
-    for week in sorted({when for when, *_ in weeks})[-3:]:
-        show(page, site, f"charts?week={week}&category=TV (English)")
-        shown = _shown(page)
-        assert {"hours", "retention", "concentration", "leader_share"} <= {metric for metric, _ in shown}
-        for (metric, member), value in shown.items():
-            assert value == weeks.get((week, metric, member)), (week, metric, member)
-    reports = "SELECT period, kind, count(*), sum(hours_viewed)::DOUBLE FROM gold.fact_engagement GROUP BY ALL"
-    for period, kind, titles, hours in _rows(lake, reports):
-        show(page, site, f"engagement?period={period}&kind={kind}")
-        shown = _shown(page)
-        assert shown["engagement_titles", f"{period}|{kind}"] == titles
-        assert shown["engagement_hours", f"{period}|{kind}"] == hours
-
-
 def test_which_titles_left_takes_two_clicks(page: Page, site: Path, built: Shell) -> None:  # noqa: F811
     lake = built.cwd / "data" / "lake"
     newest = "SELECT max(release_date) FROM gold.fact_catalogue_change"
-    left = _rows(
+    left = select(
         lake,
         "SELECT t.title FROM gold.fact_catalogue_change c JOIN gold.dim_title t USING (title_sk)"
         f" WHERE c.change = 'removed' AND c.release_date = ({newest})",
@@ -160,9 +127,9 @@ def test_filters_reach_every_card_and_the_address_keeps_them(page: Page, site: P
     page.wait_for_function("location.hash.includes('type=Movie')")
     expect(page.locator("#filter-type")).to_be_focused()
     movies = "NOT t.is_inferred AND t.is_current AND t.type = 'Movie'"
-    ((count,),) = _rows(lake, f"SELECT count(*) FROM gold.dim_title t WHERE {movies}")
+    ((count,),) = select(lake, f"SELECT count(*) FROM gold.dim_title t WHERE {movies}")
     expect(page.locator("[data-metric=titles]")).to_have_attribute("data-value", str(count))
-    genres = _rows(
+    genres = select(
         lake,
         "SELECT g.genre, count(*) AS n FROM gold.dim_title t JOIN gold.bridge_title_genre USING (title_sk)"
         f" JOIN gold.dim_genre g USING (genre_sk) WHERE {movies} GROUP BY 1 ORDER BY n DESC, 1",
@@ -185,40 +152,76 @@ def test_hostile_values_harm_no_page_and_no_export(
     built: Shell,  # noqa: F811
     tmp_path: Path,
 ) -> None:
+    """In titles, categories, names, file names and reasons; on every page, and in the CSV of every card."""
     lake = tmp_path / "lake"
     shutil.copytree(built.cwd / "data" / "lake", lake, ignore=shutil.ignore_patterns("serving", ".dagster", "bronze"))
-    keys = _rows(lake, "SELECT DISTINCT title_key FROM gold.dim_title WHERE is_current ORDER BY 1")
+    keys = select(lake, "SELECT DISTINCT title_key FROM gold.dim_title WHERE is_current ORDER BY 1")
     for (key,), text in zip(keys, HOSTILE, strict=False):
         _set(lake, "gold.dim_title", f"title_key = {_text(key)}", title=text, rating=text, description=text)
     for rank, text in enumerate(HOSTILE, 1):
         _set(lake, "gold.fact_top10_global_weekly", f"weekly_rank = {rank}", show_title=text, season_title=text)
+    _set(lake, "gold.fact_top10_global_weekly", "category = 'Films (English)'", category=HOSTILE[4])
+    _set(lake, "gold.fact_top10_restatement", "true", said_before=HOSTILE[4], said_now=HOSTILE[5])
     _set(lake, "gold.dim_genre", "true", genre=HOSTILE[0])
     _set(lake, "gold.dim_country", "true", country=HOSTILE[1])
     _set(lake, "gold.dim_person", "is_director", name=HOSTILE[4])
     _set(lake, "gold.fact_engagement", "kind = 'tv'", show_title=HOSTILE[4], title_delivered=HOSTILE[2])
-    _set(lake, "quality.quarantine", "true", raw=HOSTILE[1], source_file=HOSTILE[0])
+    of_a_list = {name: [HOSTILE[5]] for name in ("reasons", "hints")}
+    _set(lake, "quality.quarantine", "true", raw=HOSTILE[1], source_file=HOSTILE[4], **of_a_list)
+    _set(lake, "quality.results", "true", message=HOSTILE[5])
+    _set(lake, "quality.deliveries", "reason IS NOT NULL", reason=HOSTILE[4])
     site = _site(lake, tmp_path / "site")
     width = "document.documentElement.scrollWidth <= innerWidth"
-    addresses = [*PAGES, *(f"title?key={key.replace('&', '%26')}" for (key,) in keys[: len(HOSTILE)])]
-    for address in addresses:
+    categories = [f"charts?category={quote(HOSTILE[4])}", f"charts?category={quote(HOSTILE[0])}"]
+    titles = [f"title?key={quote(key)}" for (key,) in keys[: len(HOSTILE)]]
+    walked = set()
+    for address in [*PAGES, *categories, *titles]:
         show(page, site, address)
         assert page.evaluate(width), address
-        assert (
-            page.evaluate("document.querySelectorAll('main script, main img, main [onload], main [onerror]').length")
-            == 0
-        )
-    for address, card in (
-        ("catalogue", "changes"),
-        ("charts", "top10"),
-        ("engagement", "most"),
-        ("quality", "quarantine"),
-    ):
-        show(page, site, address)
-        with page.expect_download() as waiting:
-            page.locator(f"#{card} [data-csv]").click()
-        text = Path(waiting.value.path()).read_bytes().decode("utf-8-sig")
-        cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
-        assert not [cell for cell in cells if cell.strip("\u202e\u2066 ").startswith(FORMULAS) and not _is_number(cell)]
+        harm = "main script, main img, main [onload], main [onerror], main [href^='javascript:']"
+        assert page.locator(harm).count() == 0, address
+        for button in page.locator("[data-csv]").all():
+            if (name := button.get_attribute("data-csv")) in walked and address not in titles:
+                continue
+            walked.add(name)
+            with page.expect_download() as waiting:
+                button.click()
+            text = Path(waiting.value.path()).read_bytes().decode("utf-8-sig")
+            cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+            assert cells and not [cell for cell in cells if FORMULA.match(cell) and not _is_number(cell)], name
+    assert len(walked) > 25, walked
+
+
+def test_a_static_host_with_the_headers_of_static_web_apps_serves_every_page(browser: Browser, site: Path) -> None:
+    """The policy of the host counts beside that of the page: a page keeps both, and every file is there."""
+    hosted = json.loads((REPO / "infra/dashboard/staticwebapp.config.json").read_text())
+
+    class Host(SimpleHTTPRequestHandler):
+        def end_headers(self) -> None:
+            for name, value in hosted["globalHeaders"].items():
+                self.send_header(name, value)
+            super().end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Host, directory=str(site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    page, wrong = browser.new_page(), list[str]()
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+    try:
+        for name in PAGES:
+            page.goto(f"http://127.0.0.1:{server.server_port}/#/{name}")
+            page.reload()
+            ready(page)
+            expect(page.locator("h1")).to_have_count(1)
+        assert not wrong
+    finally:
+        page.close()
+        server.shutdown()
+        server.server_close()
 
 
 def test_what_has_not_landed_is_said(page: Page, built: Shell, tmp_path: Path) -> None:  # noqa: F811
@@ -246,24 +249,7 @@ def _site(lake: Path, to: Path) -> Path:
     return to
 
 
-def _rows(lake: Path, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in query(lake, sql).to_pylist()]
-
-
-def _figures(lake: Path, table: str, period: str) -> dict[tuple[str, str, str], float]:
-    found = _rows(lake, f"SELECT CAST({period} AS VARCHAR), kpi, member, value FROM {table}")
-    return {(when, kpi, member): value for when, kpi, member, value in found}
-
-
-def _shown(page: Page) -> dict[tuple[str, str], float | None]:
-    """The figures of the tiles, by metric and member."""
-    found = page.eval_on_selector_all(
-        "b[data-metric]", "all => all.map((b) => [b.dataset.metric, b.dataset.member ?? 'all', b.dataset.value])"
-    )
-    return {(metric, member): float(value) if value else None for metric, member, value in found}
-
-
-def _set(lake: Path, table: str, where: str, **values: str) -> None:
+def _set(lake: Path, table: str, where: str, **values: str | list[str]) -> None:
     """Change values in a table of a copied lake, as a delivery could that no rule refuses."""
     held = DeltaTable(str(lake / table.replace(".", "/")))
     rows = held.to_pyarrow_table()

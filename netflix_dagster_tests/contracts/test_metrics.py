@@ -122,4 +122,4 @@ def test_every_figure_of_the_kpi_tables_is_a_metric() -> None:
     assert {figure.table for figure in FIGURES} == {"gold.kpi_catalogue", "gold.kpi_top10"}
     assert {figure.metric for figure in FIGURES} <= set(METRICS)
     owners = {metric.owner for metric in METRICS.values()}
-    assert owners == {"team:catalogue", "team:charts", "team:engagement"}
+    assert owners == {"team:catalogue", "team:charts", "team:engagement", "team:viewing"}

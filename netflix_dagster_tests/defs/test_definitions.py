@@ -91,6 +91,12 @@ def test_every_column_after_bronze_comes_from_columns_that_exist(table: Table) -
             assert read in upstream_of(table)
     if table.layer == "gold":
         assert set(lineage) == set(table.column_names)
+    shown = spec(table).metadata["made_from"].value.replace("\\", "") if lineage else ""
+    told = dict(line.strip("| ").split(" | ") for line in shown.splitlines()[2:])
+    said = {
+        name: {f"{'.'.join(dep.asset_key.path)}.{dep.column_name}" for dep in deps} for name, deps in lineage.items()
+    }
+    assert {name: set(text.split(", ")) for name, text in told.items()} == said, "the UI itself shows no such lineage"
 
 
 def upstream_of(table: Table) -> set[str]:

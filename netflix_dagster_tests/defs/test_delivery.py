@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,6 +12,7 @@ from dagster._core.events import AssetObservationData
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import feed_tables, touched_tables
 from netflix_dagster.defs.checks import asset_key
+from netflix_dagster.defs.dashboard import gold_overview
 from netflix_dagster.deliveries.life import Status
 from netflix_dagster.lake import store
 from netflix_dagster_tests.defs.conftest import FIRST, SECOND, SPLIT
@@ -50,6 +52,7 @@ def test_one_delivery_travels_from_landing_to_gold(house: House) -> None:
     assert [catalogue[name] for name in counted] == [5, 0, 0]
     assert [titles[name] for name in counted] == [3, 1, 1]
     assert [cast[name] for name in counted] == [9, 3, 3]
+    assert catalogue["seconds_of_delivery"] > 0 and titles["seconds_of_delivery"] > 0, "what the UI plots by partition"
     assert absent["delivered"] is False
     assert "delivered" not in catalogue
 
@@ -124,6 +127,20 @@ def test_the_events_of_a_range_carry_the_rows_of_each_delivery(built: House) -> 
     events = materialized(built.run(FIRST, SPLIT, only=[CATALOGUE]))
     rows = {day: event.metadata["dagster/partition_row_count"].value for (_, day), event in events.items()}
     assert rows == {FIRST: 5, SECOND: 5, SPLIT: 0}
+
+
+def test_the_overview_of_gold_links_dashboard_warehouse_dictionary_and_every_table(built: House) -> None:
+    said = gold_overview(lake=built.lake).metadata
+    serving, text = built.tables / "serving", str(said["overview"].value)
+    assert said["dashboard"].value == (serving / "dashboard" / "index.html").as_uri()
+    assert said["warehouse"].value == str(serving / "warehouse.duckdb")
+    assert all(
+        place in text for place in (str(serving / "dashboard" / "index.html"), str(serving / "warehouse.duckdb"))
+    )
+    assert "docs/data-dictionary.md" in text and (Path(__file__).parents[2] / "docs/data-dictionary.md").exists()
+    counted = {name: len(built.rows(name)) for name in feed_tables("catalogue") if TABLES[name].layer == "gold"}
+    for name, rows in counted.items():
+        assert f"| [{name}](/assets/gold/{name.split('.')[1]}) | {rows:,} | " in text
 
 
 def test_building_a_delivery_again_changes_nothing(built: House) -> None:

@@ -178,7 +178,7 @@ def test_an_event_requests_the_delivery_that_it_names(told: Watch, queue: Queue)
     assert set(requests) == {"catalogue_delivery", "charts_delivery"}
     assert requests["charts_delivery"].partition_key == "2021-01-06"
     partitions = {feed: told.house.instance.get_dynamic_partitions(feed_partitions(feed).name or "") for feed in feeds}
-    assert partitions == {"catalogue": DAYS[:2], "charts": ["2021-01-06"], "engagement": []}
+    assert partitions == {"catalogue": DAYS[:2], "charts": ["2021-01-06"], "engagement": [], "viewing": []}
     assert told.dates() == []
 
 

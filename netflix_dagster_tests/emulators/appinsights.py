@@ -2,7 +2,8 @@
 
 The items become the tables that Azure shows (requests, dependencies, exceptions, traces, customMetrics), with the
 columns of its documentation that the queries in infra/monitor use. The queries run in DuckDB, translated by
-duckdb-kql: that proves that they are KQL and ask for what is really sent, not how Azure would answer.
+duckdb-kql: that proves that they are KQL and ask for what is really sent, not how Azure would answer. Who may not read
+is refused as "Azure Monitor Log Analytics API errors" says (``InsufficientAccessError``).
 """
 
 from __future__ import annotations

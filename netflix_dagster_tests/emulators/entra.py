@@ -2,7 +2,9 @@
 
 The managed identity's endpoint is that of App Service, Functions and Container Apps (``IDENTITY_ENDPOINT``,
 ``IDENTITY_HEADER``). Service principals come with their secret to the token endpoint of ``login.microsoftonline.com``.
-Tokens are real JWTs that expire; nobody here checks their signature, as Azurite does not.
+Refusals follow "How to use managed identities for App Service and Azure Functions" (a wrong header, no identity) and
+"Microsoft Entra authentication and authorization error codes" (AADSTS…). Tokens are real JWTs that expire;
+nobody here checks their signature, as Azurite does not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A door to blob storage where things go wrong on demand: busy, throttled, slow, cut off.
 
 Requests pass to Azurite unless a ``Fault`` takes them. What a fault answers is what Azure answers: the status, the
-code and the XML body that clients look at.
+code and the XML body that clients look at, as "Common REST API error codes" and "Blob Storage error codes" list them.
 """
 
 from __future__ import annotations

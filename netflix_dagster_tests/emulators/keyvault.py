@@ -1,4 +1,8 @@
-"""Key Vault's secrets: versions, rotation, disabled and forbidden ones, and the challenge that tells whom to ask."""
+"""Key Vault's secrets: versions, rotation, disabled and forbidden ones, and the challenge that tells whom to ask.
+
+The challenge is that of "Authentication, requests, and responses", the statuses and codes are those of "Azure Key Vault
+REST API error codes" and "Get Secret" (``SecretNotFound``; ``SecretDisabled`` inside of ``Forbidden``).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A stand-in for the serverless pool of Synapse: the DDL that it has, its catalog, and views over Delta tables.
 
-Behind it is DuckDB; T-SQL is read by sqlglot. What the pool does not know is refused with its numbers. A text that is
+Behind it is DuckDB; T-SQL is read by sqlglot. What the pool does not know is refused with its numbers, those of
+"Database engine events and errors" and "Troubleshoot serverless SQL pool". A text that is
 longer than the view says is refused as well, so that lengths are tried.
 """
 

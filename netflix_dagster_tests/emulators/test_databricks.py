@@ -118,8 +118,25 @@ def test_the_same_token_is_the_same_run(client: WorkspaceClient, here: Workspace
 
 
 REFUSED = {
-    "notebook_task": jobs.SubmitTask("t", existing_cluster_id="small", notebook_task=jobs.NotebookTask("/a")),
-    "condition_task": jobs.SubmitTask("t", condition_task=jobs.ConditionTask(jobs.ConditionTaskOp.EQUAL_TO, "1", "1")),
+    "does not run a sql_task": jobs.SubmitTask("t", sql_task=jobs.SqlTask(warehouse_id="1")),
+    "without an extension": jobs.SubmitTask("t", existing_cluster_id="small", notebook_task=jobs.NotebookTask("/a.py")),
+    "the notebook /Workspace/a does not exist": jobs.SubmitTask(
+        "t", existing_cluster_id="small", notebook_task=jobs.NotebookTask("/Workspace/a")
+    ),
+    "no compute of its own": jobs.SubmitTask(
+        "t",
+        existing_cluster_id="small",
+        condition_task=jobs.ConditionTask(jobs.ConditionTaskOp.EQUAL_TO, "1", "1"),
+    ),
+    "op must be one of": jobs.SubmitTask(
+        "t", condition_task=jobs.ConditionTask(jobs.ConditionTaskOp.GREATER_THAN, "1", "1")
+    ),
+    "one task that is no for_each_task": jobs.SubmitTask(
+        "t",
+        for_each_task=jobs.ForEachTask(
+            "[1]", jobs.Task("n", for_each_task=jobs.ForEachTask("[1]", jobs.Task("m", existing_cluster_id="small")))
+        ),
+    ),
     "exactly one task type": jobs.SubmitTask("t", existing_cluster_id="small"),
     "does not exist": jobs.SubmitTask("t", existing_cluster_id="gone", spark_python_task=jobs.SparkPythonTask(FILE)),
     "needs one of": jobs.SubmitTask("t", spark_python_task=jobs.SparkPythonTask(FILE)),

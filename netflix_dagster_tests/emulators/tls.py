@@ -6,12 +6,18 @@ what is written in Rust (obstore, delta-rs, the embedded engine), ``REQUESTS_CA_
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 DAYS = 30
+_PIECE = 64 * 1024
 
 
 class Authority:
@@ -100,3 +106,32 @@ def _usage(*, signs: bool) -> Any:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+@contextmanager
+def ended_here(certificate: tuple[Path, Path], port: int) -> Iterator[int]:
+    """A port of this machine that speaks TLS for another one that does not, as the proxy before a service does."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    context.set_alpn_protocols(["h2"])
+    loop = asyncio.new_event_loop()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(_PIECE):
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, there[1]), pass_on(there[0], writer))
+
+    server = loop.run_until_complete(asyncio.start_server(connected, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()

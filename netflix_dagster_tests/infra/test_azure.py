@@ -11,6 +11,7 @@ import re
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -263,6 +264,7 @@ def test_diagnostics_everywhere(stack: Made) -> None:
         for resource in stack.all(kind):
             of_it = {uri for uri in told if uri == resource.id or uri.startswith(f"{resource.id}/")}
             assert of_it, f"nobody hears of {kind} {resource.name}"
+    assert [uri for uri in told if uri.endswith(f"/factories/{stack.exports['data_factory']}")]
     account = stack.one("storage:StorageAccount")
     assert {f"{account.id}/blobServices/default", f"{account.id}/queueServices/default"} <= told
 
@@ -551,6 +553,43 @@ def test_the_factory_is_that_of_the_template_with_the_names_of_the_stack(stack: 
     assert given["factoryName"] == names.of("adf") and set(given) <= set(template["parameters"])
     assert (given["lakeAccount"], given["vaultName"]) == (names.account, names.vault)
     assert set(given) >= {name for name, said in template["parameters"].items() if "defaultValue" not in said}
+
+
+def test_what_a_deployment_and_the_documents_ask_of_a_stack_is_told(stack: Made) -> None:
+    """Outputs that `infra/deploy.sh` reads and people are sent to, and the jobs that it starts."""
+    script, told = (ROOT / "infra" / "deploy.sh").read_text(), (ROOT / "docs" / "deploy.md").read_text()
+    asked = set(re.findall(r"\$\(output (\w+)\)", script)) | set(re.findall(r"BUNDLE_VAR_(\w+)", script))
+    for names in re.findall(r"for name in ([\w ]+); do", script):
+        asked |= set(names.split())
+    for names in re.findall(r"outputs? ((?:`\w+`(?:, )?)+)", told):
+        asked |= set(re.findall(r"`(\w+)`", names))
+    assert len(asked) > 8 and asked - {"name"} <= set(stack.exports)
+    jobs = {job.name for job in stack.all("app:Job")}
+    started = re.search(r"^([a-z |]+)\) start \"\$step\"", script, re.MULTILINE)
+    assert started and set(started[1].split(" | ")) == jobs - {"run"}
+
+
+def test_everybody_is_called_what_the_file_of_rights_says(stack: Made) -> None:
+    """`netflix-dagster verify access` knows an identity by its name, and that of another stack is a stranger."""
+    from netflix_dagster.verify.access import DOORS, _pattern
+
+    actual = {
+        "builder": stack.exports["builder"],
+        "orchestrator": stack.exports["orchestrator"],
+        "databricks": stack.one("azuread.Application", "jobs").get("displayName"),
+        "catalog": stack.one("databricks:AccessConnector").get("connectorName"),
+        "factory": stack.exports["data_factory"],
+        "events": stack.one("eventgrid:SystemTopic").get("systemTopicName"),
+        "synapse": stack.one("synapse:Workspace").get("workspaceName"),
+    }
+    access, group = rights.load(), stack.exports["resource_group"]
+    assert set(actual) == set(access.services())
+    others = [other.exports["resource_group"] for name in STACKS if (other := made(name)) is not stack]
+    for principal, name in actual.items():
+        assert fnmatchcase(name, _pattern(access, principal, group)), principal
+        assert not any(fnmatchcase(name, _pattern(access, principal, other)) for other in others), principal
+    doors = {group.replace("rg-netflix", f"dagster-netflix-{door}", 1) for door in DOORS}
+    assert doors <= {app.get("displayName") for app in stack.all("azuread.Application")}
 
 
 def test_money_is_watched(stack: Made) -> None:

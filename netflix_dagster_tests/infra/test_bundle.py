@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import copy
 import re
 import shutil
@@ -17,6 +18,7 @@ from databricks.sdk.service.catalog import Privilege
 from databricks.sdk.service.jobs import JobSettings
 
 from netflix_dagster.contracts.contract import LAYERS
+from netflix_dagster.databricks import workflow
 from netflix_dagster.storage import AzureFolder, at
 from netflix_dagster_tests.infra.bundle import FOLDER, MODELS, USER, Bundle, job_id, load
 from netflix_dagster_tests.infra.wheel import Wheel
@@ -181,6 +183,27 @@ def test_a_failed_build_fails_the_run_and_somebody_hears_of_it(bundle: Bundle) -
     assert heard["on_failure"] == heard["on_duration_warning_threshold_exceeded"] != []
 
 
+def test_notebooks_are_thin_and_ask_for_what_the_workflow_gives(bundle: Bundle) -> None:
+    """A notebook has widgets, one call, and what it hands on: nothing that would need a test of its own."""
+    job = bundle.resolve("prod", GIVEN)["jobs"]["workflow"]
+    parameters = {each["name"] for each in job["parameters"]}
+    tasks = [task.get("for_each_task", {}).get("task", task) for task in job["tasks"]]
+    asked = {task["notebook_task"]["notebook_path"]: task for task in tasks if "notebook_task" in task}
+    paths = {(FOLDER / "resources" / name).resolve(): task for name, task in asked.items()}
+    assert set(paths) == set((FOLDER / "notebooks").glob("*.py"))
+    for path, task in paths.items():
+        text = path.read_text()
+        widgets = re.findall(r'widgets\.text\("(\w+)"', text)
+        assert set(widgets) == set(re.findall(r'widgets\.get\("(\w+)"', text))
+        assert set(widgets) <= parameters | set(task["notebook_task"].get("base_parameters", {}))
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        ours = [ast.unparse(call.func) for call in calls if ast.unparse(call.func).startswith("workflow.")]
+        assert len(ours) == 1 and hasattr(workflow, ours[0].removeprefix("workflow.")), path.name
+        assert task["max_retries"] == 0 and task["job_cluster_key"] in {
+            c["job_cluster_key"] for c in job["job_clusters"]
+        }
+
+
 def test_no_secret_is_written_down(bundle: Bundle) -> None:
     said = bundle.resolve("prod", GIVEN)
     scope = said["secret_scopes"]["vault"]
@@ -243,8 +266,9 @@ def test_the_parameters_of_the_tasks_are_those_of_the_entry_points(bundle: Bundl
         module, _, function = wheel.entry_points[task["entry_point"]].partition(":")
         parser: argparse.ArgumentParser = import_module(module).arguments()
         assert callable(getattr(import_module(module), function))
-        said = parser.parse_args([f"--{name}={value}" for name, value in task["named_parameters"].items()])
-        assert vars(said).items() >= {n: v for n, v in task["named_parameters"].items() if n != "schemas"}.items()
+        named = task.get("named_parameters", {})
+        said = parser.parse_args([f"--{name}={value}" for name, value in named.items()] + task.get("parameters", []))
+        assert vars(said).items() >= {n: v for n, v in named.items() if n != "schemas"}.items()
         with pytest.raises(SystemExit):
             parser.parse_args(["--colour=red"])
 

@@ -96,7 +96,9 @@ def test_production_waits_for_staging_and_approval_and_two_deployments_never_mee
     staging, prod = JOBS["deploy", "staging"], JOBS["deploy", "prod"]
     for stack, job in (("staging", staging), ("prod", prod)):
         assert job["uses"] == "./.github/workflows/stack.yml" and job["with"]["stack"] == stack
-    assert prod["needs"] == "staging" and "needs.staging.result == 'success'" in prod["if"]
+    approval = JOBS["deploy", "approval"]
+    assert approval["environment"] == "prod-approval" and "needs.staging.result == 'success'" in approval["if"]
+    assert prod["needs"] == "approval" and "needs.approval.result == 'success'" in prod["if"]
     assert {job["environment"] for job in SAID["stack"]["jobs"].values()} == {"${{ inputs.stack }}"}
 
 

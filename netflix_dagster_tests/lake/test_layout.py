@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
+from netflix_dagster.contracts.bookkeeping import BOOKKEEPING
 from netflix_dagster.contracts.contract import TABLES, Column, ContractError, Layout, Table, checked
 from netflix_dagster.lake import protocol, store
-from netflix_dagster.lake.maintenance import Done, UnsafeRetention, maintain
+from netflix_dagster.lake.maintenance import Done, NotMaintained, UnsafeRetention, maintain
 
 NAME = "gold.trial"
 FILES, ROWS = 6, 3_000
@@ -110,6 +111,30 @@ def test_what_a_running_build_may_be_writing_is_not_removed(lake: Path) -> None:
         maintain(lake, 1)
     maintain(lake)
     assert unfinished.exists()
+
+
+def test_a_token_that_ends_in_the_middle_and_a_table_that_fails_do_not_stop_the_others(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, calls = held(lake), []
+    vacuum = DeltaTable.vacuum
+
+    def refused(table: DeltaTable, *args: object, **kwargs: object) -> object:
+        calls.append(table)
+        if len(calls) == 1 or table.table_uri.rstrip("/").endswith("results"):
+            raise OSError("401 the access token has expired")
+        return vacuum(table, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeltaTable, "vacuum", refused)
+    assert done(lake).files > 2
+    assert len({id(table) for table in calls}) == 2, "a table that is opened again has another token"
+    assert held(lake) == rows
+
+    store.create(lake, BOOKKEEPING["quality.results"])
+    append(lake, FILES)
+    with pytest.raises(NotMaintained, match=r"1 tables are not kept in shape, 1 are: quality.results: .*expired"):
+        maintain(lake, 0, nobody_works=True)
+    assert len(held(lake)) == len(rows) + ROWS
 
 
 def test_a_layout_that_cannot_be_kept_is_refused_when_the_code_loads() -> None:

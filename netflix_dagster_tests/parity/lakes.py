@@ -23,11 +23,11 @@ OF_THE_RUN = frozenset(("loaded_at", "run_id", "refused_at"))
 COMMAND = Path(sys.executable).parent / "netflix-dagster"
 
 
-def build(landing: Path, lake: Path, engine: str) -> dict[str, Any]:
+def build(landing: Path, lake: Path, engine: str, **variables: str) -> dict[str, Any]:
     """Build a lake with ``netflix-dagster run --engine``, in a process of its own, and say what came of it."""
     call = [COMMAND, "run", "--landing", landing, "--lake", lake, "--engine", engine, "--json"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NETFLIX_")}
-    environment |= {name: os.environ[name] for name in ("NETFLIX_SPARK_JARS",) if name in os.environ}
+    environment |= {name: os.environ[name] for name in ("NETFLIX_SPARK_JARS",) if name in os.environ} | variables
     done = subprocess.run(call, capture_output=True, text=True, check=False, env=environment, cwd=lake.parent)
     assert done.returncode in (0, 3), done.stderr[-4000:]
     summary: dict[str, Any] = json.loads(done.stdout)

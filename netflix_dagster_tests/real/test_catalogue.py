@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster.serving import dashboard
+from netflix_dagster_tests.browser.conftest import browser  # noqa: F401  the chromium of this machine
+from netflix_dagster_tests.browser.screen import catalogue_is_gold, window
 from netflix_dagster_tests.figures import assert_gold_is_what_its_views_say
 from netflix_dagster_tests.real import oracle
 from netflix_dagster_tests.real.conftest import Lake, found
@@ -783,3 +786,10 @@ def test_the_dashboard_is_small_quick_and_says_what_gold_says(lake: Lake, tmp_pa
     changes = [shown["changes"]["change"]["values"][code] for code in shown["changes"]["change"]["codes"]]
     newest = [change for change, at in zip(changes, shown["changes"]["release"], strict=True) if at == last]
     assert {change: newest.count(change) for change in set(newest)} == {"added": 1839, "changed": 1222, "removed": 286}
+
+
+@pytest.mark.browser
+def test_every_figure_is_the_same_on_the_screen(lake: Lake, tmp_path: Path, browser: Browser) -> None:  # noqa: F811
+    dashboard.build(lake.root, load_sources(), [tmp_path])
+    with window(browser) as page:
+        catalogue_is_gold(page, tmp_path, lake.root)

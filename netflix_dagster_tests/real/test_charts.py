@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
@@ -17,7 +18,11 @@ from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.deliveries.life import Life, Status
 from netflix_dagster.lake import store
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.serving import dashboard
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.browser.conftest import browser  # noqa: F401  the chromium of this machine
+from netflix_dagster_tests.browser.screen import charts_are_gold, window
 from netflix_dagster_tests.figures import assert_gold_is_what_its_views_say
 from netflix_dagster_tests.real.charts_oracle import Charts, Row, landed
 from netflix_dagster_tests.real.conftest import built_by_the_runner
@@ -185,3 +190,14 @@ def test_garbage_is_in_the_quarantine_and_among_the_deliveries_and_nowhere_else(
 def test_no_delivery_is_held_back_by_silver_or_gold(built: tuple[Path, dict[str, Report]]) -> None:
     held_back = {name: report.held_back for name, report in built[1].items() if not name.startswith("bronze.")}
     assert not any(held_back.values()), held_back
+
+
+@pytest.mark.browser
+def test_every_figure_is_the_same_on_the_screen(
+    built: tuple[Path, dict[str, Report]],
+    tmp_path: Path,
+    browser: Browser,  # noqa: F811
+) -> None:
+    dashboard.build(built[0], load_sources(), [tmp_path])
+    with window(browser) as page:
+        charts_are_gold(page, tmp_path, built[0])

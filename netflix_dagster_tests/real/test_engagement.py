@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from deltalake import DeltaTable
+from playwright.sync_api import Browser
 
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts.contract import TABLES
@@ -20,8 +21,11 @@ from netflix_dagster.contracts.metrics import METRICS
 from netflix_dagster.contracts.report import Report
 from netflix_dagster.deliveries import quarantine
 from netflix_dagster.lake import store
-from netflix_dagster.serving import warehouse
+from netflix_dagster.landing.sources import load_sources
+from netflix_dagster.serving import dashboard, warehouse
 from netflix_dagster.settings import Settings
+from netflix_dagster_tests.browser.conftest import browser  # noqa: F401  the chromium of this machine
+from netflix_dagster_tests.browser.screen import engagement_is_gold, window
 from netflix_dagster_tests.real.conftest import built_by_the_runner
 from netflix_dagster_tests.real.oracle import tidy
 
@@ -189,3 +193,14 @@ def test_seasons_of_a_show_share_its_key(fact: list[Row]) -> None:
     assert by_title["Harry Potter and the Deathly Hallows: Part 1"]["season_title"] is None
     assert by_title["ONE PIECE: Season 1"]["chart_title_key"] == "tv|one piece"
     assert by_title["Leave the World Behind"]["chart_title_key"] == "film|leave the world behind"
+
+
+@pytest.mark.browser
+def test_every_figure_is_the_same_on_the_screen(
+    built: tuple[Path, dict[str, Report]],
+    tmp_path: Path,
+    browser: Browser,  # noqa: F811
+) -> None:
+    dashboard.build(built[0], load_sources(), [tmp_path])
+    with window(browser) as page:
+        engagement_is_gold(page, tmp_path, built[0])

@@ -372,3 +372,21 @@ FROM OPENROWSET(BULK '/', DATA_SOURCE = 'kpi_catalogue', FORMAT = 'DELTA') WITH 
     [rank] INT
 ) AS files;
 GO
+
+-- view: gold.fact_viewing_hourly | 30dadc3f4eee
+CREATE OR ALTER VIEW gold.fact_viewing_hourly AS /* made 30dadc3f4eee */
+SELECT [event_hour], [event_date], [title_key], [title], [country], [device], [events], [viewers], [seconds_viewed], [hours_viewed], [late_events]
+FROM OPENROWSET(BULK 'fact_viewing_hourly', DATA_SOURCE = 'gold', FORMAT = 'DELTA') WITH (
+    [event_hour] VARCHAR(1000) COLLATE Latin1_General_100_BIN2_UTF8,
+    [event_date] DATE,
+    [title_key] VARCHAR(1000) COLLATE Latin1_General_100_BIN2_UTF8,
+    [title] VARCHAR(1000) COLLATE Latin1_General_100_BIN2_UTF8,
+    [country] VARCHAR(1000) COLLATE Latin1_General_100_BIN2_UTF8,
+    [device] VARCHAR(1000) COLLATE Latin1_General_100_BIN2_UTF8,
+    [events] BIGINT,
+    [viewers] BIGINT,
+    [seconds_viewed] BIGINT,
+    [hours_viewed] FLOAT,
+    [late_events] BIGINT
+) AS files;
+GO

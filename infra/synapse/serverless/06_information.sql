@@ -1,7 +1,7 @@
 -- Made from contracts, metrics and infra/access.yaml by `python -m infra.access synapse`: change those.
 
--- view: information.tables | 71b1dfacb00a
-CREATE OR ALTER VIEW information.tables AS /* made 71b1dfacb00a */
+-- view: information.tables | af7266e8a87a
+CREATE OR ALTER VIEW information.tables AS /* made af7266e8a87a */
 SELECT N'gold.fact_top10_global_weekly' AS table_name, N'one place of one weekly chart of the world' AS one_row_is, N'week, category, weekly_rank' AS key_columns, N'The weekly Top 10 of the world: hours, views and weeks of every place, as the newest delivery that states the
 chart has it. A place that this delivery does not list any more is gone; a chart that newer deliveries omit stays.
 
@@ -75,11 +75,14 @@ SELECT N'gold.fact_release_listing', N'one member of one list of one title of on
 countries produced a title together. It has no measure: count its rows, of one list at a time.'
 UNION ALL
 SELECT N'gold.kpi_catalogue', N'one figure of one member of one release', N'delivery_date, kpi, member', N'Counts by type, rating, country, genre and month added; growth; lag from release to addition; lengths and
-their ranking; co-productions; the people with the most titles. What each means is said in tables/metrics.py.';
+their ranking; co-productions; the people with the most titles. What each means is said in tables/metrics.py.'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'one title in one country on one kind of device in one hour', N'event_hour, title_key, country, device', N'Hours viewed and viewers of every title, by the hour in which the viewing began. A late event counts in that
+hour, not in the one in which it came; a stretch over several hours counts in its first.';
 GO
 
--- view: information.columns | d1f5595b6d27
-CREATE OR ALTER VIEW information.columns AS /* made d1f5595b6d27 */
+-- view: information.columns | cb54790e49d8
+CREATE OR ALTER VIEW information.columns AS /* made cb54790e49d8 */
 SELECT N'gold.fact_top10_global_weekly' AS table_name, N'1' AS position, N'week' AS column_name, N'DATE' AS data_type, N'Sunday on which the week ends' AS description
 UNION ALL
 SELECT N'gold.fact_top10_global_weekly', N'2', N'category', N'VARCHAR(1000)', N'Category under the name that it has now'
@@ -516,11 +519,33 @@ SELECT N'gold.kpi_catalogue', N'4', N'value', N'FLOAT', N'The figure'
 UNION ALL
 SELECT N'gold.kpi_catalogue', N'5', N'unit', N'VARCHAR(1000)', N'titles, share, years, minutes or seasons'
 UNION ALL
-SELECT N'gold.kpi_catalogue', N'6', N'rank', N'INT', N'Dense rank of the value within the kpi of the release, largest first';
+SELECT N'gold.kpi_catalogue', N'6', N'rank', N'INT', N'Dense rank of the value within the kpi of the release, largest first'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'1', N'event_hour', N'VARCHAR(1000)', N'Hour in which the viewing began, as 2026-11-20T13 (UTC)'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'2', N'event_date', N'DATE', N'Day of that hour (UTC)'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'3', N'title_key', N'VARCHAR(1000)', N'The title in dim_title; a title that the catalogue lacks stays, under the key it would have'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'4', N'title', N'VARCHAR(1000)', N'The title as players name it'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'5', N'country', N'VARCHAR(1000)', N'ISO 3166-1 alpha-2 code of the country'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'6', N'device', N'VARCHAR(1000)', N'What it was watched on, such as tv, phone'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'7', N'events', N'BIGINT', N'Stretches of viewing that began in the hour'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'8', N'viewers', N'BIGINT', N'Different profiles among them'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'9', N'seconds_viewed', N'BIGINT', N'Seconds viewed in them'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'10', N'hours_viewed', N'FLOAT', N'The same in hours'
+UNION ALL
+SELECT N'gold.fact_viewing_hourly', N'11', N'late_events', N'BIGINT', N'Those that came in a later hour';
 GO
 
--- view: information.metrics | f7e780b42a74
-CREATE OR ALTER VIEW information.metrics AS /* made f7e780b42a74 */
+-- view: information.metrics | 07e163172b3b
+CREATE OR ALTER VIEW information.metrics AS /* made 07e163172b3b */
 SELECT N'titles' AS metric, N'Titles in the catalogue' AS meaning, N'titles' AS unit, N'gold.fact_release_title' AS fact, N'release, type, rating, rating_family, release_year, month_added, title' AS dimensions, N'number of rows' AS expression, N'' AS of_rows, N'last' AS over_time
 UNION ALL
 SELECT N'net_growth', N'Titles that a release has more than the one before', N'titles', N'gold.fact_release_title', N'release, type', N'(number of rows, more than in the period before)', N'', N'last'
@@ -585,5 +610,11 @@ SELECT N'engagement_hours', N'Hours viewed in a half-year, of the titles that st
 UNION ALL
 SELECT N'engagement_views', N'Views in a half-year, of the titles that state them', N'views', N'gold.fact_engagement', N'period, kind, title', N'sum of `views`', N'views IS NOT NULL', N'any'
 UNION ALL
-SELECT N'engagement_titles', N'Titles in the report of a half-year', N'titles', N'gold.fact_engagement', N'period, kind', N'number of rows', N'', N'last';
+SELECT N'engagement_titles', N'Titles in the report of a half-year', N'titles', N'gold.fact_engagement', N'period, kind', N'number of rows', N'', N'last'
+UNION ALL
+SELECT N'watched_hours', N'Hours viewed, as players report them', N'hours', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `hours_viewed`', N'', N'any'
+UNION ALL
+SELECT N'watching_profiles', N'Profiles that watched: each counts once in every hour, title, country and kind of device', N'profiles', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `viewers`', N'', N'any'
+UNION ALL
+SELECT N'late_event_share', N'Share of the events that came in a later hour than they began in', N'share', N'gold.fact_viewing_hourly', N'day, hour, title, country, device', N'sum of `late_events` / sum of `events`', N'', N'any';
 GO

@@ -31,6 +31,7 @@ RANGES = {
     "fact_top10_restatement": "week",
     "fact_most_popular": "delivery_date",
     "fact_engagement": "period_start",
+    "fact_viewing_hourly": "event_date",
 }
 """The facts are refreshed year by year: by this column, which every row states."""
 ALSO_UNIQUE = {("dim_date", "date"), ("dim_week", "week"), ("bridge_title_chart", "chart_title_key")}
@@ -79,6 +80,7 @@ RELATIONSHIPS = (
     Relationship(("fact_most_popular", "chart_title_key"), ("bridge_title_chart", "chart_title_key")),
     Relationship(("fact_engagement", "chart_title_key"), ("bridge_title_chart", "chart_title_key")),
     Relationship(("fact_engagement", "period_start"), DATES, active=False),
+    Relationship(("fact_viewing_hourly", "event_date"), DATES, active=False),
     # the days of gold are those of the catalogue, and charts go on: a filter of days must not drop newer weeks
     Relationship(("dim_week", "week"), DATES, active=False),
     *(

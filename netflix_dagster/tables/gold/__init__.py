@@ -10,6 +10,7 @@ from netflix_dagster.tables.gold import bridges
 from netflix_dagster.tables.gold import catalogue_change
 from netflix_dagster.tables.gold import release_facts
 from netflix_dagster.tables.gold import kpi_catalogue
+from netflix_dagster.tables.gold import viewing
 
 __all__ = [
     "bridges",
@@ -21,4 +22,5 @@ __all__ = [
     "kpi_top10",
     "release_facts",
     "title_chart",
+    "viewing",
 ]

@@ -10,6 +10,7 @@ from netflix_dagster.tables.silver import charts
 from netflix_dagster.tables.silver import chart_history
 from netflix_dagster.tables.silver import chart_deliveries
 from netflix_dagster.tables.silver import engagement
+from netflix_dagster.tables.silver import viewing_events
 
 __all__ = [
     "chart_deliveries",
@@ -21,4 +22,5 @@ __all__ = [
     "title_history",
     "title_lists",
     "titles",
+    "viewing_events",
 ]

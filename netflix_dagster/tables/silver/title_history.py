@@ -37,23 +37,27 @@ in whole releases. A change of ``show_id`` does not: releases renumber it at wil
 
 
 def _continued(before: DataFrame, built: DataFrame, since: date, *_reads: DataFrame) -> DataFrame:
-    """The versions that began earlier, those that held when ``since`` came as they go on, and those that began then.
+    """The versions that ended before ``since`` came, those that held as they go on, and those that began since.
 
-    A version that held begins in ``built`` with a release that was looked at again; it began when it did.
+    A version that held begins in ``built`` with a release that was looked at again; it is what it was, and goes on.
     """
     from pyspark.sql import functions as F
 
     day = F.lit(since)
     held = F.col("valid_to").isNull() | (F.col("valid_to") >= day)
     stood = before.where(F.col("valid_from") < day)
-    goes_on = ["show_id", "show_id_release", "valid_to", "is_current"]
-    now = built.where((F.col("valid_from") < day) & held).select("title_key", *goes_on)
-    continued = stood.where(held).drop(*goes_on).join(now, "title_key")
-    return (
-        stood.where(~held)
-        .unionByName(continued)
-        .unionByName(built.where(F.col("valid_from") >= day).select(*before.columns))
+    was = stood.where(held).select("title_key", F.struct(*before.columns).alias("was"))
+    now = built.where(held).withColumn("began", F.col("valid_from") >= day).join(was, "title_key", "left")
+    goes_on = ("title_key", "show_id", "show_id_release", "valid_to", "is_current")
+    rows = now.select(
+        *(
+            F.col(name)
+            if name in goes_on
+            else F.when(F.col("began"), F.col(name)).otherwise(F.col(f"was.{name}")).alias(name)
+            for name in before.columns
+        )
     )
+    return stood.where(~held).unionByName(rows)
 
 
 @table(

@@ -188,17 +188,17 @@ def titles(catalogue: DataFrame, netflix_titles: DataFrame) -> DataFrame:
     plausible = F.col("date_added_read").between(
         F.lit(FIRST_DAY).cast("date"), F.date_add(F.col("delivery_date"), DAYS_AHEAD)
     )
-    typed = both.withColumns({"type": _spelled(TYPES), "date_added": F.when(plausible, F.col("date_added_read"))})
+    typed = both.withColumns({"type": spelled(TYPES), "date_added": F.when(plausible, F.col("date_added_read"))})
     return typed.select(
         "*",
-        _natural_key().alias("natural_key"),
+        natural_key().alias("natural_key"),
         F.when(F.col("type") == "Movie", 1).when(F.col("type") == "TV Show", 2).otherwise(0).alias("type_flag"),
         F.trim(F.split("title", ":")[0]).alias("short_title"),
         _rating_family().alias("rating_family"),
     )
 
 
-def _spelled(types: Sequence[str]) -> Expression:
+def spelled(types: Sequence[str]) -> Expression:
     """A known type in its usual spelling, whatever its upper and lower case; an unknown one as it is."""
     from pyspark.sql import functions as F
 
@@ -208,7 +208,8 @@ def _spelled(types: Sequence[str]) -> Expression:
     return spelled
 
 
-def _natural_key() -> Expression:
+def natural_key() -> Expression:
+    """``type|title|year`` of the columns ``type``, ``title`` and ``release_year``."""
     from pyspark.sql import functions as F
 
     words, year = title_words(F.col("title")), F.coalesce(F.col("release_year").cast("string"), F.lit("?"))

@@ -1,4 +1,4 @@
-"""Refusals in Databricks' own form: a status and ``{"error_code", "message"}``."""
+"""Refusals in Databricks' own form, as "Errors" in its REST reference: a status and ``{"error_code", "message"}``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""DBFS and the Files API (volumes, workspace files), over a folder of this machine."""
+"""DBFS and the Files API (volumes, workspace files), over a folder of this machine.
+
+Refusals are those of the REST reference: "DBFS" (a block has at most 1 MB, ``RESOURCE_ALREADY_EXISTS``, a folder is
+deleted with what is in it only when that is said), "Files" (``NOT_FOUND``, a directory that is not empty stays).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The jobs that exist in a workspace, and their runs, as the Jobs API lists them; a test says what a run does."""
+"""The jobs that exist in a workspace, and their runs, as "List jobs" and "List job runs" of the Jobs API describe them:
+by pages, the newest run first. A test says what a run does."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 launch.py <where to write the failure> wheel <package> <entry point> <parameters>...
 launch.py <where to write the failure> file <path> <parameters>...
+launch.py <where to write the failure> notebook <path> <parameters as JSON> <where to write what it exits with>
 """
 
 import importlib
@@ -26,6 +27,9 @@ def main() -> None:
     try:
         if kind == "wheel":
             run_wheel(rest[0], rest[1], rest[2:])
+        elif kind == "notebook":
+            notebook = runpy.run_path(str(Path(__file__).parent / "notebook.py"))
+            Path(rest[2]).write_text(json.dumps(notebook["run"](rest[0], json.loads(rest[1]))))
         else:
             sys.argv = rest
             runpy.run_path(rest[0], run_name="__main__")

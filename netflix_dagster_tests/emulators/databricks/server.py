@@ -1,4 +1,7 @@
-"""The workspace's HTTP side: routes, authentication, errors, and faults on demand."""
+"""The workspace's HTTP side: routes, authentication, errors, and faults on demand.
+
+Statuses and codes are those of "Errors" in the REST reference; a path that is not there is ``ENDPOINT_NOT_FOUND``.
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,10 @@ class Workspace:
             match method, name:
                 case "POST", "jobs/runs/submit":
                     return self.runs.submit(said)
+                case "POST", "jobs/run-now":
+                    return self.runs.run_now(said)
+                case "POST", "jobs/runs/repair":
+                    return self.runs.repair(said)
                 case "POST", "jobs/runs/cancel":
                     return self.runs.cancel(int(said.get("run_id", 0)))
                 case "GET", "jobs/runs/get":

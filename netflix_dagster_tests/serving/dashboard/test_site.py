@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +73,26 @@ def test_the_policy_allows_no_network_and_no_evaluated_code(tmp_path: Path) -> N
     assert not re.search(r"https?://|\son\w+=|<script>(?!</)", page)
     hosted = json.loads((Path(__file__).parents[3] / "infra/dashboard/staticwebapp.config.json").read_text())
     assert hosted["globalHeaders"]["Content-Security-Policy"].startswith(policy)
+
+
+def test_who_has_not_signed_in_gets_no_file_of_the_hosted_dashboard(tmp_path: Path) -> None:
+    """Routes of Static Web Apps are tried from the top: only those of signing in come before the last."""
+    hosted = json.loads((Path(__file__).parents[3] / "infra/dashboard/staticwebapp.config.json").read_text())
+    site.write(tmp_path, ABOUT)
+    made = [f"/{path.relative_to(tmp_path).as_posix()}" for path in tmp_path.rglob("*") if path.is_file()]
+
+    def rule(address: str) -> Any:
+        return next(route for route in hosted["routes"] if fnmatch(address, route["route"]))
+
+    for address in ("/", *made):
+        assert rule(address) == {"route": "/*", "allowedRoles": ["authenticated"]}, address
+    assert rule("/.auth/login/aad")["allowedRoles"] == ["anonymous"], "else nobody could sign in"
+    assert rule("/.auth/login/github") == {"route": "/.auth/login/github", "statusCode": 404}
+    assert hosted["responseOverrides"]["401"] == {"redirect": "/.auth/login/aad", "statusCode": 302}
+    (provider,) = hosted["auth"]["identityProviders"]
+    registration = hosted["auth"]["identityProviders"][provider]["registration"]
+    assert provider == "azureActiveDirectory" and "<tenant id>" in registration["openIdIssuer"]
+    assert "navigationFallback" not in hosted, "a file that is not there is not the page: addresses are behind the #"
 
 
 def test_every_card_is_followed_to_the_files() -> None:

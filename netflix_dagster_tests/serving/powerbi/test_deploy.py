@@ -69,7 +69,7 @@ def test_model_and_report_are_published_as_they_are_committed(published: dict[st
 def test_a_dry_run_says_what_and_asks_nobody(published: dict[str, dict[str, str]]) -> None:
     call = ["powerbi", "deploy", "--dry-run", "--workspace", WORKSPACE]
     told = CliRunner().invoke(app, [*call, *(word for one in SET.items() for word in ("--set", "=".join(one)))])
-    assert told.exit_code == 0 and "Netflix.SemanticModel: 26 files" in told.stdout
+    assert told.exit_code == 0 and "Netflix.SemanticModel: 27 files" in told.stdout
     assert "Server = here-ondemand.sql.azuresynapse.net" in told.stdout and "nothing was deployed" in told.stderr
     wrong = CliRunner().invoke(app, call)
     assert wrong.exit_code == 2 and "synapse has to be told Server, Database" in wrong.stderr

@@ -14,11 +14,12 @@ import pytest
 
 from netflix_dagster.azure import identity
 from netflix_dagster.settings import Settings
-from netflix_dagster_tests.cli.conftest import built, first_run, lake, shell
+from netflix_dagster_tests.cli.conftest import first_run, lake, shell
 from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.emulators import tds
 from netflix_dagster_tests.emulators.synapse import Pool
 from netflix_dagster_tests.emulators.tls import Authority
+from netflix_dagster_tests.serving.conftest import built
 
 __all__ = ["built", "first_run", "lake", "shell"]
 FEW = ("fact_top10_global_weekly", "kpi_top10")

@@ -119,7 +119,7 @@
   function bars(rows, { x = "value", y = "name", label, fill = ink.one, say = number, onPick, about: what, height }) {
     return plot((width) => {
       const left = Math.min(width * 0.42, 170);
-      const most = Math.floor(left / 6.6);
+      const most = Math.floor(left / 7.3);
       return {
         height: height ?? rows.length * 24 + 34, marginLeft: left, marginRight: 52, marginTop: 4, marginBottom: 28,
         x: { label: null, grid: true, ticks: Math.max(2, Math.floor(width / 130)), tickFormat: (v) => dashboard.compact(v), nice: true, zero: true },

@@ -247,12 +247,15 @@
 
   const FIELDS = { country_name: "country", show_title: "title", season_title: "season", weekly_hours_viewed: "hours", weekly_views: "views", runtime: "length", cumulative_weeks_in_top_10: "weeks in the Top 10", is_staggered_launch: "staggered launch", episode_launch_details: "launch details" };
 
+  /** Gold keeps what was said of any field as text; counts are read as numbers. */
+  const counted = (value, row) => (/^\d+$/.test(value ?? "") && ["hours", "views"].includes(row.field) ? number(Number(value)) : value || "–");
+
   function restatements({ total, rows: columns, counts }) {
     const rows = total ? dashboard.rows(columns, "delivery", "scope", "week", "category", "field", "before", "now").map((row) => ({ ...row, field: FIELDS[row.field] ?? row.field, scope: row.scope === "global" ? "World" : row.scope })) : [];
     const deliveries = new Set(counts.map((c) => c.delivery)).size;
     return card({ id: "restatements", span: 12, open: true, rows, figures: true, title: total ? `${plural(deliveries, "delivery has", "deliveries have")} taken back ${plural(total, "field")} of earlier charts` : "No chart was restated",
       note: "What was said before and what is said now, the newest first", empty: "Every delivery repeats what those before it said.",
-      columns: [{ key: "delivery", label: "Delivery", say: day }, { key: "scope", label: "Chart of" }, { key: "week", label: "Week", say: day }, { key: "category", label: "Category" }, { key: "rank", label: "#", kind: "number" }, { key: "field", label: "Field" }, { key: "before", label: "Was said" }, { key: "now", label: "Is said" }] });
+      columns: [{ key: "delivery", label: "Delivery", say: day }, { key: "scope", label: "Chart of" }, { key: "week", label: "Week", say: day }, { key: "category", label: "Category" }, { key: "rank", label: "#", kind: "number" }, { key: "field", label: "Field" }, { key: "before", label: "Was said", say: counted }, { key: "now", label: "Is said", say: counted }] });
   }
 
   dashboard.charts = { open };

@@ -72,7 +72,7 @@
       h("form", { class: "filters", "aria-label": "Which number", onsubmit: (e) => e.preventDefault() },
         choice("of", "Card", cards.map((c) => [`${c.page}/${c.id}`, `${c.page}: ${c.label}`]), `${chosen.page}/${chosen.id}`, (of) => { location.hash = address({ page: "lineage", of }); })),
       h("p", { class: "lead" }, `${chosen.label} comes from ${plural(rows.length, "column")} of ${plural(columns.size, "table")} and ${plural(sources, "source")}`),
-      h("p", { class: "note" }, "Read from right to left: the card, its metric, the columns that it is made of, the files. Each arrow is in the contracts; Dagster shows the same column lineage on every asset."),
+      h("p", { class: "note" }, "Read from right to left: the card, its metric, the columns that it is made of, the files. Each arrow is in the contracts; on the page of every asset Dagster lists the same as made_from."),
       h("div", { class: "cards" },
         h("section", { class: "card span-12", "aria-label": "The way of the number" }, chain),
         card({ id: "columns", span: 12, title: `${plural(rows.length, "column")} on the way`, note: "From gold to bronze: what each column means and what it is made from", open: true, rows, columns: [{ key: "table", label: "Table" }, { key: "column", label: "Column" }, { key: "type", label: "Type" }, { key: "meaning", label: "Meaning" }, { key: "from", label: "Made from" }], empty: "The card tells of the platform's own books, not of a table of gold." }),
