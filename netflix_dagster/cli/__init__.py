@@ -18,6 +18,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from netflix_dagster.cli.progress import working
 from netflix_dagster.cli.trouble import Failed, WrongCall, told, writing
 from netflix_dagster.settings import Settings, get_settings
 from netflix_dagster.storage import Place, PlaceError, at, is_local
@@ -451,7 +452,7 @@ def dictionary(
     to: Annotated[Path | None, typer.Option(help="The file to write; stdout without it.")] = None,
 ) -> None:
     """The data dictionary: every table with its meaning, grain, key, columns and rules, as Markdown."""
-    with told(err, doing="writing the dictionary"):
+    with told(err):
         settings = _settings(None, None)
         from netflix_dagster.serving.dictionary import render
 
@@ -513,7 +514,7 @@ def export_metrics(
 @contracts.command()
 def views(dialect: Annotated[Dialect, typer.Option(help="tsql is Synapse's.")] = Dialect.tsql) -> None:
     """SQL that makes a view metrics.<name> of every metric over the gold tables."""
-    with told(err, doing="writing the views"):
+    with told(err):
         _declared(_settings(None, None))
         from netflix_dagster.contracts.metrics import METRICS
         from netflix_dagster.serving.metric_sql import view
@@ -569,7 +570,7 @@ def unity(
     lake: LakeOption = None,
 ) -> None:
     """SQL that makes Unity Catalog show every table where it lies, with what it and its columns mean."""
-    with told(err, doing="writing the statements"):
+    with told(err):
         settings = _settings(None, lake)
         from netflix_dagster.serving.unity import statements
 
@@ -589,7 +590,7 @@ def deploy_powerbi(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deployed; asks nobody.")] = False,
 ) -> None:
     """Put the model and the report into a workspace, as this machine's identity. No data is loaded by it."""
-    with told(err, doing="deploying"):
+    with told(err):
         settings = _settings(None, None)
         _declared(settings)
         there = workspace or settings.powerbi_workspace
@@ -610,7 +611,8 @@ def deploy_powerbi(
             from netflix_dagster.azure.redaction import redact
 
             try:
-                deploy.deploy(there, planned, credential())
+                with working("deploying", err):
+                    deploy.deploy(there, planned, credential())
             except IdentityError as error:
                 raise Failed(str(error)) from error
             except Exception as error:
@@ -629,7 +631,7 @@ def verify_powerbi(
     lake: LakeOption = None,
 ) -> None:
     """Ask the workspace for every measure and compare it with the lake. It changes nothing."""
-    with told(err, doing="asking for every measure"):
+    with told(err):
         settings = _settings(None, lake)
         _declared(settings)
         there = workspace or settings.powerbi_workspace
@@ -640,7 +642,8 @@ def verify_powerbi(
             from netflix_dagster.serving.powerbi import service, verify
 
             try:
-                found = verify.compared(service.opened(there), settings.lake)
+                with working("asking for every measure", err):
+                    found = verify.compared(service.opened(there), settings.lake)
             except (service.PowerBIError, IdentityError) as error:
                 raise Failed(str(error)) from error
         for one in found:

@@ -40,7 +40,10 @@ def is_watched(console: Console) -> bool:
 
 @contextmanager
 def working(what: str, console: Console) -> Iterator[Tell]:
-    """Show what is under way and for how long, when it takes longer than a second and somebody looks on."""
+    """Show what is under way and for how long, when it takes longer than a second and somebody looks on.
+
+    What is said meanwhile has to go through the same console: stdout would be written into that line.
+    """
     if not is_watched(console):
         yield lambda what, done, of: None
         return

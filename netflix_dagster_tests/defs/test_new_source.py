@@ -81,9 +81,11 @@ def definitions_of(client: DagsterGrpcClient) -> str:
 
 
 @pytest.mark.soak
-def test_dg_lists_the_tables_of_a_source_that_was_added(tmp_path: Path) -> None:
+def test_dg_checks_and_lists_the_tables_of_a_source_that_was_added(tmp_path: Path) -> None:
     add_pets(tmp_path)
     env = {**environment(tmp_path), "PATH": f"{BIN}:{os.environ['PATH']}"}
+    checked = subprocess.run([str(BIN / "dg"), "check", "defs"], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert checked.returncode == 0 and "All definitions loaded successfully" in checked.stdout + checked.stderr
     done = subprocess.run(
         [str(BIN / "dg"), "list", "defs", "--json"], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
