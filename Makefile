@@ -47,11 +47,17 @@ test: $(DEV_READY) azurite ## the test suite; what goes over protocols is in `ma
 cloud: $(DEV_READY) azurite ## the tests on Azure and Databricks: real clients against protocol servers (needs Node.js)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "cloud and not soak"
 
-spark: $(DEV_READY) sample-parity ## the tests that touch the engine on Apache Spark, and the sample by both engines (needs Java 17)
+spark: $(DEV_READY) sample-parity cluster ## the tests that touch the engine on Apache Spark, and the sample by both engines (needs Java 17)
 	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark -n 2 --dist loadfile $(ENGINE_TESTS)
 
 sample-parity: $(DEV_READY) ## every table from the sample, on Sail and on Spark, compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak and not real" -k "not goes_on" netflix_dagster_tests/parity
+
+cluster: $(DEV_READY) ## a standalone Spark cluster on this machine, with Spark Connect, TLS and a token; a worker is killed
+	@$(BIN)/python -m netflix_dagster_tests.on_spark -m soak netflix_dagster_tests/cluster
+
+runtimes: $(DEV_READY) ## the job of Databricks with the versions of its runtimes (infra/pins.py), compared with ours
+	@$(BIN)/python -m pytest -m soak netflix_dagster_tests/runtimes
 
 parity: $(DEV_READY) ## every table from the real deliveries, on Sail and on Spark, compared; each goes on with the other's
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m soak -k "real or goes_on" netflix_dagster_tests/parity
@@ -150,4 +156,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean
+.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity cluster runtimes parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean

@@ -11,6 +11,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 WHEEL = ROOT / "infra" / "databricks" / "wheel" / "pyproject.toml"
+RUNTIMES = {
+    "databricks-17.3-lts": ("pyarrow==19.0.1", "pandas==2.2.3", "numpy<2.2", "pyspark-client==4.0.1"),
+    # it comes with pyarrow 15, which the wheel replaces by the oldest that goes
+    "databricks-serverless-3": ("pyarrow==16.1.0", "pandas==2.2.3", "numpy<2", "pyspark-client==4.0.1"),
+}
+"""The versions of the runtimes that docs/databricks.md names, for `make runtimes`. Connect 16.4 is to be had for Python
+3.12 only; the client of Spark 4.0, and the pandas that it asks for, take its place."""
 _DEPENDENCY = re.compile(r'^  "([\w-]+)[=<>~!][^"]*",$', re.MULTILINE)
 
 

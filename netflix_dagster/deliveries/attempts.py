@@ -125,26 +125,28 @@ class Writer:
         if not self._parts and not self._pending:
             self.write(pa.record_batch([pa.array([], pa.int64())], names=["record_number"]))
         self._flush()
-        if len(self._parts) > 1:
-            self._join()
+        told = {_FACTS.decode(): facts.dump().decode()}
+        if len(self._parts) > 1 or not hasattr(pq.ParquetWriter, "add_key_value_metadata"):  # pyarrow 16 has none
+            self._join(told)
+        else:
+            next(iter(self._parts.values())).add_key_value_metadata(told)
         (writer,) = self._parts.values()
-        writer.add_key_value_metadata({_FACTS.decode(): facts.dump().decode()})
         self.close()
         assert isinstance(writer, pq.ParquetWriter)
         storage.put(place(lake, source, key, fingerprint), Path(writer.where))
 
-    def _join(self) -> None:
-        """Make one file of those of different columns."""
+    def _join(self, told: Mapping[str, str]) -> None:
+        """Make one file of those of different columns, with what is told of it."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.close()
-        schema = pa.unify_schemas(list(self._parts))
+        schema = pa.unify_schemas(list(self._parts)).with_metadata(dict(told))
         joined = pq.ParquetWriter(self._folder / "joined.parquet", schema, compression="zstd")
         for part in self._parts.values():
             for batch in pq.ParquetFile(part.where).iter_batches(_ROWS):
-                joined.write_batch(store.completed(batch, schema).cast(schema))
-        self._parts = {schema: joined}
+                joined.write_table(pa.Table.from_batches([store.completed(batch, schema)]).cast(schema))
+        self._parts = {schema.remove_metadata(): joined}
 
     def close(self) -> None:
         """Let go of the files."""

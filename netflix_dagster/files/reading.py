@@ -333,7 +333,7 @@ def _text_array(values: Sequence[str | None] | pa.StringArray) -> pa.StringArray
     if array.null_count:
         return array
     filled = pc.not_equal(pc.binary_length(array), 0)
-    if pc.all(filled).as_py():  # not by true_count: pyarrow 15 dies of it
+    if pc.all(filled).as_py():  # true_count of old pyarrow ends the process
         return array
     _, offsets, data = array.buffers()
     return pa.StringArray.from_buffers(len(array), offsets, data, filled.buffers()[1])
