@@ -56,6 +56,8 @@ def _name(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     for block in blocks(page):
+        if block.language == "{toctree}":
+            continue  # names pages: making the site fails at one that is not there
         assert block.language in {"console", "python", "sql", "csv", "yaml", "mermaid", "kusto", "text"}, block.text
         assert (block.language == "csv") == (block.file is not None), f"a csv block names its file: {block.text}"
         assert block.language != "kusto" or block.needs, "only Azure runs it"
