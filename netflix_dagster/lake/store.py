@@ -6,6 +6,7 @@ because an engine may accept a wrong type or drop a new column without a word.
 
 from __future__ import annotations
 
+import json
 import operator
 import random
 import time
@@ -501,10 +502,23 @@ def stored_bytes(lake: Place, name: str) -> int:
 def last_note(lake: Place, name: str) -> str | None:
     """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
     found = delta(lake, name)
-    for commit in found.history(_COMMITS_LOOKED_AT) if found else ():
-        if not keeps_rows(commit):
-            return commit.get(_NOTE)
+    newest = found.version() if found else -1
+    for version in range(newest, max(newest - _COMMITS_LOOKED_AT, -1), -1):
+        commit = _commit(lake, name, version)
+        if commit is None or not keeps_rows(commit):
+            return (commit or {}).get(_NOTE)
     return None
+
+
+def _commit(lake: Place, name: str, version: int) -> Mapping[str, Any] | None:
+    """What a commit says of itself; None when its part of the log is gone. delta-rs would list the log for that, and
+    stop every thread of the process until it has the answer."""
+    try:
+        lines = storage.read(folder(lake, name) / "_delta_log" / f"{version:020}.json").splitlines()
+    except FileNotFoundError:
+        return None
+    said = (json.loads(line).get("commitInfo") for line in lines if b'"commitInfo"' in line)
+    return next((commit for commit in said if commit), None)
 
 
 def reference(lake: Place, name: str) -> str | None:
