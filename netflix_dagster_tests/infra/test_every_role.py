@@ -115,7 +115,8 @@ def unity(declared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         there.people = {f"token of {one}": called(one) for one in EVERYBODY}
         names = {in_bundle(one): called(one) for one in ACCESS.principals}
         there.catalog.locations = {f"abfss://{zone}@lake/": zone for zone in LOCATIONS}
-        there.catalog.held = {("catalog", CATALOG): {}} | {("external_location", zone): {} for zone in LOCATIONS}
+        there.catalog.held[("catalog", CATALOG)] = {}
+        there.catalog.held |= {("external_location", zone): {} for zone in LOCATIONS}
         there.catalog.held |= {("table", f"{CATALOG}.{table}"): {} for table in tables()}
         said: list[tuple[str, str, str, list[str]]] = [
             (grant.kind, grant.name or CATALOG, called(grant.principal), list(grant.privileges))
@@ -137,9 +138,9 @@ def unity(declared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 answer = owner.post("/api/2.0/sql/statements/", json={"statement": statement, "warehouse_id": "w"})
                 assert answer.json()["status"]["state"] == "SUCCEEDED", statement
         for volume in ("deliveries", "checkpoints"):
-            path = there.files.path(f"/Volumes/{CATALOG}/landing/{volume}/there")
-            path.parent.mkdir(parents=True)
-            path.write_bytes(b"a file")
+            file = there.files.path(f"/Volumes/{CATALOG}/landing/{volume}/there")
+            file.parent.mkdir(parents=True)
+            file.write_bytes(b"a file")
         yield there
 
 
