@@ -27,7 +27,7 @@ from netflix_dagster.build import conservation, judgement, table, telemetry
 from netflix_dagster.build.door import Door
 from netflix_dagster.build.gates import Group, Held, Trial, Tried, groups
 from netflix_dagster.contracts.contract import TABLES, Table
-from netflix_dagster.contracts.graph import build_order, downstream_of, left_out
+from netflix_dagster.contracts.graph import build_order, built_from, left_out
 from netflix_dagster.contracts.report import Outcome, Report
 from netflix_dagster.deliveries import columns, life, quarantine, results
 from netflix_dagster.deliveries.life import Event, Life, Status
@@ -244,7 +244,7 @@ class Session:
         trial.run({*keys, *lost}, {key for key in keys if key not in refused}, lost)
         changed = {key: [name for name in _tables(group) if trial.changed(name, key)] for key in trial.play}
         others = {key: names for key, names in changed.items() if names and key not in keys}
-        self._record([self._has_begun(group.feed, key, downstream_of(names)) for key, names in others.items()])
+        self._record([self._has_begun(group.feed, key, built_from(group.feed, names)) for key, names in others.items()])
         if group.gates and set(group.gates) <= set(self.tables):
             self._publish_besides(trial, changed)
         return trial

@@ -51,13 +51,18 @@ def sources_of(table: str) -> tuple[str, ...]:
 def touched_tables(feed: str, sources: Iterable[str]) -> list[str]:
     """The tables that deliveries of these sources change, in build order: their bronze tables, and the tables of the
     feed, or shared by feeds, that are built from them."""
-    return _of_feed(feed, downstream_of(f"bronze.{source}" for source in sources))
+    return built_from(feed, (f"bronze.{source}" for source in sources))
 
 
 def feed_tables(feed: str) -> list[str]:
     """The tables that deliveries of a feed can change, in build order: its own tables, and the tables that several
     feeds share and that are built from them."""
-    return _of_feed(feed, downstream_of(name for name, table in TABLES.items() if table.feed == feed))
+    return built_from(feed, (name for name, table in TABLES.items() if table.feed == feed))
+
+
+def built_from(feed: str, names: Iterable[str]) -> list[str]:
+    """The tables themselves and all of the feed, or shared by feeds, that are built from them, in build order."""
+    return [name for name in downstream_of(names) if TABLES[name].feed in (feed, None)]
 
 
 def left_out(tables: Iterable[str], blocked: Iterable[str]) -> set[str]:
@@ -116,10 +121,6 @@ def _faults(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
             read, _, name = source.rpartition(".")
             if not there(read, name):
                 yield f"column {column.name} comes from {source}, which does not exist"
-
-
-def _of_feed(feed: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if TABLES[name].feed in (feed, None)]
 
 
 def _sorted(tables: Mapping[str, Table]) -> list[str]:

@@ -21,7 +21,7 @@ FIGURES: Mapping[str, tuple[str, str, str]] = {
 """Of a table of figures: its period, the figure that is drawn, and what that is."""
 COUNTED_BY = (
     *("week", "period", "release_date", "delivery_date", "valid_from", "first_release", "first_seen", "year"),
-    *("lists", "rating_family", "in_charts", "is_current"),
+    *("event_hour", "lists", "rating_family", "in_charts", "is_current"),
 )
 """Columns by which the rows of the other tables are counted: the first that the table has."""
 MOST_FETCHED = 64_000_000

@@ -136,6 +136,7 @@ def test_filters_reach_every_card_and_the_address_keeps_them(page: Page, site: P
     )
     page.locator("#genres summary").click()
     rows = page.locator("#genres tbody tr")
+    expect(rows).to_have_count(len(genres))
     shown = [(row.locator("th").inner_text(), int(row.locator("td").first.inner_text())) for row in rows.all()]
     assert shown == genres
     address = page.url
@@ -184,6 +185,7 @@ def test_hostile_values_harm_no_page_and_no_export(
             if (name := button.get_attribute("data-csv")) in walked and address not in titles:
                 continue
             walked.add(name)
+            page.wait_for_timeout(110)  # a browser drops the eleventh download of a second
             with page.expect_download() as waiting:
                 button.click()
             text = Path(waiting.value.path()).read_bytes().decode("utf-8-sig")

@@ -1,6 +1,7 @@
 """Azure Resource Manager and Microsoft Graph, as far as they tell who holds which role and who may log in.
 
-Pages hold ``page`` items. A request without a token for the service, or without a version, is refused as there.
+Pages hold ``page`` items. A request without a token for the service, or without a version, is refused as documented
+("Role Assignments - List For Scope", "List appRoleAssignments granted for a service principal").
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from netflix_dagster.files.profiling import Profile, profile
 from netflix_dagster.landing.sources import load_sources
 
 pytestmark = pytest.mark.real
+INVENTED = "viewing_events"
+"""Nobody publishes it: all its deliveries are of the sample."""
 
 
 def profiled(landing: Path, source: str, day: str) -> Profile:
@@ -21,7 +23,7 @@ def odd(found: Profile) -> dict[tuple[str | None, str], int]:
     return {(oddity.column, oddity.what): oddity.rows for oddity in found.oddities}
 
 
-@pytest.mark.parametrize("source", load_sources().sources)
+@pytest.mark.parametrize("source", [name for name in load_sources().sources if name != INVENTED])
 def test_the_first_and_the_last_delivery_of_a_source_are_recognised(landing: Path, source: str) -> None:
     files = sorted(path for path in (landing / source).glob("*/*") if path.stat().st_size > 1_000)
     days = [path.parent.name for path in files]  # in place of some deliveries there came a page, or null

@@ -26,7 +26,7 @@ def kill_at_random(source: Source, landing: Path, kills: int, seed: int, sees: C
     chance, longest = random.Random(seed), 0.4
     for _ in range(kills):
         before = time.monotonic()
-        child = CHILDREN.Process(target=_fetch, args=(source.model_dump_json(), str(landing)))
+        child = CHILDREN.Process(target=_fetch, args=(source.model_dump_json(), str(landing), dict(os.environ)))
         child.start()
         child.join(chance.uniform(0.01, longest))
         if child.exitcode is None:
@@ -39,7 +39,8 @@ def kill_at_random(source: Source, landing: Path, kills: int, seed: int, sees: C
         sees()
 
 
-def _fetch(source: str, landing: str) -> None:
+def _fetch(source: str, landing: str, environment: dict[str, str]) -> None:
+    os.environ.update(environment)  # the server of the processes has that of the test that started it
     said = Source.model_validate_json(source)
     work = Fetch(said, Path(landing), unlike)
     for _ in work.history() if said.origin[0].has_history else work.newest():
