@@ -20,6 +20,9 @@ _LEARN = "https://learn.microsoft.com/"
 _REFRESH = f"{_LEARN}power-bi/connect-data/asynchronous-refresh"
 DOCUMENTED = {
     "token": (401, "TokenExpired", f"{_LEARN}rest/api/power-bi/"),
+    "read only": (404, "PowerBIEntityNotFound", f"{_LEARN}power-bi/developer/embedded/datasets-permissions"),
+    "users": (403, "PowerBINotAuthorizedException", f"{_LEARN}rest/api/power-bi/groups/add-group-user"),
+    "item": (403, "InsufficientPrivileges", f"{_LEARN}rest/api/fabric/core/items/create-item"),
     "outside": (403, "PowerBINotAuthorizedException", f"{_LEARN}rest/api/power-bi/groups/get-group-users"),
     "workspace": (404, "PowerBIFolderNotFound", f"{_LEARN}rest/api/power-bi/datasets/get-datasets-in-group"),
     "model": (404, "PowerBIEntityNotFound", f"{_LEARN}rest/api/power-bi/datasets/refresh-dataset-in-group"),
@@ -42,7 +45,16 @@ _PARAMETERS = {
     "effectiveDate": str,
     "notifyOption": str,
 }
+_ON_MODELS = {
+    "Viewer": {"Read"},
+    "Contributor": {"Read", "Write", "Explore"},
+    "Member": {"Read", "Write", "Explore", "Reshare"},
+    "Admin": {"Read", "Write", "Explore", "Reshare"},
+}
+"""What a role in the workspace lets one do with its models, as the page of "read only" says it. Explore is the right to
+build on a model, which a query takes."""
 _TYPES = {"full", "clearValues", "calculate", "dataOnly", "automatic", "defragment"}
+_MEMBER = ("displayName", "principalType", "groupUserAccessRight")
 _YEARS = range(2012, 2027)
 
 
@@ -90,7 +102,7 @@ class Refresh:
 
 @dataclass
 class PowerBI:
-    """``tokens`` are good; ``throttle`` and ``unavailable`` count the requests that get no answer."""
+    """``tokens`` are those of an administrator; ``throttle`` counts the requests that get no answer."""
 
     tables: Mapping[str, bool]
     """By name, whether a table has a refresh policy."""
@@ -107,6 +119,8 @@ class PowerBI:
     asked: list[str] = field(default_factory=list)
     members: list[tuple[str, str, str]] = field(default_factory=list)
     """Name, kind and role of those who are let in."""
+    people: dict[str, str] = field(default_factory=dict)
+    """The names of others by their tokens: each may do what his role allows."""
     measure: Callable[[str], Any] = lambda name: None
     """What a measure comes to where nothing is filtered."""
 
@@ -123,9 +137,16 @@ class PowerBI:
         return self.refreshes[0]
 
     def _answer(self, asked: Asked) -> Said:
-        if (asked.headers.get("Authorization") or "").removeprefix("Bearer ") not in self.tokens:
+        token = (asked.headers.get("Authorization") or "").removeprefix("Bearer ")
+        if token not in self.tokens and token not in self.people:
             raise Refused("token", "Access token has expired, resubmit with a new access token")
-        if self.outside:
+        roles = {name: role for name, _, role in self.members}
+        role = "Admin" if token in self.tokens else roles.get(self.people[token])
+        if asked.path == f"/v1/workspaces/{WORKSPACE}/items":  # of Fabric, by which items are deployed
+            if role is None or "Write" not in _ON_MODELS[role]:
+                raise Refused("item", "The caller does not have sufficient permissions to perform this operation")
+            return Said.json({"id": MODEL, **json.loads(asked.body)}, 201)
+        if self.outside or role is None:
             raise Refused("outside")
         if self.throttle:
             self.throttle -= 1
@@ -133,6 +154,7 @@ class PowerBI:
         root, _, path = asked.path.partition(f"/groups/{WORKSPACE}/")
         if not path or root:
             raise Refused("workspace")
+        self._judge(role, asked.method, path)
         match asked.method, path.split("/"):
             case "GET", ["datasets"]:
                 return Said.json({"value": [{"id": MODEL, "name": "Netflix"}]})
@@ -141,8 +163,11 @@ class PowerBI:
             case "GET", ["dashboards"]:
                 return Said.json({"value": []})
             case "GET", ["users"]:  # rest/api/power-bi/groups/get-group-users
-                keys = ("displayName", "principalType", "groupUserAccessRight")
-                return Said.json({"value": [dict(zip(keys, one, strict=True)) for one in self.members]})
+                return Said.json({"value": [dict(zip(_MEMBER, one, strict=True)) for one in self.members]})
+            case "POST", ["users"]:
+                said = json.loads(asked.body)
+                self.members.append((said["identifier"], *(said[key] for key in _MEMBER[1:])))
+                return Said.json({})
             case _, ["datasets", model, *_] if model != MODEL:
                 raise Refused("model")
             case "GET", ["datasets", _, "datasources"]:
@@ -164,6 +189,15 @@ class PowerBI:
                 refresh.script = ["Cancelled"]
                 return Said.json({})
         raise AssertionError(f"{asked.method} {path} is not in the documentation")
+
+    def _judge(self, role: str, method: str, path: str) -> None:
+        """Raise the refusal that a member deserves for what his role does not allow."""
+        if (method, path) == ("POST", "users") and role not in ("Member", "Admin"):
+            raise Refused("users")
+        if "/" in path and method in ("POST", "DELETE"):
+            needs = "Explore" if path.endswith("/executeQueries") else "Write"
+            if needs not in _ON_MODELS[role]:
+                raise Refused("read only", "please verify datasetId is correct and user have sufficient permissions")
 
     def _start(self, body: Mapping[str, Any]) -> Said:
         for name, value in body.items():

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import duckdb
 import sqlglot
 
 from netflix_dagster.lake import store
 from netflix_dagster.serving.synapse.tsql import COLLATION
+from netflix_dagster_tests.emulators import synapse_rights
 from netflix_dagster_tests.emulators.tds import Answer, TsqlError
 from netflix_dagster_tests.figures import READ_BACK
 
@@ -68,11 +70,15 @@ class Pool:
         for database in self.databases.values():
             database.sql.close()
 
-    def enter(self, database: str) -> None:
+    def enter(self, database: str, who: str | None = None) -> None:
         if database not in self.databases:
             raise TsqlError(4060, f'Cannot open database "{database}" requested by the login. The login failed.')
+        if who is not None:
+            synapse_rights.enter(self.databases[database].sql, who)
 
-    def answer(self, database: str, sql: str) -> Answer:
+    def answer(self, database: str, sql: str, who: str | None = None) -> Answer:
+        if who is not None:
+            synapse_rights.judge(self.databases[database].sql, database, who, sql)
         return self.databases[database].answer(sql)
 
 
@@ -97,7 +103,7 @@ class Database:
 
     def _select(self, sql: str) -> Answer:
         try:
-            answer = self.sql.execute(read(sql))
+            answer = self.sql.execute(read(self._opened(sql)))
             described = [(column[0], str(column[1])) for column in answer.description or ()]
             return [name for name, _ in described], [kind for _, kind in described], answer.fetchall()
         except duckdb.Error as error:
@@ -215,8 +221,9 @@ class Database:
                 re.fullmatch(r"\s*\[(\w+)\] (\w+)(?:\((\d+)\) COLLATE (\w+))?", one) for one in columns.split(",\n")
             ]
             typed = ", ".join(_typed(*one.groups()) for one in said if one)
-            self.sql.execute(f"CREATE OR REPLACE VIEW files_{files} AS SELECT {typed} FROM raw_{files}")
-            return f"FROM files_{files} AS files"
+            view = f"files_{files}_{crc32(typed.encode())}"
+            self.sql.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT {typed} FROM raw_{files}")
+            return f"FROM {view} AS files"
 
         return re.sub(
             r"FROM OPENROWSET\(BULK '([^']+)', DATA_SOURCE = '([^']+)', FORMAT = 'DELTA'\) WITH \(\n(.*?)\n\) AS files",
@@ -278,13 +285,13 @@ class Dedicated:
         self.lost = 0
         """Rows that the next COPY leaves out."""
 
-    def enter(self, database: str) -> None:
+    def enter(self, database: str, who: str | None = None) -> None:
         """Everybody who has a token may."""
 
     def close(self) -> None:
         self.sql.close()
 
-    def answer(self, _: str, sql: str) -> Answer:
+    def answer(self, _: str, sql: str, who: str | None = None) -> Answer:
         if "CREATE OR ALTER" in sql or "VARCHAR(MAX)" in sql or "COLLATE" in sql:
             raise TsqlError(103010, "Parse error at line: 1, column: 8: Incorrect syntax.")
         if sql.startswith("SELECT"):

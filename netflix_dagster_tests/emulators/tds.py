@@ -1,7 +1,7 @@
 """TDS, the protocol of SQL Server, as far as a client needs it that logs in with a token and sends batches.
 
 As [MS-TDS] has it: PRELOGIN, TLS inside of PRELOGIN packets, LOGIN7 with a token of Entra, SQL batches; answers are
-columns, rows and errors. A login without encryption or without the right token is refused.
+columns, rows and errors. A login without encryption or without a token that is known is refused.
 """
 
 from __future__ import annotations
@@ -35,18 +35,20 @@ class TsqlError(Exception):
 class Engine(Protocol):
     """What stands behind the protocol."""
 
-    def enter(self, database: str) -> None:
-        """Let somebody in to a database. Raises ``TsqlError``."""
+    def enter(self, database: str, who: str | None) -> None:
+        """Let somebody in to a database; None is the administrator. Raises ``TsqlError``."""
 
-    def answer(self, database: str, sql: str) -> Answer:
+    def answer(self, database: str, sql: str, who: str | None) -> Answer:
         """Run one batch. Raises ``TsqlError``."""
 
 
 class Server:
-    """Listens on a port of its own until it is stopped."""
+    """Listens on a port of its own until it is stopped. ``token`` is the administrator's; ``people`` has the names of
+    others by their tokens."""
 
     def __init__(self, engine: Engine, certificate: Path, key: Path, token: str) -> None:
-        self.engine, self.token = engine, token
+        self.engine = engine
+        self.token, self.people = token, dict[str, str]()
         self.batches: list[str] = []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certificate, key)
@@ -87,6 +89,7 @@ class _Session:
         self.tls: ssl.SSLObject | None = None
         self.read = b""
         self.database = ""
+        self.who: str | None = None
 
     def run(self) -> None:
         kind, body = self._message()
@@ -109,7 +112,7 @@ class _Session:
             sql = body[headers:].decode("utf-16-le")
             self.server.batches.append(sql)
             try:
-                self._send(ANSWER, _rows(*self.server.engine.answer(self.database, sql)))
+                self._send(ANSWER, _rows(*self.server.engine.answer(self.database, sql, self.who)))
             except TsqlError as error:
                 self._send(ANSWER, _error(error))
 
@@ -137,9 +140,10 @@ class _Session:
         data = asked.get(FEDAUTH, b"")
         token = data[5:].decode("utf-16-le") if data and data[0] >> 1 == 1 else ""
         try:
-            if token != self.server.token:
+            self.who = self.server.people.get(token)
+            if self.who is None and token != self.server.token:
                 raise TsqlError(18456, "Login failed for user '<token-identified principal>'.")
-            self.server.engine.enter(self.database)
+            self.server.engine.enter(self.database, self.who)
         except TsqlError as error:
             self._send(ANSWER, _error(error))
             return False

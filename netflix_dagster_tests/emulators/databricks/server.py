@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from netflix_dagster_tests.emulators.databricks.catalog import Catalog
 from netflix_dagster_tests.emulators.databricks.errors import Refused, invalid, missing
 from netflix_dagster_tests.emulators.databricks.files import Files
 from netflix_dagster_tests.emulators.databricks.jobs import Jobs
@@ -49,6 +50,9 @@ class Workspace:
     url: str = ""
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
     rights: Rights = field(default_factory=Rights)
+    people: dict[str, str] = field(default_factory=dict)
+    """The names of others by their tokens: each may do what the catalog lets him."""
+    catalog: Catalog = field(default_factory=Catalog)
     locations: list[dict[str, str]] = field(default_factory=list)
     tables: list[dict[str, Any]] = field(default_factory=list)
     """What Unity Catalog knows: external locations, and tables as its API shows them."""
@@ -86,9 +90,18 @@ class Workspace:
                 raise Refused(fault.status, fault.code, "The service is temporarily unavailable")
         if not token:
             raise Refused(401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type for this API.")
-        if token != self.token:
+        who = ME if token == self.token else self.people.get(token)
+        if who is None:
             raise Refused(403, "PERMISSION_DENIED", "Invalid access token.")
-        self.rights.judge(method, path, said)
+        if (method, path) == ("POST", "/api/2.0/sql/statements/"):
+            return self.catalog.execute(who, said["statement"])
+        if method == "PATCH" and path.startswith("/api/2.1/unity-catalog/permissions/"):
+            kind, name = path.split("/")[-2:]
+            return self.catalog.change(who, (kind, name), said["changes"])
+        if who != ME:
+            self.catalog.file(who, method, path)
+        else:
+            self.rights.judge(method, path, said)
         if path.startswith("/api/2.0/fs/"):
             kind, _, name = path.removeprefix("/api/2.0/fs/").partition("/")
             return self.files.api(method, kind, f"/{name}", asked.body, said.get("overwrite") == "true")

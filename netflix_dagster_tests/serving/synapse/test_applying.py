@@ -85,10 +85,10 @@ def test_what_broke_off_is_told_and_goes_on(
     served = serve(few)
     answer = served.pool.answer
 
-    def full(database: str, sql: str) -> object:
+    def full(database: str, sql: str, who: str | None) -> object:
         if sql.startswith("CREATE OR ALTER VIEW metrics.views "):
             raise TsqlError(701, "There is insufficient system memory to run this query.")
-        return answer(database, sql)
+        return answer(database, sql, who)
 
     monkeypatch.setattr(served.pool, "answer", full)
     with pytest.raises(SynapseError) as told:

@@ -36,10 +36,10 @@ def test_what_is_refused_is_told_and_cleaned_up_all_the_same(
     served = serve(few)
     answer = served.pool.answer
 
-    def unreadable(database: str, sql: str) -> object:
+    def unreadable(database: str, sql: str, who: str | None) -> object:
         if "COUNT_BIG(*) FROM gold" in sql:
             raise TsqlError(13807, "Content of directory on path 'gold' cannot be listed.")
-        return answer(database, sql)
+        return answer(database, sql, who)
 
     monkeypatch.setattr(served.pool, "answer", unreadable)
     found = verified(served)
