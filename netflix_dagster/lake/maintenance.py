@@ -94,21 +94,25 @@ def _afresh(lake: Place, name: str, retention_hours: int | None) -> Done:
     contracts: Mapping[str, Contract] = {**TABLES, **BOOKKEEPING}
     for attempt in range(_ATTEMPTS):
         try:
-            delta = store.delta(lake, name)
-            return _maintain(delta, contracts.get(name), retention_hours) if delta is not None else Done(0, 0)
+            return _maintain(lake, name, contracts.get(name), retention_hours)
         except Exception:
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def _maintain(delta: DeltaTable, contract: Contract | None, retention_hours: int | None) -> Done:
+def _maintain(lake: Place, name: str, contract: Contract | None, retention_hours: int | None) -> Done:
+    delta = store.delta(lake, name)
+    if delta is None:
+        return Done(0, 0)
     layout = store.layout_of(contract) if contract else Layout()
     if contract:
         _say(delta, contract, layout)
-    by = [name for name in layout.cluster_by if name in {field.name for field in delta.schema().fields}]
+    known = {field.name for field in delta.schema().fields}
+    by = [column for column in layout.cluster_by if column in known]
     before = _opened(delta, by)
-    changed = store.retrying(partial(_join, delta, layout, by))
+    unordered = bool(by) and not _is_clustered(lake, name, by)
+    changed = store.retrying(partial(_join, delta, layout, by if unordered else []))
     delta.update_incremental()
     hours = layout.keep_hours if retention_hours is None else retention_hours
     removed = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
@@ -126,18 +130,18 @@ def _say(delta: DeltaTable, contract: Contract, layout: Layout) -> None:
 
 
 def _join(delta: DeltaTable, layout: Layout, by: list[str]) -> dict[str, Any]:
-    """Join small files; put all rows in order of ``by`` when some were written since that was done last."""
+    """Join small files, or put all rows in order of ``by``."""
     from deltalake import CommitProperties
 
-    if not by or _is_clustered(delta, by) or len(delta.file_uris()) < 2:
+    if not by or len(delta.file_uris()) < 2:
         return delta.optimize.compact(target_size=layout.file_bytes)
     note = CommitProperties(custom_metadata={_CLUSTERED: ",".join(by)})
     return delta.optimize.z_order(by, target_size=layout.file_bytes, commit_properties=note)
 
 
-def _is_clustered(delta: DeltaTable, by: list[str]) -> bool:
+def _is_clustered(lake: Place, name: str, by: list[str]) -> bool:
     """Whether no row was written since the table was put in this order."""
-    for commit in delta.history():
+    for commit in store.commits(lake, name):
         if commit.get(_CLUSTERED) == ",".join(by):
             return True
         if not store.keeps_rows(commit):

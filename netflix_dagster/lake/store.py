@@ -501,24 +501,25 @@ def stored_bytes(lake: Place, name: str) -> int:
 
 def last_note(lake: Place, name: str) -> str | None:
     """The note of the commit that last wrote the table's rows; compaction and the like do not count."""
-    found = delta(lake, name)
-    newest = found.version() if found else -1
-    for version in range(newest, max(newest - _COMMITS_LOOKED_AT, -1), -1):
-        commit = _commit(lake, name, version)
-        if commit is None or not keeps_rows(commit):
-            return (commit or {}).get(_NOTE)
+    for commit in islice(commits(lake, name), _COMMITS_LOOKED_AT):
+        if not keeps_rows(commit):
+            note: str | None = commit.get(_NOTE)
+            return note
     return None
 
 
-def _commit(lake: Place, name: str, version: int) -> Mapping[str, Any] | None:
-    """What a commit says of itself; None when its part of the log is gone. delta-rs would list the log for that, and
-    stop every thread of the process until it has the answer."""
-    try:
-        lines = storage.read(folder(lake, name) / "_delta_log" / f"{version:020}.json").splitlines()
-    except FileNotFoundError:
-        return None
-    said = (json.loads(line).get("commitInfo") for line in lines if b'"commitInfo"' in line)
-    return next((commit for commit in said if commit), None)
+def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
+    """What the commits of a table say of themselves, the newest first, as far back as the log goes.
+
+    delta-rs tells it too, but lists the log for that, and stops every thread of the process until it has the answer.
+    """
+    found = delta(lake, name)
+    for version in range(found.version() if found else -1, -1, -1):
+        try:
+            lines = storage.read(folder(lake, name) / "_delta_log" / f"{version:020}.json").splitlines()
+        except FileNotFoundError:
+            return
+        yield next((said for line in lines if (said := json.loads(line).get("commitInfo"))), {})
 
 
 def reference(lake: Place, name: str) -> str | None:
