@@ -22,6 +22,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """The sample deliveries but for one, with a file that is a web page, built by Dagster and by the pipeline."""
     shell = Shell(tmp_path_factory.mktemp("pipeline"))
     assert shell("sample", "data/landing").code == 0
+    assert shell("sample", "data/landing", "--events", "2", "--files", "3").code == 0
     (shell.landing / "netflix_catalogue" / LATE).rename(shell.cwd / "late")
     shell.land("netflix_catalogue", "2025-06-01", PAGE)
     assert shell("run").code == 3
