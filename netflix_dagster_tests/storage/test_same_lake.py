@@ -102,7 +102,7 @@ def charts(home: Path) -> dict[str, str]:
     with dg.DagsterInstance.from_config(str(home)) as instance:
         keys = {name: dg.AssetKey(name.split(".")) for name, table in TABLES.items() if table.layer == "gold"}
         found = instance.get_latest_materialization_events(list(keys.values()))
-        metadata = {name: event.asset_materialization for name, key in keys.items() if (event := found[key])}
+        metadata = {name: event.asset_materialization for name, key in keys.items() if (event := found.get(key))}
         return {name: str(said.metadata["chart"].value) for name, said in metadata.items() if said}
 
 
