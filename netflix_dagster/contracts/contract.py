@@ -477,8 +477,10 @@ def _code(function: Callable[..., Any]) -> str:
     """The source of a function without its decorators and docstring."""
     try:
         lines, before = inspect.findsource(inspect.unwrap(function))
-        rows = _rows_of_code("".join(lines))[before + 1]
-    except (OSError, TypeError, SyntaxError, KeyError):
+        rows = _rows_of_code("".join(lines)).get(before + 1)
+        if rows is None:  # a lambda, say
+            return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError, SyntaxError):
         return getattr(function, "__qualname__", repr(function))
     return textwrap.dedent("".join(lines[row - 1] for row in rows)).rstrip("\n")
 

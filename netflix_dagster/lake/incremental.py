@@ -70,7 +70,7 @@ def plan(lake: Place, table: Table) -> Plan:
     lookups = table.goes_on.lookups if table.goes_on else {}
     made = {read: _itself(lake, read) if read in lookups else _made_of(lake, read) for read in table.reads}
     days = _deliveries(lake, made)
-    said, code = _said(store.last_note(lake, table.name)), _code(table)
+    said, code = _said(lake, table.name), code_mark(table)
     changed = _changed(lake, table, said["reads"], made) if said.get("code") == code else None
     held = _deliveries(lake, said.get("reads", {}))
     back = table.goes_on is not None and table.goes_on.back
@@ -84,12 +84,9 @@ def plan(lake: Place, table: Table) -> Plan:
     return Plan(since, [day for day in days if day >= since], seen(lake, table, earlier), note)
 
 
-def _said(note: str | None) -> dict[str, Any]:
-    try:
-        said = json.loads(note or "{}")
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) and "begun" in said else {}
+def _said(lake: Place, name: str) -> dict[str, Any]:
+    said = store.noted(lake, name)
+    return said if "begun" in said else {}
 
 
 def _made_of(lake: Place, name: str) -> dict[str, str]:
@@ -102,7 +99,7 @@ def _made_of(lake: Place, name: str) -> dict[str, str]:
         return {}
     if not (table.goes_on or table.is_incremental):
         return _itself(lake, name)
-    said = _said(store.last_note(lake, name))
+    said = _said(lake, name)
     made: dict[str, str] = {name: said["begun"]} if said else {}
     for of_read in said.get("reads", {}).values():
         for root, version in of_read.items():
@@ -173,7 +170,7 @@ def _deliveries(lake: Place, made: Made) -> list[str]:
     return sorted({day for root, version in made_of for day in _files(lake, root, version) or ()})
 
 
-def _code(table: Table) -> str:
+def code_mark(table: Table) -> str:
     """What may make other rows of the same deliveries: the code of the table, and all that tables have in common."""
     code = table.code_version + inspect.getsource(inspect.getmodule(table.function) or table.function) + _common()
     return hashlib.sha256(code.encode()).hexdigest()[:16]

@@ -8,8 +8,6 @@ files are no more, and after a change of the code, everything is built anew.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -20,10 +18,13 @@ from urllib.parse import unquote
 from netflix_dagster import storage
 from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.lake import store
+from netflix_dagster.lake.incremental import code_mark
 from netflix_dagster.lake.store import Parts
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
 
+NOT_THERE = "-"
+"""The version of a table that was never written."""
 MOST_ROWS = 1_000_000
 """Rows that one step reads, so that memory is bounded by the step and not by the backfill."""
 
@@ -105,17 +106,17 @@ def plan(lake: Place, table: Table) -> Plan:
     assert table.part is not None
     part = table.part
     reads = [read for read in table.reads if part in TABLES[read].column_names]
-    versions: dict[str, int] = {}
+    made: dict[str, str] = {}
     files: dict[str, Files] = {}
     touched: set[str] = set()
-    held = _held(store.last_note(lake, table.name))
-    anew = held.get("code") != (code := _code(table)) or store.delta(lake, table.name) is None
+    said = store.noted(lake, table.name)
+    anew = said.get("code") != (code := code_mark(table)) or store.delta(lake, table.name) is None
     for read in reads:
         found = store.delta(lake, read)
-        versions[read] = found.version() if found is not None else -1
+        made[read] = store.referred(found) if found is not None else NOT_THERE
         files[read] = _files(found, part) if found is not None else {}
-        before = held.get("read", {}).get(read)
-        if not anew and before != versions[read]:
+        before = said.get("reads", {}).get(read)
+        if not anew and before != made[read]:
             changed = _touched(lake, TABLES[read], part, before, files[read])
             anew = changed is None
             touched |= changed or set()
@@ -123,39 +124,18 @@ def plan(lake: Place, table: Table) -> Plan:
         touched = set()
         for read in reads:
             touched |= set(_counted(lake, TABLES[read], part, files[read].values()))
-    note = json.dumps({"code": code, "read": versions})
+    note = json.dumps({"code": code, "reads": made})
     return Plan(anew, Parts(part, tuple(sorted(touched))), note, files)
 
 
-def _held(note: str | None) -> dict[str, Any]:
-    try:
-        said = json.loads(note or "{}")
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _code(table: Table) -> str:
-    code = table.code_version + inspect.getsource(inspect.getmodule(table.function) or table.function)
-    return hashlib.sha256(code.encode()).hexdigest()[:16]
-
-
-def _touched(lake: Place, read: Table, part: str, before: int | None, now: Files) -> set[str] | None:
+def _touched(lake: Place, read: Table, part: str, before: str | None, now: Files) -> set[str] | None:
     """The parts of which rows lie in files that have come or gone since a version; None when that is not known."""
-    from deltalake.exceptions import DeltaError
-
-    if before is None:
-        return None
     was: Files = {}
-    if before >= 0:
-        found = store.delta(lake, read.name)
-        try:
-            if found is None:
-                return None
-            found.load_as_version(before)
-            was = _files(found, part)
-        except DeltaError:  # its log is cleaned up
+    if before != NOT_THERE:
+        found = store.at(lake, read.name, before) if before else None
+        if found is None:  # its log is cleaned up, or it is another table
             return None
+        was = _files(found, part)
     changed = [file for files in ((was, now), (now, was)) for path, file in files[0].items() if path not in files[1]]
     try:
         return set(_counted(lake, read, part, changed))

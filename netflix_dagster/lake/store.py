@@ -508,6 +508,15 @@ def last_note(lake: Place, name: str) -> str | None:
     return None
 
 
+def noted(lake: Place, name: str) -> dict[str, Any]:
+    """``last_note`` as the data that it holds; empty where it holds none."""
+    try:
+        said = json.loads(last_note(lake, name) or "{}")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
     """What the commits of a table say of themselves, the newest first, as far back as the log goes.
 
@@ -525,7 +534,12 @@ def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
 def reference(lake: Place, name: str) -> str | None:
     """What a table is now, ``<its identity>@<version>``: one that was made anew is another table."""
     found = delta(lake, name)
-    return f"{found.metadata().id}@{found.version()}" if found else None
+    return referred(found) if found else None
+
+
+def referred(found: DeltaTable) -> str:
+    """``reference`` of a table that is open."""
+    return f"{found.metadata().id}@{found.version()}"
 
 
 def at(lake: Place, name: str, referred: str) -> DeltaTable | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from netflix_dagster.contracts.contract import TABLES, ContractError
@@ -123,7 +125,7 @@ def test_only_hours_that_a_delivery_touches_are_built_anew(house: Lakehouse, mon
     assert {hour: now[hour] for hour in last} == last, "other hours keep their files"
 
     in_parts = house.contents("silver", "gold")
-    monkeypatch.setattr(parts, "_code", lambda _table: "other code")
+    monkeypatch.setattr(parts, "code_mark", lambda _table: "other code")
     house.build(H22, feed="viewing")
     whole = files_of_parts(house, FACT)
     assert all(whole[hour].isdisjoint(now[hour]) for hour in now), "all hours are built anew"
@@ -144,6 +146,20 @@ def test_versions_that_are_cleaned_up_have_all_parts_built(house: Lakehouse) -> 
     assert parts.plan(house.tables, TABLES[EVENTS]).anew
     house.build(H23, feed="viewing")
     agree(house, {H22: {"a": first}, H23: {"a": [event(5, HOURS[0])]}})
+
+
+def test_a_table_that_was_made_anew_is_not_taken_for_the_one_before(house: Lakehouse) -> None:
+    """Its versions are counted from the beginning again, so the number alone says nothing."""
+    land(house, H22, {"a.jsonl": [event(n, HOURS[0]) for n in range(2)]})
+    house.build(H22, feed="viewing")
+    assert parts.plan(house.tables, TABLES[EVENTS]).nothing
+    delivered = house.tables / "silver" / "viewing_events_delivered"
+    version, rows = store.version(house.tables, DELIVERED), store.read_arrow(house.tables, DELIVERED)
+    shutil.rmtree(delivered)
+    for _ in range((version or 0) + 1):
+        write_deltalake(delivered, rows, partition_by=["delivery_date", "delivery_hour"], mode="overwrite")
+    assert store.version(house.tables, DELIVERED) == version
+    assert parts.plan(house.tables, TABLES[EVENTS]).anew
 
 
 def test_a_broken_file_among_many_holds_the_hour_and_a_broken_line_does_not(house: Lakehouse) -> None:
