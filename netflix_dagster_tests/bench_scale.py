@@ -264,6 +264,17 @@ def door(scratch: Path) -> Iterator[str]:
     yield line(what, costs, bytes_)
 
 
+def bounded(scratch: Path) -> Iterator[str]:
+    """A large file through every table of the catalogue, in bounded memory"""
+    sizes, costs, bytes_ = _sized(34_000, 340_000, 3_400_000), [], []
+    for n in sizes:
+        bytes_.append(scaled.release(scratch / f"{n}" / "landing", n).stat().st_size)
+        costs.append(measured(Work(str(scratch / f"{n}"), memory=MEMORY)))
+    megabytes = " / ".join(f"{size / 1e6:,.0f}" for size in bytes_)
+    yield line(f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`", costs, bytes_)
+    yield from growing(costs, bytes_)
+
+
 def wide(scratch: Path) -> Iterator[str]:
     """Many columns that nobody named"""
     sizes, costs = _sized(10_000, 100_000), []
@@ -301,7 +312,8 @@ def files(scratch: Path) -> Iterator[str]:
 
 Part = Callable[[Path], Iterator[str]]
 PARTS: dict[str, Part] = {
-    part.__name__: part for part in (titles, engines, releases, scattered, places, weekly, door, wide, refused, files)
+    part.__name__: part
+    for part in (titles, engines, releases, scattered, places, weekly, door, bounded, wide, refused, files)
 }
 
 
