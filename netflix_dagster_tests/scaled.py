@@ -89,7 +89,8 @@ def _rows(source: str, before: str = "9999") -> tuple[list[str], list[dict[str, 
 
 
 def _title(drawn: list[dict[str, str]], place: int, titles: int, number: int) -> dict[str, str]:
-    version = sum(random.Random(f"{place} {n}").random() < CHANGED for n in range(1, number + 1))
+    changes = random.Random(f"changes of {place}")
+    version = sum(changes.random() < CHANGED for _ in range(number))
     rng = random.Random(place)
     row = dict(rng.choice(drawn))
     row["show_id"], row["title"] = f"s{place + 1}", f"{row['title'].strip()} {place}"
