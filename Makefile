@@ -8,6 +8,8 @@ UV := $(BIN)/uv
 AZURITE := $(VENV)/azurite/node_modules
 ACTIONLINT := $(BIN)/actionlint
 ENGINE_TESTS := $(addprefix netflix_dagster_tests/,build contracts engine lake tables)
+# In the order of their names: else files with few tests come last, which are the long ones, and one process waits.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
@@ -41,14 +43,14 @@ azure-local: $(DEV_READY) azurite ## the Azure profile without an account: stora
 	@$(BIN)/python -m netflix_dagster_tests.emulators.azure_local --port $${PORT:-3000}
 
 test: $(DEV_READY) azurite ## the test suite; what goes over protocols is in `make cloud`, all of Spark in `make spark`
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not cloud"
+	@$(BIN)/python -m pytest $(BESIDE) -m "not soak and not cloud"
 	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark netflix_dagster_tests/lake/test_store.py
 
 cloud: $(DEV_READY) azurite ## the tests on Azure and Databricks: real clients against protocol servers (needs Node.js)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "cloud and not soak"
+	@$(BIN)/python -m pytest $(BESIDE) -m "cloud and not soak"
 
 spark: $(DEV_READY) sample-parity cluster ## the tests that touch the engine on Apache Spark, and the sample by both engines (needs Java 17)
-	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark -n 2 --dist loadfile $(ENGINE_TESTS)
+	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark $(BESIDE) $(ENGINE_TESTS)
 
 sample-parity: $(DEV_READY) ## every table from the sample, on Sail and on Spark, compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak and not real" -k "not goes_on" netflix_dagster_tests/parity
@@ -64,6 +66,9 @@ parity: $(DEV_READY) ## every table from the real deliveries, on Sail and on Spa
 
 pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apache Spark on the sample, and compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak or not soak" netflix_dagster_tests/pipelines
+
+engines: $(DEV_READY) ## sample-parity and pipelines, beside each other
+	@$(BIN)/python -m netflix_dagster_tests.on_spark $(BESIDE) -m "soak and not real" -k "not goes_on" $(addprefix netflix_dagster_tests/,pipelines parity)
 
 dashboard: $(READY) ## open the dashboard, made anew from the lake
 	@$(BIN)/netflix-dagster dashboard --open
@@ -115,7 +120,7 @@ package: $(READY) ## dist/: the wheel, and a list of all parts that it is instal
 
 newest: $(DEV_READY) ## the tests with the newest versions of everything that pyproject.toml leaves open
 	@$(UV) sync --quiet --upgrade --inexact
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not cloud"
+	@$(BIN)/python -m pytest $(BESIDE) -m "not soak and not cloud"
 
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench
@@ -156,4 +161,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity cluster runtimes parity pipelines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean
+.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity cluster runtimes parity pipelines engines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 BECAUSE = '--because "WHY"'
 MOST = 3
 """So many deliveries are told what to do with; the others are named by ``deliveries list``."""
-OPTIONS = {"run": ("landing", "lake"), "land": ("landing", "lake")}
-"""The folders that a command takes; all others take the lake."""
+OF_BOTH = ("run", "land", "accept", "deliveries withdraw", "deliveries show", "quarantine show", "quarantine replay")
+"""The commands that take both folders, some only to say what to do next; of the others hints need the lake."""
 
 
 def command(settings: Settings, what: str) -> str:
     """A call of this command, such as ``run``."""
-    given = [option for name in OPTIONS.get(what.split()[0], ("lake",)) if (option := _option(settings, name))]
+    folders = ("landing", "lake") if what.startswith(OF_BOTH) else ("lake",)
+    given = [option for name in folders if (option := _option(settings, name))]
     return " ".join([me(), what, *given])
 
 

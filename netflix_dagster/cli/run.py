@@ -236,6 +236,19 @@ def _errors(result: Any) -> list[str]:
     return said
 
 
+def _warnings(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """The rules that warned, those that most deliveries break first; ``message`` is about the newest of them."""
+    warned: dict[tuple[str, str], dict[str, Any]] = {}
+    for report in reports:
+        for key, outcome in sorted(report.outcomes.items(), key=lambda of: of[0] or ""):
+            for check in outcome.checks:
+                if not check.passed and not check.blocking:
+                    found = warned.setdefault((report.table, check.name), {"deliveries": 0})
+                    found |= {"deliveries": found["deliveries"] + 1, "newest": key, "message": check.message}
+    named = [{"table": table, "rule": rule, **found} for (table, rule), found in warned.items()]
+    return sorted(named, key=lambda found: -found["deliveries"])
+
+
 def _summary(
     settings: Settings,
     listing: Listing,
@@ -284,6 +297,7 @@ def _summary(
             "passed": sum(check.passed for check in checks),
             "warned": sum(not check.passed and not check.blocking for check in checks),
             "failed": sum(not check.passed and check.blocking for check in checks),
+            "warnings": _warnings(reports),
         },
         "quarantine": {"rows": quarantine.count(settings.lake), "reasons": quarantine.reasons(settings.lake)},
         "serving": served,

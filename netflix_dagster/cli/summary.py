@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from netflix_dagster.cli.output import item, plural
 from netflix_dagster.settings import get_settings
 
 MOST_STRAYS = 10
+MOST_WARNINGS = 5
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
@@ -26,6 +27,8 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     held = deliveries["held_back"]
     if summary["runs"]:
         item(console, "checks", f"{checks['passed']} passed, {checks['warned']} warned, {checks['failed']} failed")
+        quarantined = {(entry["table"], entry["rule"]) for entry in quarantine["reasons"]}
+        _warnings([w for w in checks["warnings"] if (w["table"], w["rule"]) not in quarantined], console)
     item(
         console, "deliveries", f"{deliveries['landed']} landed, {deliveries['built']} built now, {len(held)} held back"
     )
@@ -74,6 +77,17 @@ def _next_steps(summary: Mapping[str, Any], console: Console) -> None:
         steps.append("make dev   # lineage, partitions and checks at http://localhost:3000")
     for place, step in enumerate(steps):
         item(console, "" if place else "next", step)
+
+
+def _warnings(warnings: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Which rules warned. A warning holds nothing back; ``quality.results`` keeps them all."""
+    for found in warnings[:MOST_WARNINGS]:
+        where = f"{found['newest']}: " if found["newest"] else ""
+        others = found["deliveries"] - 1
+        more = f" (so {plural(others, 'other delivery', 'other deliveries')})" if others else ""
+        item(console, "warned", f"{found['table']}  {found['rule']}: {where}{found['message'][:200]}{more}", "yellow")
+    if len(warnings) > MOST_WARNINGS:
+        item(console, "", f"and {len(warnings) - MOST_WARNINGS} more rules, see quality.results")
 
 
 def _passed_over(summary: Mapping[str, Any], console: Console) -> None:

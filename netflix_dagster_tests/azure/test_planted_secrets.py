@@ -65,6 +65,8 @@ def test_no_planted_secret_is_found_anywhere(inside: Cloud, tmp_path: Path) -> N
     run(COMMAND, "doctor")
     azure.vault.put("storage", good)
 
+    assert "could not be removed" not in "".join(said), "a lock that stays is waited for by the next run"
+
     signatures = [sas.split("sig=")[1].split("&")[0] for sas in (lapsed, wrong, good)]
     planted = [*signatures, *map(unquote, signatures), SPARK_TOKEN, azure.entra.header, KEY, *azure.entra.tokens]
     assert azure.entra.tokens, "tokens were used, else there is nothing to look for"

@@ -65,7 +65,8 @@ def test_a_release_that_would_hold_back_others_is_announced_and_there_is_a_way_b
     ill = shell.here("doctor")
     assert ill.code == 1 and accept.split("   #")[0] in ill.out and withdraw in ill.out
 
-    assert shell.here(*_call(way_back)).code == 0
+    withdrawn = shell.here(*_call(way_back), "--landing", "elsewhere")
+    assert withdrawn.code == 0 and f"run --landing {shell.cwd / 'elsewhere'}" in withdrawn.err, "it names the folder"
     assert shell.here("run").code == 0 and Life.read(shell.lake).deliveries[SOURCE, LATER].newest.stands
     shell.here("land", "mine.csv", "--source", SOURCE, "--date", "2020-01-15")
     assert shell.here("run").code == 3

@@ -22,7 +22,7 @@ from netflix_dagster.defs.assets import table_assets
 from netflix_dagster.defs.checks import asset_key
 from netflix_dagster.defs.databricks import LakeOnDatabricks
 from netflix_dagster.defs.jobs import feed_job
-from netflix_dagster.lake import store
+from netflix_dagster.lake import lock, store
 from netflix_dagster.landing.sources import load_sources
 from netflix_dagster_tests.defs.house import PARTITIONS, QUIET
 from netflix_dagster_tests.emulators.azurite import ACCOUNT
@@ -102,6 +102,10 @@ class Cloud:
             raise_on_error=False,
             run_id=run_id or None,
         )
+
+    def unlock(self) -> None:
+        """What a killed job has locked is free after half a minute (``storage/test_lock.py``); here at once."""
+        storage.remove(self.tables / lock.FOLDER)
 
     def upload(self, wheel: Path) -> str:
         """Put the wheel where the workspace installs it from; its path there."""

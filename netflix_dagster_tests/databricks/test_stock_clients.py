@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from databricks.sdk import WorkspaceClient
 
 from netflix_dagster_tests.databricks.cloud import CLUSTER, wait_for
@@ -20,6 +21,7 @@ FILE = "/Workspace/Shared/wait.py"
 WAITS = b"import time; time.sleep(600)"
 
 
+@pytest.mark.soak
 def test_the_stock_client_records_a_cancelled_run_as_a_success(databricks: Workspace, tmp_path: Path) -> None:
     databricks.runs.clusters[CLUSTER] = {}
     WorkspaceClient(host=databricks.url, token=databricks.token).files.upload(FILE, io.BytesIO(WAITS))

@@ -69,6 +69,7 @@ def test_a_job_that_is_killed_fails_the_run_and_the_next_one_finishes(cloud: Clo
     assert "Run again" in said
     assert "gold.dim_genre" not in {name for name, _ in materialized(result)}
 
+    cloud.unlock()
     assert cloud.run(DAY, only=CHAIN).success
     undisturbed = House(tmp_path)
     undisturbed.release(DAY, *RELEASE)
@@ -111,6 +112,7 @@ def test_a_cancelled_run_cancels_its_job_and_stays_cancelled(cloud: Cloud, tmp_p
     time.sleep(2)
     assert cloud.versions() == before
 
+    cloud.unlock()
     assert cloud.run(DAY, only=CHAIN).success
     assert len(cloud.rows("gold.dim_genre")) == 2
 

@@ -19,6 +19,7 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The account and key that every Azurite has; they are in its documentation and open nothing else."""
 PROGRAM = Path(sys.prefix) / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+MENDED = Path(__file__).with_name("container_batch.js")
 ZONES = ("landing", "quarantine", "bronze", "silver", "gold", "checkpoints", "serving")
 
 
@@ -73,7 +74,8 @@ class Azurite:
             "--tablePort",
             str(free_port()),
         ]
-        command = ["node", str(PROGRAM), "--silent", "--skipApiVersionCheck", "--disableTelemetry", *where, *ports]
+        node = ["node", "--require", str(MENDED), str(PROGRAM)]
+        command = [*node, "--silent", "--skipApiVersionCheck", "--disableTelemetry", *where, *ports]
         self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for port in (self.blob_port, self.queue_port):
             _wait(port, self.process)

@@ -62,7 +62,7 @@ def sensed(at: Path, environment: dict[str, str]) -> dict[str, Any]:
 def some_of(landing: Path, to: Path) -> Path:
     """A release of the catalogue, one in the split form, and the first few deliveries of the charts."""
     for source in sorted(landing.iterdir()):
-        for day in sorted(source.iterdir())[: 1 if source.name.startswith("netflix_") else 4]:
+        for day in sorted(source.iterdir())[: 1 if source.name.startswith("netflix_") else 2]:
             if source.name != "engagement":
                 (to / source.name).mkdir(parents=True, exist_ok=True)
                 (to / source.name / day.name).symlink_to(day)
