@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -96,13 +97,14 @@ def build(work: Work) -> Cost:
     sources = load_sources()
     sessions.session(settings).range(1).toArrow()
     days = work.days or sorted({found.date for found in list_landing(settings.landing, sources).deliveries})
-    started, tables = _cpu(), {}
+    java = work.engine == "spark"
+    started, tables = _cpu(java), {}
     with Session(settings, sources, "bench", work.only or feed_tables(work.feed), {work.feed: days}) as session:
         for name in session.tables:
-            before = _cpu()
+            before = _cpu(java)
             assert not (held := session.build(name).held_back), f"{name} is held back: {held}"
-            tables[name] = _cpu() - before
-    return Cost(_cpu() - started, peak_memory(), tables)
+            tables[name] = _cpu(java) - before
+    return Cost(_cpu(java) - started, peak_memory(), tables)
 
 
 def peak_memory() -> int:
@@ -112,8 +114,10 @@ def peak_memory() -> int:
     return int(found[1]) // 1024
 
 
-def _cpu() -> float:
-    """CPU seconds of this process and of Java, when it has started one."""
+def _cpu(java: bool = False) -> float:
+    """CPU seconds of this process, and of the Java that it has started."""
+    if not java:
+        return time.process_time()
     ticks = os.sysconf("SC_CLK_TCK")
     used, me = 0.0, os.getpid()
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -233,6 +237,22 @@ def places(scratch: Path) -> Iterator[str]:
     yield from growing(costs, sizes)
 
 
+def weekly(scratch: Path) -> Iterator[str]:
+    """Many deliveries of a chart, each of all its weeks, in one call, and the next one after them"""
+    numbers, together, following = _sized(1, 8, 40), [], []
+    for n in numbers:
+        house = scratch / f"{n}"
+        for number in range(n):
+            scaled.charts(house / "landing", 10_000, number)
+        together.append(measured(Work(str(house), "charts")))
+        scaled.charts(house / "landing", 10_000, n)
+        following.append(measured(Work(str(house), "charts", days=[scaled.chart_day(n)])))
+    yield line(f"{_said(numbers)} deliveries of 10,000 places in one call", together, numbers)
+    yield from growing(together, numbers)
+    yield line("the next one after them", following, numbers)
+    yield from growing(following, numbers)
+
+
 def door(scratch: Path) -> Iterator[str]:
     """A large file through the door and its gates into bronze, in bounded memory"""
     sizes, costs, bytes_ = _sized(34_000, 340_000, 3_400_000), [], []
@@ -242,6 +262,17 @@ def door(scratch: Path) -> Iterator[str]:
     megabytes = " / ".join(f"{size / 1e6:,.0f}" for size in bytes_)
     what = f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`, the process limited to {LIMIT:,} MB of data"
     yield line(what, costs, bytes_)
+
+
+def bounded(scratch: Path) -> Iterator[str]:
+    """A large file through every table of the catalogue, in bounded memory"""
+    sizes, costs, bytes_ = _sized(34_000, 340_000, 3_400_000), [], []
+    for n in sizes:
+        bytes_.append(scaled.release(scratch / f"{n}" / "landing", n).stat().st_size)
+        costs.append(measured(Work(str(scratch / f"{n}"), memory=MEMORY)))
+    megabytes = " / ".join(f"{size / 1e6:,.0f}" for size in bytes_)
+    yield line(f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`", costs, bytes_)
+    yield from growing(costs, bytes_)
 
 
 def wide(scratch: Path) -> Iterator[str]:
@@ -281,7 +312,8 @@ def files(scratch: Path) -> Iterator[str]:
 
 Part = Callable[[Path], Iterator[str]]
 PARTS: dict[str, Part] = {
-    part.__name__: part for part in (titles, engines, releases, scattered, places, door, wide, refused, files)
+    part.__name__: part
+    for part in (titles, engines, releases, scattered, places, weekly, door, bounded, wide, refused, files)
 }
 
 

@@ -143,10 +143,10 @@ def _given(lake: storage.Place, table: Table, picked: Mapping[str, attempts.Pick
         column = [takes.items[0]] if takes.items else []
         bronze = TABLES[takes.read]
         names = [*bronze.delivery_columns, "source_file", "record_number", *column]
-        rows = attempts.arrow(lake, bronze, picked.get(takes.read, {}), names)
-        for day, file, total in _summed(rows, takes) if rows is not None and rows.num_rows else ():
-            place = (day, takes.form, file)
-            given[place] = given.get(place, Sum()) + total
+        for rows in attempts.pieces(lake, bronze, picked.get(takes.read, {}), names):
+            for day, file, total in _summed(rows, takes) if rows.num_rows else ():
+                place = (day, takes.form, file)
+                given[place] = given.get(place, Sum()) + total
     return given
 
 
@@ -179,18 +179,20 @@ def _made(judged: Staged, table: Table) -> tuple[dict[Place, Sum], dict[str, int
     told_apart = {takes.form for takes in table.takes} != {None}
     halves = {takes.halves for takes in table.takes if takes.halves}
     by = [*table.delivery_columns, *([_FORM] if told_apart else []), "source_file"]
-    rows = judged.rows([*by, "record_number", *(["repairs"] if halves else [])])
-    joined = _holds_any(rows["repairs"], halves) if halves else pa.repeat(pa.scalar(0, pa.int64()), rows.num_rows)
-    rows = rows.append_column("_joined", joined)
-    rows = rows.append_column("_tails", pc.multiply(joined, pc.add(rows["record_number"], 1)))
     counts = [([], "count_all"), ("record_number", "sum"), ("_joined", "sum"), ("_tails", "sum")]
     made: dict[Place, Sum] = {}
     doubled: dict[str, int] = {}
-    for row in rows.group_by(by).aggregate(counts).to_pylist():
-        day, tails = keys.of_row(row), row["_joined_sum"] or 0
-        numbers = (row["record_number_sum"] or 0) + (row["_tails_sum"] or 0)
-        made[day, row.get(_FORM), row["source_file"]] = Sum(row["count_all"] + tails, numbers)
-        doubled[day] = doubled.get(day, 0) + tails
+    for batch in judged.batches([*by, "record_number", *(["repairs"] if halves else [])]):
+        rows = pa.Table.from_batches([batch])
+        joined = _holds_any(rows["repairs"], halves) if halves else pa.repeat(pa.scalar(0, pa.int64()), rows.num_rows)
+        rows = rows.append_column("_joined", joined)
+        rows = rows.append_column("_tails", pc.multiply(joined, pc.add(rows["record_number"], 1)))
+        for row in rows.group_by(by).aggregate(counts).to_pylist():
+            day, tails = keys.of_row(row), row["_joined_sum"] or 0
+            numbers = (row["record_number_sum"] or 0) + (row["_tails_sum"] or 0)
+            place = (day, row.get(_FORM), row["source_file"])
+            made[place] = made.get(place, Sum()) + Sum(row["count_all"] + tails, numbers)
+            doubled[day] = doubled.get(day, 0) + tails
     return made, doubled
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netflix_dagster.build import conservation
 from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import Table
-from netflix_dagster.contracts.expectations import BROKEN, KEY
+from netflix_dagster.contracts.expectations import ALIKE, BROKEN, KEY
 from netflix_dagster.contracts.report import Check, Outcome
 from netflix_dagster.contracts.tallies import Tally
 from netflix_dagster.lake import store
@@ -34,7 +34,8 @@ def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> 
         rows = only_here.enter_context(staged(annotated, lake, table.name))
         found, claimed_twice = _counted(rows, table)
         if table.per_delivery and (claimed_twice != [] or table.identify):
-            settled = expectations.settle(rows.frame, table, claimed_twice)
+            shared = tallies.shared(rows.batches([ALIKE])) if table.identify else None
+            settled = expectations.settle(rows.frame, table, claimed_twice, shared)
             rows = aside.enter_context(staged(settled, lake, table.name))
             found, _ = _counted(rows, table)
         else:
@@ -80,7 +81,7 @@ def outcomes_of(
     samples = {}
     if any(any(tally.broken.values()) for tally in found.values()):
         shown = tallies.shown_columns(table, judged.column_names)
-        samples = tallies.samples(judged.rows(shown, pc.field(BROKEN) != 0), table)
+        samples = tallies.samples(judged.batches(shown, pc.field(BROKEN) != 0), table)
     wrong = _wrong_deliveries(found, table, known)
     outcomes = {day: _outcome(day, tally, table, samples, wrong) for day, tally in found.items()}
     if table.judged_by_delivery:

@@ -28,12 +28,18 @@ def refused_rows(
     """The refused rows of a table; ``picked`` are the attempts of its bronze tables that they were made from."""
     if not any(outcome.quarantined for outcome in outcomes.values()):
         return []
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     rules = {rule.name: rule for rule in expectations.all_rules(table) if rule.on_fail == "drop"}
-    refused = judged.rows([*table.column_names, BROKEN], ~tallies.stay(table) & ~pc.field(COPY))
-    refused = refused.set_column(refused.num_columns - 1, BROKEN, tallies.broken_rules(refused, table))
-    rows = capped(refused, rules=BROKEN).to_pylist()
+    here = ~tallies.stay(table) & ~pc.field(COPY)
+    kept: pa.Table | None = None
+    for batch in judged.batches([*table.column_names, BROKEN], here):  # what is capped can be capped again
+        refused = pa.Table.from_batches([batch])
+        refused = refused.set_column(refused.num_columns - 1, BROKEN, tallies.broken_rules(refused, table))
+        counted = refused.append_column("refused_rows", pa.array([1] * refused.num_rows, pa.int64()))
+        kept = capped(counted if kept is None else pa.concat_tables([kept, counted]), rules=BROKEN)
+    rows = kept.to_pylist() if kept is not None else []
     records = provenance.behind(lake, sources, table, rows, picked)
     found = []
     for row, record in zip(rows, records, strict=True):

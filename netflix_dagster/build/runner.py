@@ -31,7 +31,7 @@ from netflix_dagster.contracts.graph import build_order, built_from, left_out
 from netflix_dagster.contracts.report import Outcome, Report
 from netflix_dagster.deliveries import columns, life, quarantine, results
 from netflix_dagster.deliveries.life import Event, Life, Status
-from netflix_dagster.lake import lock, store
+from netflix_dagster.lake import lock, still_open, store
 from netflix_dagster.landing.sources import Sources
 from netflix_dagster.settings import Settings
 
@@ -81,6 +81,7 @@ class Session:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(still_open.tables())
         return self
 
     def __exit__(
@@ -371,10 +372,9 @@ class Session:
         there = {key: proof for key, proof in proofs.items() if key in outcomes and not outcomes[key].behind}
         judgement.note_conserved(outcomes, there, declared)
         if facts:
-            known = columns.read(lake, source)
             grown = self.door.as_held(self.sources.sources[source])
             seen = {key: columns.settled(found.columns, grown) for key, found in facts.items()}
-            columns.record(lake, source, seen, list(known), self.run_id)
+            columns.record(lake, source, seen, columns.held(lake, source, seen), self.run_id)
 
     # ---- the end
 

@@ -27,6 +27,7 @@ from netflix_dagster.contracts.delivery_rules import DeliveryRule, OnFail
 from netflix_dagster.landing import keys
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
     from netflix_dagster.landing.sources import Source
@@ -233,6 +234,9 @@ class GoesOn:
     - ``slices`` names a column with the date of the delivery: rows of ``since`` and later are replaced;
     - ``merge`` says what the table is, from what stands, what was built, ``since``, and what was read.
 
+    ``narrowed`` names, of a table that the function else gets whole, the column with the date since which a row is
+    what it is: the function gets the rows of ``since`` and later, ``merge`` all.
+
     Both must come to the rows that the function makes of all deliveries. A table that cannot go ``back`` is built anew
     unless only newer deliveries have come. One that can gets the last of the earlier deliveries besides, and those that
     ``sees`` names; it is told what the Delta log says of each earlier delivery of each table that is read: its
@@ -246,6 +250,7 @@ class GoesOn:
     greatest: tuple[str, ...] = ()
     back: bool = True
     lookups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    narrowed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -277,7 +282,8 @@ class Table(Contract):
 
     ``identify`` gives rows their identity. It gets the kept rows (and repeats of them, marked ``_copy``) after all row
     rules are evaluated, and fills columns that the contract declares and the function does not make. It may mark
-    further copies in ``is_duplicate``. It never gets a refused row.
+    further copies in ``is_duplicate``. It never gets a refused row. Its second argument is a condition: of two rows
+    with the same ``alike`` it selects both. Most rows are alone in these columns and need no comparison.
     """
 
     feed: str | None
@@ -291,7 +297,8 @@ class Table(Contract):
     delivery_rules: tuple[DeliveryRule, ...] = ()
     takes: tuple[Takes, ...] = ()
     source: Source | None = None
-    identify: Callable[[DataFrame], DataFrame] | None = None
+    identify: Callable[[DataFrame, Expression], DataFrame] | None = None
+    alike: tuple[str, ...] = ()
     variant: str = ""
     part: str | None = None
     goes_on: GoesOn | None = None
@@ -371,7 +378,8 @@ def table(
     tags: Mapping[str, str] | None = None,
     delivery_rules: Sequence[DeliveryRule] = (),
     takes: Sequence[Takes] = (),
-    identify: Callable[[DataFrame], DataFrame] | None = None,
+    identify: Callable[[DataFrame, Expression], DataFrame] | None = None,
+    alike: Sequence[str] = (),
     part: str | None = None,
     goes_on: GoesOn | None = None,
     gathers: int | None = None,
@@ -403,6 +411,7 @@ def table(
                 delivery_rules=tuple(delivery_rules),
                 takes=tuple(takes),
                 identify=identify,
+                alike=tuple(alike),
                 part=part,
                 goes_on=goes_on,
                 gathers=gathers,
@@ -471,6 +480,8 @@ def _faults(declared: Table) -> Iterable[str]:
         yield "a table that goes on is whole or a gate, and replaces slices or merges"
     if declared.identify and not declared.per_delivery:
         yield "only a per_delivery table identifies rows: among those of a delivery"
+    if bool(declared.identify) != bool(declared.alike):
+        yield "a table that identifies rows, and no other, says in which columns they are alike"
 
 
 def _code(function: Callable[..., Any]) -> str:

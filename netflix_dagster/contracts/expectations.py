@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 UNIQUE, MOSTLY = "unique_key", "mostly_kept"
-BROKEN, COPY, KEY = "_broken", "_copy", "_key"
+BROKEN, COPY, KEY, ALIKE = "_broken", "_copy", "_key", "_alike"
 MOSTLY_REFUSED = 0.5
 """When more than this share of the rows would be refused, the delivery is bad, not the rows."""
 MOST_SAMPLES = 5
 MOST_NAMED = 1_000
-"""So many contested keys are named to the engine; of more it looks for them itself."""
+"""So many hashes are named to the engine; of more it looks for the rows itself."""
 
 
 def unique_key(table: Table) -> Expectation:
@@ -51,14 +51,15 @@ def annotate(frame: DataFrame, table: Table, reads: Mapping[str, DataFrame] | No
 
     The function of a per_delivery table may mark rows that another form of the same delivery already brings, in a
     column ``is_duplicate``. ``reads`` are the tables in which foreign keys are looked up. Columns that ``identify``
-    fills later are null here.
+    fills later are null here, and ``_alike`` is a hash of those by which it tells rows apart.
     """
     from pyspark.sql import functions as F
 
     names = frame.columns if table.per_delivery else []  # to ask costs a call of the engine
     if table.identify:
         later = [column for column in table.columns if column.name not in names]
-        frame = frame.withColumns({column.name: F.lit(None).cast(column.type) for column in later})
+        unknown = {column.name: F.lit(None).cast(column.type) for column in later}
+        frame = frame.withColumns({**unknown, ALIKE: F.xxhash64(*table.alike)})
     for rule in table.rules:
         if rule.references:
             frame = _with_found(frame, rule, (reads or {})[rule.references[0]])
@@ -83,19 +84,24 @@ def _with_found(frame: DataFrame, rule: Expectation, other: DataFrame) -> DataFr
     return joined.drop(*(f"{FOUND}{name}" for name in rule.foreign_key)).withColumn(f"{FOUND}{rule.name}", found)
 
 
-def settle(annotated: DataFrame, table: Table, claimed_twice: Sequence[int] | None = None) -> DataFrame:
+def settle(
+    annotated: DataFrame,
+    table: Table,
+    claimed_twice: Sequence[int] | None = None,
+    shared: Sequence[int] | None = None,
+) -> DataFrame:
     """Of rows that claim one key the first stays; a repeat of it is a copy, a different row breaks ``unique_key``.
     Then the table identifies what is kept.
 
     Only rows that a per_delivery table would keep compete, and only those of the keys that are ``claimed_twice``, by
     their hashes, where that is known. Whole tables have nothing to settle: there a clash of keys is a fault of the code
-    and blocks the write.
+    and blocks the write. ``shared`` are the hashes ``_alike`` that several rows have, where they are known.
     """
     if not table.per_delivery:
         return annotated
     if claimed_twice is None or claimed_twice:
         annotated = _settled(annotated, table, claimed_twice)
-    return _identified(annotated, table) if table.identify else annotated
+    return _identified(annotated, table, shared) if table.identify else annotated
 
 
 def measure(judged: DataFrame, table: Table) -> dict[str | None, dict[str, Any]]:
@@ -107,13 +113,16 @@ def measure(judged: DataFrame, table: Table) -> dict[str | None, dict[str, Any]]
     return {row["day"]: {rule.name: row[rule.name] for rule in table.delivery_rules} for row in rows}
 
 
-def _identified(settled: DataFrame, table: Table) -> DataFrame:
+def _identified(settled: DataFrame, table: Table, shared: Sequence[int] | None) -> DataFrame:
     """The settled rows; those that are not refused went through ``identify``."""
     from pyspark.sql import functions as F
 
     assert table.identify is not None
     names = settled.columns
-    known = table.identify(settled.where(stays(table) | F.col(COPY)))
+    named = shared is not None and len(shared) <= MOST_NAMED
+    known = table.identify(
+        settled.where(stays(table) | F.col(COPY)), F.col(ALIKE).isin(list(shared or ())) if named else F.lit(True)
+    )
     if "is_duplicate" in known.columns:
         known = known.withColumn(COPY, F.col(COPY) | F.coalesce("is_duplicate", F.lit(False)))
     if KEY in names:

@@ -138,6 +138,19 @@ def claimed_twice(rows: pa.Table, table: Table) -> list[int]:
     return sorted(found)
 
 
+def shared(batches: Iterable[pa.RecordBatch]) -> list[int]:
+    """The hashes, a column of batches, that more than one row has. They are put in order: a table of their counts would
+    take ten times the memory."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    hashes = pa.chunked_array([batch.column(0) for batch in batches], pa.int64()).combine_chunks()
+    hashes = hashes.take(pc.array_sort_indices(hashes))
+    again = pc.equal(hashes[1:], hashes[:-1]) if len(hashes) else pa.array([], pa.bool_())
+    found: list[int] = pc.unique(hashes[1:].filter(again)).to_pylist()
+    return found
+
+
 def with_measures(
     found: Mapping[str | None, Tally], measured: Mapping[str | None, dict[str, Any]]
 ) -> dict[str | None, Tally]:
@@ -176,26 +189,39 @@ def shown_columns(table: Table, there: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*_place(table), *table.key, *spoken_of, *where, BROKEN]))
 
 
-def samples(rows: pa.Table, table: Table) -> dict[tuple[str | None, str], list[dict[str, Any]]]:
-    """Some of the rows that break each rule, by delivery and rule: the key, and what the rule speaks of."""
+def samples(batches: Iterable[pa.RecordBatch], table: Table) -> dict[tuple[str | None, str], list[dict[str, Any]]]:
+    """Some of the rows that break each rule, by delivery and rule: the key, and what the rule speaks of. Of rows that
+    come batch by batch only those are held that may be shown."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     rules = {rule.name: rule for rule in all_rules(table) if rule.name != MOSTLY}
-    rows = rows.filter(pc.not_equal(rows[BROKEN], 0))
-    rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in table.key]))
-    alike = [*_place(table), BROKEN]
-    numbered = rows.select(alike).append_column("_nth", pa.array(range(rows.num_rows), pa.int64()))
-    groups = numbered.group_by(alike, use_threads=False).aggregate([("_nth", "list")])
-    some = sorted(n for listed in groups["_nth_list"].to_pylist() for n in listed[:MOST_SAMPLES])
+    shown: pa.Table | None = None
+    for batch in batches:
+        if batch.num_rows:
+            rows = pa.Table.from_batches([batch])
+            shown = _first_broken(rows if shown is None else pa.concat_tables([shown, rows]), table)
     found: dict[tuple[str | None, str], list[dict[str, Any]]] = {}
-    for row in rows.take(pa.array(some, pa.int64())).to_pylist():
+    for row in shown.to_pylist() if shown is not None else ():
         for name, rule in rules.items():
             if row[BROKEN] & bit(table, name):
                 listed = found.setdefault((_day(row, table), name), [])
                 if len(listed) < MOST_SAMPLES:
                     listed.append(_shown(row, rule, table))
     return found
+
+
+def _first_broken(rows: pa.Table, table: Table) -> pa.Table:
+    """The first rows, by key, of each delivery that break the same rules, in the order of the key."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = rows.filter(pc.not_equal(rows[BROKEN], 0))
+    rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in table.key]))
+    alike = [*_place(table), BROKEN]
+    numbered = rows.select(alike).append_column("_nth", pa.array(range(rows.num_rows), pa.int64()))
+    groups = numbered.group_by(alike, use_threads=False).aggregate([("_nth", "list")])
+    some = sorted(n for listed in groups["_nth_list"].to_pylist() for n in listed[:MOST_SAMPLES])
+    return rows.take(pa.array(some, pa.int64()))
 
 
 def _shown(row: Mapping[str, Any], rule: Expectation, table: Table) -> dict[str, Any]:

@@ -210,22 +210,30 @@ def batches(lake: Place, table: Table, picked: Picked) -> Iterator[pa.RecordBatc
 def arrow(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> pa.Table | None:
     """Some columns of the rows of some attempts, read without an engine; None when there are no such rows."""
     import pyarrow as pa
+
+    found = list(pieces(lake, table, picked, columns, where))
+    return pa.concat_tables(found, promote_options="default") if found else None
+
+
+def pieces(lake: Place, table: Table, picked: Picked, columns: Sequence[str], where: Any = None) -> Iterator[pa.Table]:
+    """``arrow``, some rows at a time; attempts may differ in which of the columns they have."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    source, found, in_bronze = table.short_name, [], []
+    source, in_bronze = table.short_name, []
     for day, attempt in sorted(picked.items()):
         try:
             with storage.opened(place(lake, source, day, attempt)) as file:
                 rows = pq.ParquetFile(file)
                 there = [name for name in columns if name in rows.schema_arrow.names]
-                read = rows.read(there)
+                for batch in rows.iter_batches(_ROWS, columns=there):
+                    piece = pa.Table.from_batches([batch])
+                    piece = piece.filter(where) if where is not None else piece
+                    if piece.num_rows:
+                        yield piece
         except FileNotFoundError:
             in_bronze.append(day)
-            continue
-        if read.num_rows:
-            found.append(read.filter(where) if where is not None else read)
     if in_bronze:
         rows = store.read_arrow(lake, table.name, columns=list(columns), where=where, deliveries=in_bronze)
         if rows is not None:
-            found.append(rows)
-    return pa.concat_tables(found, promote_options="default") if found else None
+            yield rows

@@ -135,11 +135,20 @@ def read(lake: Place, source: str) -> dict[str, list[Seen]]:
     import pyarrow.compute as pc
 
     rows = store.read_arrow(lake, NAME, where=pc.field("source") == source)
+    names = [field.name for field in fields(Seen)]
     found: dict[str, list[Seen]] = {}
     for row in rows.to_pylist() if rows is not None else ():
-        seen = {field.name: row[field.name] for field in fields(Seen)}
-        found.setdefault(of_row(row), []).append(Seen(**seen))
+        found.setdefault(of_row(row), []).append(Seen(**{name: row[name] for name in names}))
     return found
+
+
+def held(lake: Place, source: str, deliveries: Iterable[str]) -> set[str]:
+    """Those of some deliveries of a source of which columns are written down."""
+    import pyarrow.compute as pc
+
+    of_these = (pc.field("source") == source) & store.delivery_filter(sorted(deliveries))
+    rows = store.read_arrow(lake, NAME, where=of_these)
+    return {of_row(row) for row in rows.to_pylist()} if rows is not None else set()
 
 
 def record(lake: Place, source: str, columns: Mapping[str, Sequence[Seen]], held: Iterable[str], run_id: str) -> None:

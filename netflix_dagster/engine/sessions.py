@@ -133,14 +133,16 @@ def _without_call_sites() -> None:
 
 
 def _bounded(megabytes: int) -> dict[str, str]:
-    """What has Sail sort and aggregate on disk once its operators hold their share.
+    """What has Sail sort, aggregate and join on disk once its operators hold their share.
 
-    A sort merges what it has spilled batch by batch, of each spill one: batches of 8,192 wide rows do not fit.
+    A sort merges what it has spilled batch by batch, of each spill one: batches of 8,192 wide rows do not fit. Joins
+    sort both sides then: what a hash join builds has no way to disk.
     """
     return {
         "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
         "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(round(megabytes * _POOL * 2**20)),
         "SAIL_EXECUTION__BATCH_SIZE": "1024",
+        "SAIL_OPTIMIZER__PREFER_HASH_JOIN": "false",
     }
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Contract, ContractError, Layout, Table
-from netflix_dagster.lake import bounded, lock, protocol
+from netflix_dagster.lake import bounded, lock, protocol, still_open
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -442,10 +442,15 @@ def delta(lake: Place, name: str, version: int | None = None) -> DeltaTable | No
 
     place = folder(lake, name)
     if storage.is_local(place) and not exists(lake, name):
+        still_open.forget(place)
         return None  # elsewhere that would be one more round trip
+
+    def opened() -> DeltaTable:
+        return DeltaTable(str(place), version, storage_options=storage.delta_options(place))
+
     with storage.asked(place):
         try:
-            return DeltaTable(str(place), version, storage_options=storage.delta_options(place))
+            return opened() if version is not None else still_open.newest(place, opened)
         except TableNotFoundError:
             return None
         except DeltaError as error:
@@ -606,14 +611,14 @@ def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int
     found = delta(lake, name)
     if found is None:
         return None
-    _told_by_its_files(found, lake, name)
     if as_of is not None:
         # by what the commits say of themselves: in ADLS the times of their files are whole seconds
         until = as_of.timestamp() * 1000
         versions = [commit["version"] for commit in found.history() if commit["timestamp"] <= until]
-        if not versions:
+        found = delta(lake, name, max(versions)) if versions else None
+        if found is None:
             return None
-        found.load_as_version(max(versions))
+    _told_by_its_files(found, lake, name)
     return found.version(), _opened(found, lake, name)
 
 

@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.contracts.graph import feed_tables
+from netflix_dagster.lake import store
+from netflix_dagster_tests import bench_scale, scaled
+from netflix_dagster_tests.bench_scale import Cost, Work
 from netflix_dagster_tests.build.door import Door
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a limit on data limits no heap")
@@ -76,3 +81,33 @@ def test_a_file_goes_into_bronze_in_bounded_memory(
     rows, peak = built(tmp_path / "landing", door.settings.sources, memory=memory, limit=limit)
     assert rows == records
     assert peak < most
+
+
+def catalogue(house: Path, titles: int, memory: int | None) -> Cost:
+    """Build two releases of a catalogue, one call each, in processes of their own; returns what the first took."""
+    scaled.release(house / "landing", titles)
+    first = bench_scale.measured(Work(str(house), memory=memory))
+    scaled.release(house / "landing", titles, 1)
+    bench_scale.measured(Work(str(house), memory=memory, days=[scaled.day(1)]))
+    return first
+
+
+def held(lake: Path, name: str) -> list[str]:
+    """The rows of a table, but for when and by whom they were written."""
+    rows = store.read_arrow(lake, name)
+    assert rows is not None, f"{name} was never written"
+    same = [column for column in TABLES[name].column_names if column not in ("loaded_at", "run_id")]
+    return sorted(map(repr, rows.select(same).to_pylist()))
+
+
+@pytest.mark.parametrize(
+    ("titles", "most"),
+    [pytest.param(500, 600, id="500 titles"), pytest.param(300_000, 1_100, id="87 MB", marks=pytest.mark.soak)],
+)
+def test_no_table_of_the_catalogue_has_other_rows_in_bounded_memory(tmp_path: Path, titles: int, most: int) -> None:
+    catalogue(tmp_path / "free", titles, None)
+    assert catalogue(tmp_path / "bounded", titles, 1024).memory < most
+    for name in feed_tables("catalogue"):
+        if store.exists(tmp_path / "free" / "lake-sail", name):
+            free = held(tmp_path / "free" / "lake-sail", name)
+            assert held(tmp_path / "bounded" / "lake-sail", name) == free, name

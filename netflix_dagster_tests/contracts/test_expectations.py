@@ -199,7 +199,7 @@ def test_samples_say_which_rows_break_a_rule(spark: SparkSession) -> None:
         ("d2", "1", "Opera", 1800, 1),
         ("d2", "2", "Movie", 1, 2),
     ]
-    found = tallies.samples(judged(spark, table, rows).toArrow(), table)
+    found = tallies.samples(judged(spark, table, rows).toArrow().to_batches(2), table)
     assert {where: len(listed) for where, listed in found.items()} == {
         ("d1", "kind_known"): e.MOST_SAMPLES,
         ("d2", "kind_known"): 1,

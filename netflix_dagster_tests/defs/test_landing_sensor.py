@@ -283,24 +283,29 @@ def test_a_run_that_has_ended_is_not_closed_again(watch: Watch, lost_at_once: No
     assert status_of(watch, run) is dg.DagsterRunStatus.CANCELED
 
 
-@pytest.mark.parametrize("how", ["fails", "is killed"])
 def test_a_build_that_goes_wrong_three_times_is_left_to_a_person(
-    watch: Watch, lost_at_once: None, monkeypatch: pytest.MonkeyPatch, how: str
+    watch: Watch, lost_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch.land("netflix_catalogue", DAYS[0], RELEASE)
-    with monkeypatch.context() as patch:
-        patch.setattr(conservation, "prove_bronze", None)
-        if how == "is killed":
-            patch.setattr(Session, "_end", lambda session: None)
-        for _ in range(pending.MOST_TRIES):
-            (request,) = watch.requests()
-            assert not watch.house.request(request).success
-        said = watch.skips()
-    assert said == f"1 delivery dates failed 3 times and wait for `netflix-dagster run`: catalogue {DAYS[0]}"
-    assert watch.skips() == said
-    watch.land("netflix_catalogue", DAYS[0], as_csv([title(1), title(2), title(3)]))
-    (request,) = watch.requests()
-    assert watch.house.request(request).success, "another file is other work"
+    """Of one date the runs fail, of the other they are killed."""
+    for day, how in ((DAYS[0], "fails"), (DAYS[1], "is killed")):
+        watch.land("netflix_catalogue", day, RELEASE)
+        with monkeypatch.context() as patch:
+            patch.setattr(conservation, "prove_bronze", None)
+            if how == "is killed":
+                patch.setattr(Session, "_end", lambda session: None)
+            for _ in range(pending.MOST_TRIES):
+                (request,) = watch.requests()
+                assert request.partition_key == day, how
+                assert not watch.house.request(request).success, how
+            said = watch.skips()
+        assert watch.skips() == said, how
+    both = f"catalogue {DAYS[0]}, catalogue {DAYS[1]}"
+    assert said == f"2 delivery dates failed 3 times and wait for `netflix-dagster run`: {both}"
+    for day in DAYS[:2]:
+        watch.land("netflix_catalogue", day, as_csv([title(1), title(2), title(3)]))
+    requests = watch.requests()
+    assert [request.partition_key for request in requests] == DAYS[:2], "another file is other work"
+    assert watch.house.run(*DAYS[:2]).success
     assert watch.requests() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +20,23 @@ def reopen(house: House, **chosen: str) -> Any:
     return house.execute(job="replay_quarantine", config={"reopen_deliveries": {"config": chosen}})
 
 
-@pytest.fixture
-def watch(house: House) -> Watch:
-    """Two releases with a title each that has no year, built by the sensor's requests; nothing is left to request."""
-    watch = Watch(house)
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    """Two releases with a title each that has no year, built; nothing is left to request.
+
+    Not to be touched: ask for ``watch``.
+    """
+    watch = Watch(house := House(tmp_path_factory.mktemp("watched")))
     for day in (FIRST, SECOND):
         house.release(day, *map(title, (1, 2, 3)), title(9, release_year="soon"))
-    for request in watch.requests():
-        assert house.request(request).success
+    assert house.run(FIRST, SECOND).success
     assert not watch.requests() and not watch.requests()
     return watch
+
+
+@pytest.fixture
+def watch(watched: Watch, tmp_path: Path) -> Watch:
+    return Watch(watched.house.copy(tmp_path), cursor=watched.cursor)
 
 
 def test_a_mended_rule_lets_the_rows_of_the_chosen_delivery_pass(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,6 +188,23 @@ def test_a_separator_that_cannot_be_mistaken_leaves_the_key_as_it_was(spark: Spa
     assert built.titles["whole", 1].title_key == "movie|hatchimals | adventures|2018"
 
 
+@pytest.mark.parametrize("most", [0, expectations.MOST_NAMED], ids=["too many to name", "named"])
+def test_titles_that_share_a_name_are_found_among_those_that_are_alone(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(expectations, "MOST_NAMED", most)
+    shared = (movie("1", "Red"), movie("2", "Blue"), movie("3", "Red", description="A."), movie("2", "Blue"))
+    (built, alone) = build(spark, Delivery(shared, (movie("9", "Blue"),)), Delivery((movie("5", "Red"),)))
+    assert built.titles == {
+        ("whole", 1): Outcome("kept", "movie|red|2018|2"),
+        ("whole", 2): Outcome("kept", "movie|blue|2018"),
+        ("whole", 3): Outcome("kept", "movie|red|2018"),
+        ("whole", 4): Outcome("copy"),
+        ("split", 1): Outcome("copy"),
+    }
+    assert alone.titles == {("whole", 1): Outcome("kept", "movie|red|2018")}, "in its delivery nothing is like it"
+
+
 def test_a_type_in_another_case_is_that_type(spark: SparkSession) -> None:
     rows = _judged(
         spark, TITLES.name, bronze(spark, "netflix_catalogue", movie(type="movie")), bronze(spark, "netflix_titles")

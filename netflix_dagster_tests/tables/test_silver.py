@@ -10,6 +10,7 @@ import pytest
 import netflix_dagster.tables  # noqa: F401  declares the tables
 from netflix_dagster.contracts import expectations, tallies
 from netflix_dagster.contracts.contract import TABLES, Table
+from netflix_dagster.contracts.expectations import ALIKE
 from netflix_dagster.lake import store
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def titles(spark: SparkSession, whole: list[dict[str, Any]], split: list[dict[st
 
 def judged(frame: DataFrame, table: Table) -> DataFrame:
     """The rows with the rules that they break; put aside while they are settled, as a build does."""
-    return expectations.settle(aside(expectations.annotate(frame, table)), table)
+    rows = aside(expectations.annotate(frame, table))
+    shared = tallies.shared(rows.select(ALIKE).toArrow().to_batches()) if table.identify else None
+    return expectations.settle(rows, table, None, shared)
 
 
 def aside(frame: DataFrame) -> DataFrame:

@@ -18,7 +18,10 @@ from netflix_dagster.tables.text import unmangled
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
+    from pyspark.sql.window import WindowSpec
 
+_SHARES = 64
+"""So many partitions of a window share all titles."""
 ATTRIBUTES = (
     "type",
     "type_flag",
@@ -225,47 +228,63 @@ def _with_list(stated: DataFrame, marks: DataFrame, name: str) -> DataFrame:
     return stated.withColumn(f"{name}_order", F.when(known, F.col("in_order"))).drop("of_members", "in_order")
 
 
-def _compared(stated: DataFrame) -> DataFrame:
-    """Each title of each release with what has changed since the release before, null if it was not there."""
+def _in_order() -> WindowSpec:
+    """Rows of one title lie side by side, in the order of the releases. Engines pay for every partition of a window,
+    so titles share a few: who looks at the row before asks whose it is."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    compared = [*ATTRIBUTES, *LISTS, *(f"{name}_order" for name in LISTS)]
-    history = Window.partitionBy("title_key").orderBy("release")
-    stated = stated.withColumn("before", F.lag(F.struct("release", *compared)).over(history))
-    differs = [~F.col(name).eqNullSafe(F.col(f"before.{name}")) for name in ATTRIBUTES]
+    return Window.partitionBy(F.pmod(F.xxhash64("title_key"), F.lit(_SHARES))).orderBy("title_key", "release")
+
+
+def _before(name: str) -> str:
+    return f"before_{name}"
+
+
+def _compared(stated: DataFrame) -> DataFrame:
+    """Each title of each release with what has changed since the release before, null if it was not there."""
+    from pyspark.sql import functions as F
+
+    compared = ["title_key", "release", *ATTRIBUTES, *LISTS, *(f"{name}_order" for name in LISTS)]
+    in_order = _in_order()
+    stated = stated.withColumns({_before(name): F.lag(name).over(in_order) for name in compared})
+    differs = [~F.col(name).eqNullSafe(F.col(_before(name))) for name in ATTRIBUTES]
     for name in LISTS:
-        reordered = F.col(f"{name}_order") != F.col(f"before.{name}_order")
-        differs.append(~F.col(name).eqNullSafe(F.col(f"before.{name}")) | F.coalesce(reordered, F.lit(False)))
+        reordered = F.col(f"{name}_order") != F.col(_before(f"{name}_order"))
+        differs.append(~F.col(name).eqNullSafe(F.col(_before(name))) | F.coalesce(reordered, F.lit(False)))
     changed = F.array_compact(
         F.array(*(F.when(d, F.lit(name)) for d, name in zip(differs, [*ATTRIBUTES, *LISTS], strict=True)))
     )
+    same_title = F.col(_before("title_key")) == F.col("title_key")
+    was_there = same_title & (F.col(_before("release")) == F.col("release") - 1)
     return stated.select(
         "title_key",
         "release",
         "delivery_date",
         "next_release",
         *(f"{name}_release" for name in LISTS),
-        F.when(F.col("before.release") == F.col("release") - 1, changed).alias("changed_columns"),
+        F.when(was_there, changed).alias("changed_columns"),
     )
 
 
 def _versions(compared: DataFrame) -> DataFrame:
-    """One row a version: a run of releases without change and without a gap."""
-    from pyspark.sql import Window
+    """One row a version: a run of releases without change and without a gap, the first of which begins it."""
     from pyspark.sql import functions as F
 
-    history = Window.partitionBy("title_key").orderBy("release")
+    in_order = _in_order()
     begins = F.col("changed_columns").isNull() | (F.size("changed_columns") > 0)
-    numbered = compared.withColumn("version", F.sum(F.when(begins, 1).otherwise(0)).over(history))
-    version = Window.partitionBy("title_key", "version").orderBy("release")
-    whole = version.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    return numbered.select(
+    marked = compared.withColumn("begins", begins)
+    marked = marked.withColumn("ends", F.coalesce(F.lead("begins").over(in_order), F.lit(True)))
+    last = {
+        name: F.when(F.col("ends"), F.col(name)).otherwise(F.lead(name).over(in_order))
+        for name in ("delivery_date", "next_release")
+    }
+    bounds = marked.where("begins OR ends").withColumns({f"last_{name}": day for name, day in last.items()})
+    return bounds.where("begins").select(
         "title_key",
         F.col("delivery_date").alias("valid_from"),
         "changed_columns",
         *(f"{name}_release" for name in LISTS),
-        F.last("delivery_date").over(whole).alias("show_id_release"),
-        F.last("next_release").over(whole).alias("valid_to"),
-        F.row_number().over(version).alias("nth"),
-    ).where("nth = 1")
+        F.col("last_delivery_date").alias("show_id_release"),
+        F.col("last_next_release").alias("valid_to"),
+    )

@@ -36,11 +36,22 @@ def stated_in(form: Expression, source_file: Expression, record_number: Expressi
     return F.when(form == "whole", record).otherwise(F.concat(F.lit("split:"), show_id))
 
 
-def identified(rows: DataFrame) -> DataFrame:
+def identified(rows: DataFrame, shared: Expression) -> DataFrame:
     """The titles of each delivery with their keys, and where else the delivery states each of them.
 
     A title of the split form is a copy when a whole file of the same delivery has its type, title and year. Other
-    titles that share all three are numbered.
+    titles that share all three are numbered. Few do: all others are alone, and no engine has to put them in order.
+    """
+    from pyspark.sql import functions as F
+
+    alone = rows.where(~shared).withColumns(
+        {"is_duplicate": F.lit(False), "title_key": F.col("natural_key"), "copies": F.array().cast("array<string>")}
+    )
+    return alone.unionByName(_compared(rows.where(shared)).select(*alone.columns))
+
+
+def _compared(rows: DataFrame) -> DataFrame:
+    """``identified``, of titles that share type, title and year: a record that is repeated shares them with itself.
 
     What a row must know of others comes before it in the order of its window: of a window without an order an engine
     keeps the whole delivery in memory.
@@ -90,6 +101,7 @@ def _so_far(window: WindowSpec) -> WindowSpec:
     order="record_number",
     provenance=("source_file", "record_number", "title_key", "repairs", "copies"),
     identify=identified,
+    alike=("delivery_date", "natural_key"),
     columns=[
         Column("delivery_date", "date", "The release: date of its delivery"),
         Column(
