@@ -110,8 +110,9 @@ adf: $(READY) ## write the data factory of infra/adf from sources.yaml
 
 infra-check: $(DEV_READY) ## Azure as code: types, and every stack against public rules, with Pulumi's mocks
 	@$(UV) sync --quiet --frozen --inexact --group infra
-	@$(BIN)/mypy --strict infra
-	@$(BIN)/python -m pytest -m "soak or not soak" netflix_dagster_tests/infra/test_azure.py netflix_dagster_tests/infra/test_access.py
+	@$(BIN)/mypy --strict infra & types=$$!; \
+		$(BIN)/python -m pytest -m "soak or not soak" $(addprefix netflix_dagster_tests/infra/,test_azure.py test_access.py); \
+		tests=$$?; wait $$types && exit $$tests
 
 package: $(READY) ## dist/: the wheel, and a list of all parts that it is installed with (CycloneDX)
 	@rm -rf dist

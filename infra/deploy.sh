@@ -75,7 +75,7 @@ bundle)
   DATABRICKS_HOST=https://$(output workspace_url)
   DATABRICKS_AUTH_TYPE=azure-cli
   export DATABRICKS_HOST DATABRICKS_AUTH_TYPE
-  for name in storage_account tenant_id service_principal key_vault key_vault_id; do
+  for name in storage_account tenant_id service_principal service_credential key_vault; do
     export "BUNDLE_VAR_$name=$(output $name)"
   done
   cd infra/databricks

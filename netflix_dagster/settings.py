@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     tenant: str | None = Field(None, description="the Entra tenant that its identities belong to")
     vault: str | None = Field(None, description="name of the Key Vault where secrets lie")
     storage_credential: str = Field("default", description="default, this process's identity, or secret://name")
+    service_credential: str | None = Field(
+        None, description="of Databricks: the service credential of Unity Catalog as whose identity a job opens Azure"
+    )
     landing: APlace = Field(Path("data/landing"), description="folder of <source>/<delivery date>/<file>")
     landing_events: str | None = Field(
         None, pattern=r"^[a-z0-9](-?[a-z0-9])+$", description="storage queue with the events of landing, of azure"
@@ -145,6 +148,7 @@ class Settings(BaseSettings):
             "vault",
             "landing_events",
             "storage_credential",
+            "service_credential",
             "memory",
             "spark_master",
             "spark_conf",

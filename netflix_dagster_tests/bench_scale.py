@@ -237,6 +237,22 @@ def places(scratch: Path) -> Iterator[str]:
     yield from growing(costs, sizes)
 
 
+def weekly(scratch: Path) -> Iterator[str]:
+    """Many deliveries of a chart, each of all its weeks, in one call, and the next one after them"""
+    numbers, together, following = _sized(1, 8, 40), [], []
+    for n in numbers:
+        house = scratch / f"{n}"
+        for number in range(n):
+            scaled.charts(house / "landing", 10_000, number)
+        together.append(measured(Work(str(house), "charts")))
+        scaled.charts(house / "landing", 10_000, n)
+        following.append(measured(Work(str(house), "charts", days=[scaled.chart_day(n)])))
+    yield line(f"{_said(numbers)} deliveries of 10,000 places in one call", together, numbers)
+    yield from growing(together, numbers)
+    yield line("the next one after them", following, numbers)
+    yield from growing(following, numbers)
+
+
 def door(scratch: Path) -> Iterator[str]:
     """A large file through the door and its gates into bronze, in bounded memory"""
     sizes, costs, bytes_ = _sized(34_000, 340_000, 3_400_000), [], []
@@ -296,7 +312,8 @@ def files(scratch: Path) -> Iterator[str]:
 
 Part = Callable[[Path], Iterator[str]]
 PARTS: dict[str, Part] = {
-    part.__name__: part for part in (titles, engines, releases, scattered, places, door, bounded, wide, refused, files)
+    part.__name__: part
+    for part in (titles, engines, releases, scattered, places, weekly, door, bounded, wide, refused, files)
 }
 
 

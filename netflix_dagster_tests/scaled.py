@@ -56,14 +56,17 @@ def release(
     return file
 
 
-def charts(landing: Path, rows: int) -> Path:
-    """One delivery of the charts of countries with about so many places: the sample's, in ever more countries."""
-    names, places, delivered = _rows(COUNTRIES)
-    file = landing / COUNTRIES / delivered / "all.tsv"
+def charts(landing: Path, rows: int, number: int = 0) -> Path:
+    """The nth delivery of the charts of countries. The first has about so many places: the sample's, in ever more
+    countries. Each states all that the one before does, some places of its newest week otherwise, and one week more.
+    """
+    names, places, _ = _rows(COUNTRIES)
+    file = landing / COUNTRIES / chart_day(number) / "all.tsv"
     file.parent.mkdir(parents=True)
     codes = ["".join(letters) for letters in product(ascii_uppercase + digits, repeat=2)]
     known = list(dict.fromkeys(row["country_iso2"] for row in places))
-    span = timedelta(weeks=len({row["week"] for row in places}))  # back in time once there is no other country
+    weeks = {row["week"] for row in places}
+    span, newest = timedelta(weeks=len(weeks)), date.fromisoformat(max(weeks))  # back in time without further countries
     with file.open("w", newline="") as written:
         writer = csv.DictWriter(written, names, delimiter="\t", lineterminator="\n")
         writer.writeheader()
@@ -73,7 +76,20 @@ def charts(landing: Path, rows: int) -> Path:
                 said = {"country_iso2": codes[country], "country_name": f"Country {codes[country]}"}
                 week = date.fromisoformat(row["week"]) - earlier * span
                 writer.writerow(row | said | {"week": week.isoformat()})
+                if week != newest:
+                    continue
+                rng = random.Random(f"{turn} {said} {row['category']} {row['weekly_rank']}")
+                for more in range(1, number + 1):  # stated otherwise from the delivery after its first on
+                    restated = rng.random() < CHANGED and more < number
+                    later = {"week": (week + timedelta(weeks=more)).isoformat()}
+                    season = {"season_title": "Told anew"} if restated else {}
+                    writer.writerow(row | said | later | season)
     return file
+
+
+def chart_day(number: int) -> str:
+    """The delivery date of the nth delivery of the charts."""
+    return (date.fromisoformat(_rows(COUNTRIES)[2]) + timedelta(weeks=number)).isoformat()
 
 
 @lru_cache

@@ -14,12 +14,12 @@ from infra.azure.storage import Lake
 from netflix_dagster.azure.rights import LAYERS, LOCATIONS, Access, Grant, grants
 
 
-def connector(base: Base) -> service.AccessConnector:
-    """The identity as which Unity Catalog opens the lake."""
+def connector(base: Base, what: str = "") -> service.AccessConnector:
+    """An identity of Unity Catalog: as which it opens the lake, or ``what`` works as it in Azure."""
     return service.AccessConnector(
-        "connector",
+        "-".join(filter(None, ("connector", what))),
         resource_group_name=base.group.name,
-        connector_name=base.names.of("dbac"),
+        connector_name=base.names.of("dbac", what),
         location=base.location,
         identity=service.ManagedServiceIdentityArgs(type="SystemAssigned"),
         tags=base.tags,
@@ -61,11 +61,13 @@ def catalogs(
     access: Access,
     inside: service.Workspace,
     by: service.AccessConnector,
+    jobs: service.AccessConnector,
     lake: Lake,
     names: Mapping[str, pulumi.Input[str]],
     rights: list[pulumi.Resource],
-) -> None:
-    """The catalogs of the tables and of the pipeline, the places they lie in, and who may enter.
+) -> pulumi.Output[str]:
+    """The catalogs of the tables and of the pipeline, the places they lie in, and who may enter; what jobs are in
+    Azure, as a service credential, whose name is returned.
 
     ``names`` is how Databricks calls each principal. Schemas and volumes are the bundle's, with their own grants.
     """
@@ -94,9 +96,20 @@ def catalogs(
             comment=f"The zone {zone} of the lake",
             opts=here,
         )
-    said = [grant for grant in grants(access) if grant.kind in ("catalog", "external_location")]
+    works_as = databricks.Credential(
+        "jobs",
+        name=base.names.of("jobs"),
+        purpose="SERVICE",
+        azure_managed_identity=databricks.CredentialAzureManagedIdentityArgs(access_connector_id=jobs.id),
+        isolation_mode="ISOLATION_MODE_ISOLATED",
+        comment="What jobs are in Azure: they have no password",
+        opts=here,
+    )
+    said = [grant for grant in grants(access) if grant.kind in ("catalog", "external_location", "credential")]
+    to_jobs = _said([grant for grant in said if grant.kind == "credential"], names)
+    databricks.Grants("credential-jobs", credential=works_as.name, grants=to_jobs, opts=here)
     for zone in LOCATIONS:
-        on_location = _said([grant for grant in said if grant.name == zone], names)
+        on_location = _said([grant for grant in said if (grant.kind, grant.name) == ("external_location", zone)], names)
         databricks.Grants(f"location-{zone}", external_location=locations[zone].id, grants=on_location, opts=here)
     for catalog in (base.names.catalog, *base.config.pipeline_catalogs):
         made = databricks.Catalog(
@@ -135,6 +148,7 @@ def catalogs(
         ],
         opts=here,
     )
+    return works_as.name
 
 
 def _said(said: list[Grant], names: Mapping[str, pulumi.Input[str]]) -> list[databricks.GrantsGrantArgs]:

@@ -40,7 +40,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
     monitoring.budget(here, monitoring.alerts(here, insights))
 
     topic = events.topic(here, lake)
-    connector = lakehouse.connector(here)
+    connector, jobs_connector = lakehouse.connector(here), lakehouse.connector(here, "jobs")
     adf, lander = datafactory.factory(here, lake, vault)
     here.diagnose("factory", pulumi.Output.concat(here.group.id, _FACTORIES, adf.name))
     builder, orchestrator = _identity(here, "builder"), _identity(here, "orchestrator")
@@ -55,7 +55,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
             **groups,
             "builder": builder.principal_id,
             "orchestrator": orchestrator.principal_id,
-            "databricks": jobs.object_id,
+            "jobs": jobs_connector.identity.apply(lambda said: _principal(said.principal_id if said else None)),
             "catalog": connector.identity.apply(lambda said: _principal(said.principal_id if said else None)),
             "factory": lander,
             "synapse": pool.identity.apply(lambda said: _principal(said.principal_id if said else None)),
@@ -66,7 +66,7 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
 
     inside = lakehouse.workspace(here, network)
     called: dict[str, pulumi.Input[str]] = {**access.groups(), "databricks": jobs.client_id}
-    lakehouse.catalogs(here, access, inside, connector, lake, called, made["catalog"])
+    works_as = lakehouse.catalogs(here, access, inside, connector, jobs_connector, lake, called, made["catalog"])
 
     server, _ = database.database(here, network, {access.groups()["platform"]: groups["platform"]})
     registry = containers.registry(here, network)
@@ -96,9 +96,9 @@ def deploy(config: Config) -> dict[str, pulumi.Input[object]]:
         "resource_group_id": here.group.id,
         "storage_account": lake.account.name,
         "key_vault": vault.name,
-        "key_vault_id": vault.id,
         "tenant_id": here.tenant,
         "service_principal": jobs.client_id,
+        "service_credential": works_as,
         "workspace_url": inside.workspace_url,
         "catalog": config.names.catalog,
         "registry": registry.login_server,
@@ -124,7 +124,8 @@ def _identity(here: Base, name: str) -> managedidentity.UserAssignedIdentity:
 
 
 def _service_principal(here: Base) -> entra.ServicePrincipal:
-    """Whom jobs on Databricks run as. Its secret is made by a person and goes into the vault only: docs/deploy.md."""
+    """Whom jobs on Databricks run as. It has no secret: Databricks knows it, and what it is in Azure is in a service
+    credential."""
     application = entra.Application(
         "jobs", display_name=here.names.of("sp", "databricks"), sign_in_audience="AzureADMyOrg"
     )

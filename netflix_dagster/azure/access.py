@@ -165,6 +165,7 @@ def connect(settings: Settings) -> None:
 
     The edge of a process calls this once. It opens nothing; connections are opened when they are needed.
     """
+    identity.use(settings.service_credential)
     vaults.use(settings.vault)
     adls.open_with(Access(settings.storage_credential, settings.tenant, settings.vault))
 

@@ -2,7 +2,7 @@
 
 A process has one identity, which it finds where it runs: a managed identity, a workload identity, on a laptop ``az
 login``. That needs no configuration. ``AZURE_TOKEN_CREDENTIALS`` narrows the search, as for every program with Azure's
-SDK.
+SDK. A job on Databricks has none: there ``NETFLIX_SERVICE_CREDENTIAL`` names one that Unity Catalog keeps.
 """
 
 from __future__ import annotations
@@ -10,18 +10,33 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from netflix_dagster.azure.service_credential import ServiceCredential
+
 if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken
-    from azure.identity import DefaultAzureCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
 
 class IdentityError(RuntimeError):
     """This process has no identity in Azure; the message says how to get one."""
 
 
+_service_credential: str | None = None
+
+
+def use(service_credential: str | None) -> None:
+    """Set the service credential as whose identity this process works, None: its own. Once, at the edge of the process
+    (``access.connect``)."""
+    global _service_credential
+    if service_credential != _service_credential:
+        credential.cache_clear()
+    _service_credential = service_credential
+
+
 @lru_cache(maxsize=1)
-def credential() -> DefaultAzureCredential:
+def credential() -> TokenCredential:
     """The identity, for clients of Azure's SDK; it keeps its tokens and renews them before they expire."""
+    if _service_credential:
+        return ServiceCredential(_service_credential)
     try:
         from azure.identity import DefaultAzureCredential
     except ImportError as error:

@@ -81,6 +81,8 @@ class Role(_Strict):
     layers: Mapping[Layer, Literal["read", "build"]] = {}
     tables: tuple[str, ...] = ()
     volumes: Mapping[Volume, Literal["read", "write"]] = {}
+    credential: Literal["jobs"] | None = None
+    """The service credential of Unity Catalog that gives its tokens: who has it works as that identity in Azure."""
     vault: Literal["read", "write"] | None = None
     dagster: Literal["view", "launch"] | None = None
     logs: Literal["read"] | None = None
@@ -141,13 +143,15 @@ class Access(_Strict):
             raise ValueError(f"Synapse has one administrator of SQL, and here are {len(masters)}: {', '.join(masters)}")
         for name, principal in self.principals.items():
             role = self.roles[principal.role]
+            if role.credential and role.credential not in self.principals:
+                raise ValueError(f"there is no principal {role.credential}, as whose identity {name} would work")
             if principal.group is None:
                 if role.dagster:
                     raise ValueError(f"{name} is a service: only people log in to Dagster")
                 continue
             if by_hand := [zone for zone in TABLE_ZONES if role.zones.get(zone) == "write"]:  # type: ignore[call-overload]
                 raise ValueError(f"{name} are people: tables in {', '.join(by_hand)} are written by runs only")
-            if "build" in role.layers.values():
+            if "build" in role.layers.values() or role.credential:
                 raise ValueError(f"{name} are people: tables are made by runs only")
             if role.powerbi and "gold" not in role.layers:
                 raise ValueError(f"{name} may not read all of gold: the model of Power BI has all of it")
@@ -184,7 +188,7 @@ class Grant:
     """Privileges of Unity Catalog for one principal on one thing of a catalog."""
 
     principal: str
-    kind: Literal["catalog", "schema", "volume", "table", "external_location"]
+    kind: Literal["catalog", "schema", "volume", "table", "external_location", "credential"]
     name: str
     privileges: tuple[str, ...]
 
@@ -230,6 +234,8 @@ def grants(access: Access) -> Iterator[Grant]:
             yield Grant(name, "table", table, ("SELECT",))
         for volume, use in role.volumes.items():
             yield Grant(name, "volume", volume, VOLUME_PRIVILEGES[use])
+        if role.credential:
+            yield Grant(name, "credential", role.credential, ("ACCESS",))
 
 
 def workspace_roles(access: Access) -> dict[str, str]:

@@ -113,12 +113,14 @@ def _gone_on(
         reads = _reads(table, settings)
         return reads, table.function(*reads.values()), None
     reads = _reads(table, settings, [*plan.sees, *plan.deliveries])
-    built = table.function(*reads.values())
+    since = keys.parts(plan.since)[0]
+    new = {name: f"{column} >= DATE'{since}'" for name, column in goes_on.narrowed.items()}
+    built = table.function(*(frame.where(new[name]) if name in new else frame for name, frame in reads.items()))
     if goes_on.merge is None:
         replacing = store.slices_since(table, plan.since)
         return reads, built.where(replacing), replacing
     stands = store.read(sessions.session(settings), settings.lake, table)
-    return reads, goes_on.merge(stands, built, keys.parts(plan.since)[0], *reads.values()), None
+    return reads, goes_on.merge(stands, built, since, *reads.values()), None
 
 
 def _added(

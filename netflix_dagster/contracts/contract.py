@@ -234,6 +234,9 @@ class GoesOn:
     - ``slices`` names a column with the date of the delivery: rows of ``since`` and later are replaced;
     - ``merge`` says what the table is, from what stands, what was built, ``since``, and what was read.
 
+    ``narrowed`` names, of a table that the function else gets whole, the column with the date since which a row is
+    what it is: the function gets the rows of ``since`` and later, ``merge`` all.
+
     Both must come to the rows that the function makes of all deliveries. A table that cannot go ``back`` is built anew
     unless only newer deliveries have come. One that can gets the last of the earlier deliveries besides, and those that
     ``sees`` names; it is told what the Delta log says of each earlier delivery of each table that is read: its
@@ -247,6 +250,7 @@ class GoesOn:
     greatest: tuple[str, ...] = ()
     back: bool = True
     lookups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    narrowed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

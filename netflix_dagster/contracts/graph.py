@@ -113,6 +113,9 @@ def _faults(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
             f"a row is of a delivery by {' and '.join(table.delivery_columns)}, and in what it reads by "
             + ", ".join(f"{columns} ({read})" for read, columns in keyed.items())
         )
+    for read, since in table.goes_on.narrowed.items() if table.goes_on else ():
+        if read not in table.reads or not there(read, since):
+            yield f"it goes on with the rows of {read} since some {since}, which it does not read"
     for takes in table.takes:
         if takes.items and not there(takes.read, takes.items[0]):
             yield f"it takes the items of {takes.read}.{takes.items[0]}, which does not exist"

@@ -48,6 +48,9 @@ class DatabricksSettings(BaseSettings):
     cluster: str = Field(SERVERLESS, description="serverless, the id of a cluster, or a new cluster's spec as JSON")
     wheel: str = Field("", description="where the project's wheel lies: /Volumes/..., /Workspace/..., abfss://...")
     messages: str = Field("", description="folder for messages; by default beside the lake's checkpoints")
+    service_credential: str | None = Field(
+        None, description="the service credential of Unity Catalog as whose identity the job opens storage and vault"
+    )
     secrets: str | None = Field(None, description="a secret scope from which the job takes its environment")
     secret_names: list[str] = Field(list(IDENTITY), description="the secrets of the scope that it takes, as JSON")
     catalog: str | None = Field(None, description="the catalog that shows the tables, for `verify unity`")
@@ -97,8 +100,10 @@ def task(settings: DatabricksSettings, parameters: Sequence[str]) -> tuple[Submi
             "NETFLIX_DATABRICKS_WHEEL does not name a wheel, so nothing was submitted. Build it (uv build --wheel),"
             " upload it (databricks fs cp) and set the variable to where it lies"
         )
-    scope = ["--secrets", f"{settings.secrets}/{','.join(settings.secret_names)}"] if settings.secrets else []
-    wheel = jobs.PythonWheelTask(package_name=PACKAGE, entry_point=ENTRY_POINT, parameters=[*scope, *parameters])
+    known = ["--service-credential", settings.service_credential] if settings.service_credential else []
+    if settings.secrets:
+        known += ["--secrets", f"{settings.secrets}/{','.join(settings.secret_names)}"]
+    wheel = jobs.PythonWheelTask(package_name=PACKAGE, entry_point=ENTRY_POINT, parameters=[*known, *parameters])
     if settings.cluster == SERVERLESS:
         spec = compute.Environment(client=settings.serverless_version, dependencies=[settings.wheel])
         there = [jobs.JobEnvironment("project", spec)]

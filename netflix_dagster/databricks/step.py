@@ -95,6 +95,8 @@ def carry_out(order: Order) -> Iterator[Report]:
 def main() -> None:
     """The program. It raises errors. The reports name what is held back, and so does the exit code, without Pipes."""
     asked = _arguments()
+    if asked.service_credential:
+        os.environ["NETFLIX_SERVICE_CREDENTIAL"] = asked.service_credential
     if asked.secrets:
         from netflix_dagster.databricks.jobs import secrets_of
 
@@ -137,6 +139,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--deliveries", help="dates, YYYY-MM-DD, separated by commas", type=_names, default=[])
     parser.add_argument("--run-id", default="", help="what the book-keeping calls this run")
     parser.add_argument("--order", help="a file of the lake's storage with all of it, as JSON, and settings")
+    parser.add_argument("--service-credential", help="of Unity Catalog: as whose identity storage and vault are opened")
     parser.add_argument("--secrets", help="scope/name,name: secrets of Databricks that become environment variables")
     for name in ("context", "messages"):
         parser.add_argument(f"--dagster-pipes-{name}", help=argparse.SUPPRESS)

@@ -231,10 +231,14 @@ def _grants(access: rights.Access, settings: Settings, catalog: str) -> tuple[in
     groups, faults, seen = access.groups(), [], 0
     wanted: dict[tuple[str, str], dict[str, set[str]]] = {}
     locations = _locations(client, settings)
+    credential = DatabricksSettings().service_credential
     for said in rights.grants(access):
-        full = locations.get(said.name) if said.kind == "external_location" else _full(catalog, said)
+        if said.kind == "credential" and not credential:
+            continue  # another stack's may be called anything
+        its_own = {"external_location": locations.get(said.name, said.name), "credential": credential}
+        full = its_own.get(said.kind) or _full(catalog, said)
         name = groups.get(said.principal, _SERVICE)
-        wanted.setdefault((said.kind, full or said.name), {}).setdefault(name, set()).update(said.privileges)
+        wanted.setdefault((said.kind, full), {}).setdefault(name, set()).update(said.privileges)
     for layer in rights.LAYERS:
         for table in client.tables.list(catalog, layer):
             wanted.setdefault(("table", str(table.full_name)), {})
@@ -249,10 +253,11 @@ def _grants(access: rights.Access, settings: Settings, catalog: str) -> tuple[in
             for verb, joins, those in (("GRANT", "TO", lacking), ("REVOKE", "FROM", surplus)):
                 if those:
                     words = ", ".join(sorted(right.replace("_", " ") for right in those))
-                    on = f"{kind.replace('_', ' ').upper()} {'.'.join(f'`{part}`' for part in full.split('.'))}"
+                    what = "service credential" if kind == "credential" else kind.replace("_", " ")
+                    on = f"{what.upper()} {'.'.join(f'`{part}`' for part in full.split('.'))}"
                     has = "lacks" if verb == "GRANT" else "has, surplus,"
                     command = f"{verb} {words} ON {on} {joins} `{name}`"
-                    faults.append(Fault(f"{name} {has} {words} on the {kind.replace('_', ' ')} {full}", command))
+                    faults.append(Fault(f"{name} {has} {words} on the {what} {full}", command))
     return seen, faults
 
 

@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from netflix_dagster import storage
+from netflix_dagster.azure import access
+from netflix_dagster.azure.service_credential import ServiceCredential
 from netflix_dagster.databricks.jobs import SERVERLESS, DatabricksSettings, Job, workspace
 from netflix_dagster.databricks.step import Order
 from netflix_dagster.lake.store import STAGING
@@ -55,6 +57,9 @@ def steps(trial: Trial) -> Iterator[Step]:
     if settings.secrets:
         yield Step("secret scope", there.scope, there.may_read_scope, (WHO,))
         needed.append("secret scope")
+    if settings.service_credential:
+        yield Step("service credential", there.token, there.may_use_credential, (WHO,))
+        needed.append("service credential")
     if settings.cluster != SERVERLESS and not settings.cluster.startswith("{"):
         yield Step("cluster", there.cluster, there.may_attach, (WHO,))
         needed.append("cluster")
@@ -111,6 +116,17 @@ class _There:
     def may_read_scope(self) -> Grant:
         scope = self.settings.secrets
         return Grant(f"READ on the secret scope {scope}", f"databricks secrets put-acl {scope} {self.name} READ")
+
+    def token(self) -> str:
+        found = ServiceCredential(str(self.settings.service_credential)).get_token(access.SCOPE)
+        return f"a token for the storage, good for {(found.expires_on - time.time()) / 60:.0f} minutes"
+
+    def may_use_credential(self) -> Grant:
+        name = self.settings.service_credential
+        return Grant(
+            f"ACCESS on the service credential {name}",
+            f"GRANT ACCESS ON SERVICE CREDENTIAL `{name}` TO `{self.name}`",
+        )
 
     def cluster(self) -> str:
         found = self.client.clusters.get(self.settings.cluster)

@@ -330,7 +330,7 @@ def test_a_file_cut_inside_a_record_is_noticed_wherever_it_was_cut(
 ) -> None:
     records = [record.encode() for record in shape(quoted)]
     whole = end.join(records)
-    start = len(whole) - 10 * (len(records[-1]) + len(end))
+    start = len(whole) - 4 * (len(records[-1]) + len(end))
     ends = {len(end.join(records[:n])) for n in range(1, len(records) + 1)}
     complete = {at + more for at in ends for more in range(len(end) + 1)}
     for cut in range(start, len(whole) + 1):

@@ -16,7 +16,6 @@ from databricks.bundles.core import Resource
 from databricks.bundles.jobs import Job
 from databricks.bundles.pipelines import Pipeline
 from databricks.bundles.schemas import Schema
-from databricks.bundles.secret_scopes import SecretScope
 from databricks.bundles.volumes import Volume
 from pydantic import BaseModel, ConfigDict
 
@@ -30,7 +29,6 @@ MODELS: dict[str, type[Resource]] = {
     "schemas": Schema,
     "volumes": Volume,
     "cluster_policies": ClusterPolicy,
-    "secret_scopes": SecretScope,
 }
 USER = "jane_doe"
 """Who deploys to dev."""

@@ -96,7 +96,7 @@ def test_only_runs_change_tables(principal: str) -> None:
     changes = {table for table in tables() if may_change(principal, table)}
     assert changes == (set(tables()) if principal == "databricks" else set())
     written = {zone for zone in TABLE_ZONES if allowed(principal, "container", zone, "write")}
-    assert written == (set(TABLE_ZONES) if principal in ("builder", "databricks", "catalog") else set())
+    assert written == (set(TABLE_ZONES) if principal in ("builder", "jobs", "catalog") else set())
 
 
 @pytest.mark.parametrize("principal", ACCESS.principals)

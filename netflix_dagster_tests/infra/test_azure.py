@@ -347,9 +347,9 @@ def test_the_assignments_are_those_of_the_file(stack: Made) -> None:
         **{f"group {group}": name for name, group in rights.load().groups().items()},
         f"principal {stack.exports['builder']}": "builder",
         f"principal {stack.exports['orchestrator']}": "orchestrator",
-        "principal jobs": "databricks",
         f"principal of {stack.exports['data_factory']}": "factory",
         "identity of connector": "catalog",
+        "identity of connector-jobs": "jobs",
         "identity of events": "events",
         "identity of synapse": "synapse",
     }
@@ -392,9 +392,13 @@ def test_a_run_is_an_execution_of_a_job_that_every_process_can_name(stack: Made)
 def test_the_catalog_is_entered_by_those_whom_the_file_names(stack: Made) -> None:
     access = rights.load()
     said = {grant.name: grant.get("grants") for grant in stack.all("databricks.Grants")}
-    assert set(said) == {stack.config.names.catalog, *stack.config.pipeline_catalogs} | {
+    assert set(said) == {stack.config.names.catalog, *stack.config.pipeline_catalogs, "credential-jobs"} | {
         f"location-{zone}" for zone in rights.LOCATIONS
     }
+    assert said["credential-jobs"] == [{"principal": "application jobs", "privileges": ["ACCESS"]}]
+    credential = stack.one("databricks.Credential", "jobs")
+    assert credential.get("name") == stack.exports["service_credential"]
+    assert stack.by_id(credential.get("azureManagedIdentity.accessConnectorId")).name == "connector-jobs"
     entered = {entry["principal"]: set(entry["privileges"]) for entry in said[stack.config.names.catalog]}
     wanted = {
         access.groups().get(g.principal, "application jobs"): set(g.privileges)
@@ -577,7 +581,8 @@ def test_everybody_is_called_what_the_file_of_rights_says(stack: Made) -> None:
         "builder": stack.exports["builder"],
         "orchestrator": stack.exports["orchestrator"],
         "databricks": stack.one("azuread.Application", "jobs").get("displayName"),
-        "catalog": stack.one("databricks:AccessConnector").get("connectorName"),
+        "catalog": stack.one("databricks:AccessConnector", "connector").get("connectorName"),
+        "jobs": stack.one("databricks:AccessConnector", "connector-jobs").get("connectorName"),
         "factory": stack.exports["data_factory"],
         "events": stack.one("eventgrid:SystemTopic").get("systemTopicName"),
         "synapse": stack.one("synapse:Workspace").get("workspaceName"),

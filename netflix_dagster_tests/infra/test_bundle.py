@@ -27,8 +27,8 @@ GIVEN = {
     "storage_account": "lakeaccount",
     "tenant_id": "00000000-0000-0000-0000-000000000001",
     "service_principal": "00000000-0000-0000-0000-000000000002",
+    "service_credential": "jobs-netflix-dev-weu",
     "key_vault": "netflix-vault",
-    "key_vault_id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/netflix-vault",
 }
 """What has no default: who deploys says it."""
 OURS = {"permissions", "grants", "lifecycle"}
@@ -52,7 +52,7 @@ def test_every_file_is_included_and_every_kind_is_there(bundle: Bundle) -> None:
     assert included == {path for path in FOLDER.rglob("*.yml") if path.parent.name == "resources"}
 
 
-@pytest.mark.parametrize("kind", ["jobs", "pipelines", "schemas", "volumes", "cluster_policies", "secret_scopes"])
+@pytest.mark.parametrize("kind", ["jobs", "pipelines", "schemas", "volumes", "cluster_policies"])
 def test_a_key_that_databricks_does_not_know_is_refused(broken: Path, kind: str) -> None:
     path = next(path for path in (broken / "resources").glob("*.yml") if f"\n  {kind}:" in path.read_text())
     said = yaml.safe_load(path.read_text())
@@ -165,7 +165,7 @@ def test_nobody_starts_a_developer_s_jobs_and_nobody_else_has_what_is_theirs(bun
     dev, prod = bundle.resolve("dev", GIVEN), bundle.resolve("prod", GIVEN)
     assert {job["trigger"]["pause_status"] for job in dev["jobs"].values()} == {"PAUSED"}
     assert not [job for job in prod["jobs"].values() if "pause_status" in job["trigger"]], "the default is unpaused"
-    for kind in ("jobs", "pipelines", "schemas", "secret_scopes", "cluster_policies"):
+    for kind in ("jobs", "pipelines", "schemas", "cluster_policies"):
         assert [said["name"] for said in dev[kind].values() if USER not in said["name"]] == [], kind
     assert all(USER in said["catalog"] for said in dev["pipelines"].values())
 
@@ -204,12 +204,12 @@ def test_notebooks_are_thin_and_ask_for_what_the_workflow_gives(bundle: Bundle) 
         }
 
 
-def test_no_secret_is_written_down(bundle: Bundle) -> None:
-    said = bundle.resolve("prod", GIVEN)
-    scope = said["secret_scopes"]["vault"]
-    assert scope["backend_type"] == "AZURE_KEYVAULT"
-    environment = job_cluster(said)["spark_env_vars"]
-    assert environment["AZURE_CLIENT_SECRET"] == f"{{{{secrets/{scope['name']}/databricks-client-secret}}}}"
+def test_there_is_no_secret(bundle: Bundle) -> None:
+    """What the jobs are in Azure is in Unity Catalog: no password in the bundle, and none that it names."""
+    environment = job_cluster(bundle.resolve("prod", GIVEN))["spark_env_vars"]
+    assert environment["NETFLIX_SERVICE_CREDENTIAL"] == GIVEN["service_credential"]
+    assert not [name for name in environment if name.startswith("AZURE_")]
+    assert not [path.name for path in FOLDER.rglob("*.yml") if "{{secrets/" in path.read_text()]
 
 
 @pytest.mark.parametrize("target", ["dev", "staging", "prod"])

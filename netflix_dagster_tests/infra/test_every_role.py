@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -116,12 +117,13 @@ def unity(declared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         names = {in_bundle(one): called(one) for one in ACCESS.principals}
         there.catalog.locations = {f"abfss://{zone}@lake/": zone for zone in LOCATIONS}
         there.catalog.held[("catalog", CATALOG)] = {}
-        there.catalog.held |= {("external_location", zone): {} for zone in LOCATIONS}
+        there.catalog.held |= {("external_location", zone): {} for zone in LOCATIONS} | {("credential", "jobs"): {}}
+        there.credentials["jobs"] = lambda resource: (f"a token for {resource}", int(time.time()) + 3600)
         there.catalog.held |= {("table", f"{CATALOG}.{table}"): {} for table in tables()}
         said: list[tuple[str, str, str, list[str]]] = [
             (grant.kind, grant.name or CATALOG, called(grant.principal), list(grant.privileges))
             for grant in rights.grants(ACCESS)
-            if grant.kind in ("catalog", "external_location")
+            if grant.kind in ("catalog", "external_location", "credential")
         ]
         for kind, above in (("schema", CATALOG), ("volume", f"{CATALOG}.landing")):
             written = yaml.safe_load(bundle_files(ACCESS)[BUNDLE / "resources" / f"{kind}s.yml"])["resources"]
@@ -148,6 +150,7 @@ def unity(declared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_the_catalog_lets_each_do_what_he_was_granted(unity: Workspace, principal: str) -> None:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.errors import PermissionDenied
+    from databricks.sdk.service.catalog import GenerateTemporaryServiceCredentialAzureOptions as For
 
     client = WorkspaceClient(host=unity.url, token=f"token of {principal}")
 
@@ -185,6 +188,14 @@ def test_the_catalog_lets_each_do_what_he_was_granted(unity: Workspace, principa
             except PermissionDenied:
                 continue
     assert filed == FILES.get(principal, set())
+    try:
+        client.credentials.generate_temporary_service_credential(
+            "jobs", azure_options=For(resources=["https://a/.default"])
+        )
+        given = True
+    except PermissionDenied:
+        given = False
+    assert given == (principal == "databricks"), "a token is as good as the rights of the identity behind it"
 
 
 def _files(client: WorkspaceClient, folder: str) -> dict[str, Callable[[], object]]:

@@ -140,7 +140,7 @@ OUTPUTS = {
     "dagster": "https://dagster.example",
     **{
         name: f"the {name}"
-        for name in ("storage_account", "tenant_id", "service_principal", "key_vault", "key_vault_id")
+        for name in ("storage_account", "tenant_id", "service_principal", "service_credential", "key_vault")
     },
 }
 STAND_IN = """#!/usr/bin/env python3
@@ -168,7 +168,7 @@ class Deployment:
     def __init__(self, folder: Path) -> None:
         self.fails = "nothing"
         self.folder, self.answers = folder, {f"stack output {name}": value for name, value in OUTPUTS.items()}
-        # What is asked for first is found first: key_vault_id before key_vault.
+        # What is asked for first is found first: the longest names.
         self.answers = dict(sorted(self.answers.items(), key=lambda item: -len(item[0])))
         for name in ("pulumi", "az", "docker", "databricks", "curl", "sleep", "uv"):
             (folder / name).write_text(STAND_IN)

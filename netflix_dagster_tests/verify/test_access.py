@@ -25,6 +25,7 @@ __all__ = ["databricks"]
 ACCESS = rights.load()
 LAKE = AzureFolder("stacmenetflixdev", ZONE)
 JOBS = "4c1d2a9e-0000-4000-8000-0000000000aa"
+CREDENTIAL = "jobs-netflix-dev-weu"
 """The application id of the jobs: Unity Catalog knows a service principal by nothing else."""
 
 
@@ -128,7 +129,7 @@ def catalog(databricks: Workspace, monkeypatch: pytest.MonkeyPatch) -> dict[tupl
     """Unity Catalog as the file says it; two tables stand in gold."""
     there: dict[tuple[str, str], dict[str, set[str]]] = {}
     for said in rights.grants(ACCESS):
-        full = {"catalog": "netflix", "external_location": f"lake-{said.name}"}.get(said.kind)
+        full = {"catalog": "netflix", "external_location": f"lake-{said.name}", "credential": CREDENTIAL}.get(said.kind)
         full = full or ("netflix.landing." if said.kind == "volume" else "netflix.") + said.name
         name = ACCESS.groups().get(said.principal, JOBS)
         there.setdefault((said.kind, full), {}).setdefault(name, set()).update(said.privileges)
@@ -140,7 +141,8 @@ def catalog(databricks: Workspace, monkeypatch: pytest.MonkeyPatch) -> dict[tupl
         for zone in rights.LOCATIONS
     ]
     databricks.rights.of_all = there
-    for name, value in {**databricks.environment, "NETFLIX_DATABRICKS_CATALOG": "netflix"}.items():
+    told = {"NETFLIX_DATABRICKS_CATALOG": "netflix", "NETFLIX_DATABRICKS_SERVICE_CREDENTIAL": CREDENTIAL}
+    for name, value in {**databricks.environment, **told}.items():
         monkeypatch.setenv(name, value)
     return there
 

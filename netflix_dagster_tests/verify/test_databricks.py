@@ -13,7 +13,8 @@ from netflix_dagster_tests.databricks.cloud import CLUSTER, VOLUME, Cloud
 from netflix_dagster_tests.databricks.conftest import databricks, wheel
 from netflix_dagster_tests.emulators.azurite import ACCOUNT, Azurite
 from netflix_dagster_tests.emulators.databricks import Workspace
-from netflix_dagster_tests.emulators.databricks.rights import ACCESS, ATTACH, ME, SCOPE
+from netflix_dagster_tests.emulators.databricks.rights import ACCESS, ATTACH, CREDENTIAL, ME, SCOPE
+from netflix_dagster_tests.emulators.entra import Entra
 from netflix_dagster_tests.emulators.faulty import Door
 from netflix_dagster_tests.verify.conftest import LAKE, Verify, lacking, left
 
@@ -31,7 +32,8 @@ def there(
     databricks.runs.clusters[CLUSTER] = {"cluster_name": "shared", "spark_env_vars": account.environment}
     databricks.scopes["netflix"] = {"netflix-probe": "of no use"}
     said = {**cloud.settings, "NETFLIX_DATABRICKS_WHEEL": cloud.upload(wheel)}
-    said |= {"NETFLIX_DATABRICKS_SECRETS": "netflix"}
+    said |= {"NETFLIX_DATABRICKS_SECRETS": "netflix", "NETFLIX_DATABRICKS_SERVICE_CREDENTIAL": "netflix-jobs"}
+    databricks.credentials["netflix-jobs"] = lambda resource: Entra().token(resource, "access connector")
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     yield databricks
@@ -52,6 +54,12 @@ def test_a_workspace_builds_a_delivery_and_cancels_a_run(there: Workspace, accou
     [
         (ACCESS, "identity", "access to the workspace", "databricks auth login"),
         (SCOPE, "secret scope", "READ on the secret scope netflix", f"databricks secrets put-acl netflix {ME} READ"),
+        (
+            CREDENTIAL,
+            "service credential",
+            "ACCESS on the service credential netflix-jobs",
+            f"GRANT ACCESS ON SERVICE CREDENTIAL `netflix-jobs` TO `{ME}`",
+        ),
         (ATTACH, "cluster", f"CAN ATTACH TO on the cluster {CLUSTER}", "databricks clusters update-permissions"),
     ],
 )
@@ -115,7 +123,7 @@ def test_the_rights_that_are_asked_for_are_those_that_the_one_file_grants() -> N
     granted = {
         (grant.kind, f"landing.{grant.name}" if grant.kind == "volume" else grant.name): set(grant.privileges)
         for grant in grants(load())
-        if grant.principal == "databricks"
+        if grant.principal == "databricks" and grant.kind != "credential"  # which `verify databricks` tries
     }
     assert {what: set(rights) for what, rights in unity.RIGHTS.items()} == granted
 

@@ -29,7 +29,7 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
         grain=f"one {member} of one version of one title",
         key=("title_sk", f"{member}_sk"),
         reads=("silver.title_history", silver),
-        goes_on=GoesOn(merge=_continued, sees=_stated_last),
+        goes_on=GoesOn(merge=_continued, sees=_stated_last, narrowed={"silver.title_history": "valid_from"}),
         columns=[
             Column(
                 "title_sk", "bigint", "Version of the title, as in dim_title", False, ("silver.title_history.title_sk",)
@@ -69,19 +69,18 @@ def _continued(before: DataFrame, built: DataFrame, since: date, history: DataFr
     """The members of the versions that began earlier, which stay, and of those that began since."""
     from pyspark.sql import functions as F
 
-    earlier = F.col("valid_from") < F.lit(since)
-    stay = before.drop("is_current").join(history.where(earlier).select("title_sk", "is_current"), "title_sk")
-    new = built.join(history.where(~earlier).select("title_sk"), "title_sk", "left_semi")
-    return new.unionByName(stay, allowMissingColumns=True)
+    earlier = history.where(F.col("valid_from") < F.lit(since)).select("title_sk", "is_current")
+    return built.unionByName(before.drop("is_current").join(earlier, "title_sk"), allowMissingColumns=True)
 
 
 def _bridge(history: DataFrame, listed: DataFrame, *, member: str, order: str, release: str) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
+    versions = history.select("title_sk", "title_key", F.col(release).alias("delivery_date"), "is_current")
+    listed = listed.join(versions, ["title_key", "delivery_date"], "left_semi")
     members = listed.groupBy("title_key", "delivery_date", f"{member}_key").agg(F.min(order).alias(order))
     sizes = members.groupBy("title_key", "delivery_date").agg(F.count("*").alias("size"))
-    versions = history.select("title_sk", "title_key", F.col(release).alias("delivery_date"), "is_current")
     rows = (
         versions.join(sizes, ["title_key", "delivery_date"])
         .join(members, ["title_key", "delivery_date"])

@@ -195,17 +195,22 @@ def dim_week(world: DataFrame, countries: DataFrame) -> DataFrame:
 
 
 def _current(history: DataFrame, place: Sequence[str]) -> DataFrame:
-    from pyspark.sql import Window
+    """The places as they stand. Of most the first statement does, so the others alone are looked up."""
     from pyspark.sql import functions as F
 
-    dated = history.withColumn("first_stated", F.min("valid_from").over(Window.partitionBy(*place)))
-    return dated.where("is_current").withColumns(
-        {
-            "week_key": _key(F.col("week")),
-            "kind": kind_of(F.col("category")),
-            "language": language_of(F.col("category")),
-            "last_changed": F.col("valid_from"),
-        }
+    before = history.where("NOT is_current").groupBy(*place).agg(F.min("valid_from").alias("stated_before"))
+    return (
+        history.where("is_current")
+        .join(before, [*place], "left")
+        .withColumns(
+            {
+                "first_stated": F.coalesce("stated_before", "valid_from"),
+                "week_key": _key(F.col("week")),
+                "kind": kind_of(F.col("category")),
+                "language": language_of(F.col("category")),
+                "last_changed": F.col("valid_from"),
+            }
+        )
     )
 
 

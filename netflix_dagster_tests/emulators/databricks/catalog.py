@@ -45,6 +45,10 @@ class Catalog:
         volume = ".".join(path.partition("/Volumes/")[2].split("/")[:3])
         self._need(who, "READ_VOLUME" if method in ("GET", "HEAD") else "WRITE_VOLUME", ("volume", volume))
 
+    def credential(self, who: str, name: str) -> None:
+        """Who asks for a token of a service credential ("Generate temporary service credential")."""
+        self._need(who, "ACCESS", ("credential", name))
+
     def execute(self, who: str, statement: str) -> dict[str, Any]:
         """``POST /sql/statements``."""
         status: dict[str, Any] = {"state": "SUCCEEDED"}

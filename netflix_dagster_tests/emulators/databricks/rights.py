@@ -15,6 +15,8 @@ from netflix_dagster_tests.emulators.databricks.errors import Refused
 ME = "4c1d2a9e-0000-4000-8000-0000000000aa"
 """Who asks: a service principal, by its application id."""
 ACCESS, ATTACH, SCOPE, SERVERLESS = "workspace access", "attach", "read scope", "serverless"
+CREDENTIAL = "access credential"
+"""``ACCESS`` on service credentials."""
 
 
 @dataclass
@@ -45,6 +47,8 @@ class Rights:
             raise _denied(f"{ME} does not have Attach permissions on {said.get('cluster_id')}.")
         if "/secrets/" in path and SCOPE in self.lacking:
             raise _denied(f"User {ME} does not have READ permission on scope {said.get('scope')}.")
+        if path.endswith("/temporary-service-credentials") and CREDENTIAL in self.lacking:
+            raise _denied(f"User does not have ACCESS on Service Credential '{said.get('credential_name')}'.")
         if "/fs/" in path and "/Volumes/" in path:
             volume = ".".join(path.partition("/Volumes/")[2].split("/")[:3])
             self._files("READ_VOLUME" if method in ("GET", "HEAD") else "WRITE_VOLUME", volume)

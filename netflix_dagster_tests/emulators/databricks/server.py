@@ -9,7 +9,7 @@ import base64
 import json
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,8 @@ class Workspace:
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     secrets_read: list[str] = field(default_factory=list)
+    credentials: dict[str, Callable[[str], tuple[str, int]]] = field(default_factory=dict)
+    """Service credentials: how each gets a token for a resource, and the second in which that ends."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,10 +100,12 @@ class Workspace:
         if method == "PATCH" and path.startswith("/api/2.1/unity-catalog/permissions/"):
             kind, name = path.split("/")[-2:]
             return self.catalog.change(who, (kind, name), said["changes"])
-        if who != ME:
-            self.catalog.file(who, method, path)
-        else:
+        if who == ME:
             self.rights.judge(method, path, said)
+        elif path == "/api/2.1/unity-catalog/temporary-service-credentials":
+            self.catalog.credential(who, said["credential_name"])
+        else:
+            self.catalog.file(who, method, path)
         if path.startswith("/api/2.0/fs/"):
             kind, _, name = path.removeprefix("/api/2.0/fs/").partition("/")
             return self.files.api(method, kind, f"/{name}", asked.body, said.get("overwrite") == "true")
@@ -146,6 +150,8 @@ class Workspace:
                 return {"external_locations": self.locations}
             case "GET", "unity-catalog/tables":
                 return {"tables": [table for table in self.tables if table["schema_name"] == said["schema_name"]]}
+            case "POST", "unity-catalog/temporary-service-credentials":
+                return self._token(said)
             case "GET", "clusters/get":
                 if said.get("cluster_id") not in self.runs.clusters:
                     raise invalid(f"Cluster {said.get('cluster_id')} does not exist")
@@ -159,6 +165,17 @@ class Workspace:
                 self.secrets_read.append(key)
                 return {"key": key, "value": base64.b64encode(scope[key].encode()).decode()}
         raise Refused(404, "ENDPOINT_NOT_FOUND", f"No API found for '{method} {path}'")
+
+    def _token(self, said: dict[str, Any]) -> dict[str, Any]:
+        """``Generate temporary service credential``: of Azure one token of Entra, for the scopes that are asked for."""
+        name = said.get("credential_name", "")
+        if name not in self.credentials:
+            raise Refused(404, "CREDENTIAL_DOES_NOT_EXIST", f"Credential '{name}' does not exist.")
+        (scope,) = said.get("azure_options", {}).get("resources") or [""]
+        if not scope.endswith("/.default"):
+            raise invalid(f"{scope!r} is no scope that a token provider takes")
+        token, ends = self.credentials[name](scope.removesuffix("/.default"))
+        return {"azure_aad": {"aad_token": token}, "expiration_time": ends * 1000}
 
     def _scope(self, said: dict[str, Any]) -> dict[str, str]:
         if said.get("scope") not in self.scopes:
