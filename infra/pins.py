@@ -18,6 +18,8 @@ RUNTIMES = {
 }
 """The versions of the runtimes that docs/databricks.md names, for `make runtimes`. Connect 16.4 is to be had for Python
 3.12 only; the client of Spark 4.0, and the pandas that it asks for, take its place."""
+SPARK = ("pyspark[connect]==4.0.1", "delta-spark==4.4.0", "pyarrow==19.0.1", "pandas==2.2.3", "numpy<2.2")
+"""Spark itself as Databricks Runtime 17.3 LTS has it, with Delta as Apache Spark has it."""
 _DEPENDENCY = re.compile(r'^  "([\w-]+)[=<>~!][^"]*",$', re.MULTILINE)
 
 

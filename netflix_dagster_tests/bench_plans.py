@@ -30,13 +30,17 @@ class Plans:
     spent: dict[str, Counter[str]] = field(default_factory=dict)
 
     def so_far(self) -> Counter[str]:
-        """Jobs, stages that ran, those that shuffled, and tasks."""
+        """Jobs, those of them that only read Delta's logs, stages that ran, those that shuffled, and tasks."""
         context = self.spark.sparkContext._jsc.sc()
         context.listenerBus().waitUntilEmpty()
         store = context.statusStore()
         none = self.spark._jvm.java.util.ArrayList()
         stages = store.stageList(none, False, False, getattr(store, "stageList$default$4")(), none)
-        found = Counter(jobs=store.jobsList(none).size())
+        jobs = store.jobsList(none)
+        found = Counter(jobs=jobs.size())
+        for place in range(jobs.size()):
+            said = jobs.apply(place).description()
+            found["log_jobs"] += int(said.isDefined() and said.get().startswith("Delta:"))
         for place in range(stages.size()):
             stage = stages.apply(place)
             if str(stage.status()) == "COMPLETE":
@@ -116,7 +120,7 @@ def measure(landing: Path, lake: Path, date: str) -> None:
             f"{name:<45} "
             + " ".join(
                 f"{what} {spent[what]:>6}"
-                for what in ("wall", "cpu", "tasks_cpu", "jobs", "stages", "shuffles", "tasks")
+                for what in ("wall", "cpu", "tasks_cpu", "jobs", "log_jobs", "stages", "shuffles", "tasks")
             )
         )
     say(f"rows {rows}, {took:.1f} s, processor {plans.processor() / 1000:.1f} s; {plans.so_far()}")

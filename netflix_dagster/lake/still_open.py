@@ -52,6 +52,11 @@ def newest(place: Place, opened: Callable[[], DeltaTable]) -> DeltaTable:
         return found
 
 
+def held(place: Place) -> DeltaTable | None:
+    """The table at a place as it was when it was last asked for, where it stays open."""
+    return _open.get(str(place))
+
+
 def forget(place: Place) -> None:
     """A table is not there any more: what comes in its place is another."""
     with _lock:

@@ -552,6 +552,9 @@ def at(lake: Place, name: str, referred: str) -> DeltaTable | None:
     from deltalake.exceptions import DeltaError
 
     identity, _, version = referred.rpartition("@")
+    kept = still_open.held(folder(lake, name))
+    if kept is not None and referred == f"{kept.metadata().id}@{kept.version()}":
+        return kept
     try:
         found = delta(lake, name, int(version))
     except (DeltaError, OSError):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from netflix_dagster.cli import run
 from netflix_dagster_tests.cli.shell import Said, Shell
 
 
@@ -18,6 +19,12 @@ from netflix_dagster_tests.cli.shell import Said, Shell
 def shell(tmp_path: Path) -> Shell:
     """An empty folder."""
     return Shell(tmp_path)
+
+
+@pytest.fixture
+def unserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process leave what consumers open as it is: for tests that are about something else."""
+    monkeypatch.setattr(run, "serve", lambda _instance, settings: run.nothing_served(settings))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +50,26 @@ def built(first_run: tuple[Shell, Said]) -> Shell:
     shell, said = first_run
     assert said.code == 0, said.err
     return shell
+
+
+CHART = "week\tcategory\tweekly_rank\tshow_title\n2025-12-28\tTV (English)\t1\tShow\n"
+"""A good chart of one place."""
+CHART_DAY = "2026-01-06"
+
+
+@pytest.fixture(scope="session")
+def charted(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """One chart delivery, built: the smallest lake. Only to be read, or copied."""
+    shell = Shell(tmp_path_factory.mktemp("charted"))
+    shell.land("top10_global", CHART_DAY, CHART, "chart.tsv")
+    assert shell.here("run", "--json").code == 0
+    return shell
+
+
+@pytest.fixture
+def chart_lake(charted: Shell, tmp_path: Path) -> Shell:
+    """A copy of the smallest lake, to be changed."""
+    return charted.copy(tmp_path)
 
 
 @pytest.fixture

@@ -14,16 +14,19 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 from unittest import mock
 
 from typer.testing import CliRunner
 
 from netflix_dagster import tables
 from netflix_dagster.cli import app
+from netflix_dagster.contracts.contract import TABLES
 from netflix_dagster.deliveries import life
 from netflix_dagster.lake import store
 from netflix_dagster.landing.sources import load_sources
@@ -90,7 +93,8 @@ class Shell:
             os.environ.clear()
             os.environ.update(_of_the_engine(before) | self.environment(**settings))
             get_settings.cache_clear()
-            sys.modules.pop("netflix_dagster.definitions", None)  # it is of the settings that it was loaded with
+            loaded = _Definitions(self.cwd, settings, arguments)
+            loaded.put()
             try:
                 done = CliRunner().invoke(app, list(map(str, arguments)), stdin, prog_name="netflix-dagster")
             finally:
@@ -98,7 +102,7 @@ class Shell:
                 os.environ.clear()
                 os.environ.update(before | started)
                 get_settings.cache_clear()
-                sys.modules.pop("netflix_dagster.definitions", None)
+                loaded.keep()
                 tables.declare(load_sources())
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
@@ -183,6 +187,29 @@ class Shell:
         logs = sorted(self.lake.glob("[a-z]*/*/_delta_log"))
         names = [f"{log.parents[1].name}.{log.parent.name}" for log in logs]
         return {name: store.version(self.lake, name) for name in names}
+
+
+class _Definitions:
+    """What Dagster is told of the tables: it is of the settings that it was loaded with. A command in this process
+    takes that of the one before it, as long as nothing differs that it is made of."""
+
+    MODULE = "netflix_dagster.definitions"
+    _last: ClassVar[tuple[object, ModuleType | None]] = (None, None)
+
+    def __init__(self, cwd: Path, settings: Mapping[str, Any], arguments: Sequence[object]) -> None:
+        files = [cwd / ".env", cwd / str(settings.get("NETFLIX_SOURCES", ".env"))]
+        places = [pair for pair in pairwise(map(str, arguments)) if pair[0] in ("--landing", "--lake", "--engine")]
+        said = [file.read_bytes() if file.is_file() else b"" for file in files]
+        self.made_of = (cwd, dict(settings), places, said, list(TABLES.values()))
+
+    def put(self) -> None:
+        made_of, module = self._last
+        sys.modules.pop(self.MODULE, None)
+        if module is not None and made_of == self.made_of:
+            sys.modules[self.MODULE] = module
+
+    def keep(self) -> None:
+        type(self)._last = (self.made_of, sys.modules.pop(self.MODULE, None))
 
 
 def on_screen(screen: int) -> str:

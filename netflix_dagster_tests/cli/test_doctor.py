@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from netflix_dagster.landing.sources import PACKAGED, load_sources
 from netflix_dagster_tests.cli.shell import Shell
 from netflix_dagster_tests.lakehouse import as_csv, title
@@ -24,6 +26,7 @@ def test_a_healthy_house(built: Shell) -> None:
     assert [line.split()[0] for line in shown.out.splitlines()] == ["ok"] * len(findings)
 
 
+@pytest.mark.usefixtures("unserved")
 def test_a_changed_file_is_not_taken_up_until_it_is_built(shell: Shell) -> None:
     """Whatever its builds come to: runs that fail before they begin leave nothing in the lake."""
     for day in ("2024-03-15", "2024-04-15"):

@@ -18,6 +18,7 @@ from netflix_dagster_tests.lakehouse import as_csv, title
 from netflix_dagster_tests.landing.origins.conftest import CAST
 from netflix_dagster_tests.landing.origins.killing import CHILDREN
 
+pytestmark = pytest.mark.usefixtures("unserved")
 SOURCE, DAY, LATER = "netflix_catalogue", "2020-01-01", "2020-02-01"
 
 

@@ -15,6 +15,7 @@ from netflix_dagster.deliveries import quarantine
 from netflix_dagster.landing.sources import PACKAGED
 from netflix_dagster_tests.cli.shell import Shell
 
+pytestmark = pytest.mark.usefixtures("unserved")
 HEADER = "week\tcategory\tweekly_rank\tshow_title"
 FIRST, SECOND = "2026-01-06", "2026-01-13"
 SILVER = "silver.top10_global"
@@ -175,7 +176,7 @@ def test_an_alias_lets_in_a_delivery_that_was_refused_at_the_door(charts: Shell)
     mended = charts.cwd / "sources.yaml"
     text = PACKAGED.read_text().replace("aliases: [rank]", "aliases: [rank, standing]")
     mended.write_text(text)
-    said = charts("quarantine", "replay", "--table", "bronze.top10_global", "--json", NETFLIX_SOURCES=mended)
+    said = charts.here("quarantine", "replay", "--table", "bronze.top10_global", "--json", NETFLIX_SOURCES=mended)
     assert said.code == 0, said.err
     assert said.json["rows"] == {"selected": 1, "left": 1, "stayed": 0, "new": 0}
     assert rows(charts) == [(SILVER, FIRST, 3), (SILVER, SECOND, 4)]
@@ -183,24 +184,21 @@ def test_an_alias_lets_in_a_delivery_that_was_refused_at_the_door(charts: Shell)
 
 def test_a_mended_rule_lets_rows_pass(charts: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that was too strict, here on the length of a name, is loosened under its own name."""
-    name = "silver.title_cast"
-    table = TABLES[name]
+    table, day = TABLES[SILVER], "2026-01-20"
 
     def ruled(condition: str) -> None:
         rule = holds("name_short", condition, "no name is long", "drop", hint="is it one name?")
-        monkeypatch.setitem(TABLES, name, replace(table, expectations=(*table.expectations, rule)))
+        monkeypatch.setitem(TABLES, SILVER, replace(table, expectations=(*table.expectations, rule)))
 
-    titles = "duration_minutes,duration_seasons,type,title,date_added,release_year,rating,description,show_id\r\n"
-    charts.land("netflix_titles", FIRST, f"{titles}90,,Movie,Red,9/9/2019,2018,R,Words.,1\r\n")
-    charts.land("netflix_cast", FIRST, "cast,show_id\r\nOdalys Kestrelli,1\r\nPelle Oskwith,1\r\n")
-    ruled("length(person) < 15")
+    charts.land("top10_global", day, chart("1", "2", "3").replace("Show 2", "A show of a long name"), "chart.tsv")
+    ruled("length(show_title) < 15")
     assert charts.here("run", "--json").code == 0
-    assert (name, FIRST, 1) in rows(charts)
-    ruled("length(person) < 50")
-    said = charts.here("quarantine", "replay", "--table", name, "--json")
+    assert rows(charts) == [(SILVER, FIRST, 3), (SILVER, SECOND, 4), (SILVER, day, 2)]
+    ruled("length(show_title) < 50")
+    said = charts.here("quarantine", "replay", "--rule", "name_short", "--json")
     assert said.code == 0, said.out
     assert said.json["rows"] == {"selected": 1, "left": 1, "stayed": 0, "new": 0}
-    assert rows(charts) == [(SILVER, FIRST, 3), (SILVER, SECOND, 4)], "that of other feeds is left alone"
+    assert rows(charts) == [(SILVER, FIRST, 3), (SILVER, SECOND, 4)], "what another rule refuses is left alone"
 
 
 def test_two_replays_at_once_take_turns(charts: Shell) -> None:

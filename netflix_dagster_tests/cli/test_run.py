@@ -16,15 +16,13 @@ from netflix_dagster.contracts.contract import TABLES, holds
 from netflix_dagster.deliveries.life import Life
 from netflix_dagster.landing.sources import PACKAGED, load_sources
 from netflix_dagster.sample import RELEASES, SPLIT_DAY
+from netflix_dagster_tests.cli.conftest import CHART, CHART_DAY
 from netflix_dagster_tests.cli.shell import Said, Shell
-from netflix_dagster_tests.lakehouse import as_csv, title
+from netflix_dagster_tests.lakehouse import as_csv, split_files, title
 
 SAMPLED = {name: table for name, table in TABLES.items() if table.feed != "viewing"}
 """The sample has no viewing events, unless it is asked for them."""
 DAYS = sorted(day.isoformat() for day in (*RELEASES, SPLIT_DAY))
-HEADER = "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
-CHART = "week\tcategory\tweekly_rank\tshow_title\n2025-12-28\tTV (English)\t1\tShow\n"
-RECORD = "s1,Movie,The Tin Heron,,,France,,2019,PG,90 min,Dramas,A clock crosses Europe."
 
 
 def test_the_first_run_builds_everything_and_tells_of_it(first_run: tuple[Shell, Said]) -> None:
@@ -112,74 +110,74 @@ def test_a_second_run_does_nothing(first_run: tuple[Shell, Said], lake: Shell) -
     assert lake.versions() == before
 
 
-def test_a_bad_delivery_is_held_back_and_harms_nothing(lake: Shell) -> None:
+@pytest.mark.usefixtures("unserved")
+def test_a_bad_delivery_is_held_back_and_harms_nothing(chart_lake: Shell) -> None:
     """A good one and a bad one arrive together; the bad one is mended later."""
-    landed = ("2026-05-01", "2026-06-01")
-    before = lake.contents()
-    good = (lake.landing / "netflix_catalogue" / RELEASES[-1].isoformat() / "netflix_titles.csv").read_text("utf-8")
-    lake.land("netflix_catalogue", landed[0], f"{HEADER}\n{RECORD}\ns2,Movie,Cut\n")
-    lake.land("netflix_catalogue", landed[1], good)
-    said = lake.here("run", "--json")
+    landed, bronze, silver = ("2026-05-05", "2026-06-02"), "bronze.top10_global", "silver.top10_global"
+    before = chart_lake.contents()
+    chart_lake.land("top10_global", landed[0], f"{CHART}2025-12-28\tTV (English)\t2\n", "chart.tsv")
+    chart_lake.land("top10_global", landed[1], CHART, "chart.tsv")
+    said = chart_lake.here("run", "--json")
     assert said.code == 3 and said.quiet, said.err
     found = said.json
     assert (found["status"], found["exit_code"]) == ("held back", 3)
     (held,) = found["deliveries"]["held_back"]
-    assert (held["source"], held["date"], held["status"]) == ("netflix_catalogue", landed[0], "refused")
-    for part in ("file.csv", "record 2", "line 3", "3 fields where the header has 12", "land it again"):
+    assert (held["source"], held["date"], held["status"]) == ("top10_global", landed[0], "refused")
+    for part in ("chart.tsv", "record 2", "line 3", "3 fields where the header has 4", "land it again"):
         assert part in held["reason"]
-    entry = next(entry for entry in found["quarantine"]["reasons"] if entry["table"] == "bronze.netflix_catalogue")
+    entry = next(entry for entry in found["quarantine"]["reasons"] if entry["table"] == bronze)
     assert entry["rows"] == 1 and entry["reason"] in held["reason"]
     assert [(run["deliveries"], run["success"]) for run in found["runs"]] == [([*landed], True)], "they share a run"
     assert found["deliveries"]["built"] == 1
     assert all(run["errors"] == [] for run in found["runs"]), "to be held back is not to fail"
-    assert _days(lake, "bronze.netflix_catalogue") == _days(lake, "silver.titles") - {"2024-10-01"}
-    assert landed[1] in _days(lake, "silver.titles") and landed[0] not in _days(lake, "silver.titles")
-    assert set(before["silver.titles"]) < set(lake.contents()["silver.titles"])
+    assert _days(chart_lake, bronze) == _days(chart_lake, silver) == {CHART_DAY, landed[1]}
+    assert set(before[silver]) < set(chart_lake.contents()[silver])
 
-    versions = lake.versions()
-    shown = lake.here("run")
+    versions = chart_lake.versions()
+    shown = chart_lake.here("run")
     assert shown.code == 3 and shown.quiet and "nothing to do" in shown.out
-    assert f"refused     netflix_catalogue {landed[0]}: file.csv: record 2 (line 3)" in shown.out
-    assert lake.versions() == versions
-    ill = [finding for finding in lake.here("doctor", "--json").json["findings"] if not finding["ok"]]
+    assert f"refused     top10_global {landed[0]}: chart.tsv: record 2 (line 3)" in shown.out
+    assert chart_lake.versions() == versions
+    ill = [finding for finding in chart_lake.here("doctor", "--json").json["findings"] if not finding["ok"]]
     assert [finding["what"] for finding in ill] == ["deliveries"] and landed[0] in ill[0]["found"]
 
-    lake.land("netflix_catalogue", landed[0], good)
-    mended = lake.here("run", "--json")
+    chart_lake.land("top10_global", landed[0], CHART, "chart.tsv")
+    mended = chart_lake.here("run", "--json")
     assert mended.code == 0 and mended.quiet, mended.err
-    assert mended.json["deliveries"] == {"landed": _landed(lake), "built": 1, "held_back": []}
-    assert "bronze.netflix_catalogue" not in {entry["table"] for entry in mended.json["quarantine"]["reasons"]}
-    assert {*landed} < _days(lake, "silver.titles")
+    assert mended.json["deliveries"] == {"landed": _landed(chart_lake), "built": 1, "held_back": []}
+    assert bronze not in {entry["table"] for entry in mended.json["quarantine"]["reasons"]}
+    assert {*landed} < _days(chart_lake, silver)
 
 
-def test_again_takes_up_what_a_mended_sources_yaml_can_read(lake: Shell) -> None:
-    name = "netflix_directors.csv"
-    file = lake.landing / "netflix_directors" / "2024-10-01" / name
-    lake.land("netflix_directors", "2024-10-01", file.read_text("utf-8-sig").replace("director,", "Regié,"), name)
-    before = lake.contents()["silver.title_directors"]
-    sources = lake.cwd / "sources.yaml"
+@pytest.mark.usefixtures("unserved")
+def test_again_takes_up_what_a_mended_sources_yaml_can_read(chart_lake: Shell) -> None:
+    chart_lake.land("top10_global", CHART_DAY, CHART.replace("weekly_rank", "standing"), "chart.tsv")
+    before = chart_lake.contents()["silver.top10_global"]
+    sources = chart_lake.cwd / "sources.yaml"
     sources.write_text(PACKAGED.read_text())
     for call in (["run"], ["run", "--again"]):
-        first = lake.here(*call, "--json", NETFLIX_SOURCES=sources)
+        first = chart_lake.here(*call, "--json", NETFLIX_SOURCES=sources)
         assert first.code == 3 and first.quiet
         (held,) = first.json["deliveries"]["held_back"]
-        assert held["source"] == "netflix_directors" and "director" in held["reason"]
+        assert held["source"] == "top10_global" and "weekly_rank" in held["reason"]
         assert [run["success"] for run in first.json["runs"]] == [False], "it was taken up, and refused"
 
-    sources.write_text(sources.read_text().replace("aliases: [directed_by]", "aliases: [directed_by, Regié]"))
-    still = lake.here("run", "--json", NETFLIX_SOURCES=sources)
+    sources.write_text(sources.read_text().replace("aliases: [rank]", "aliases: [rank, standing]"))
+    still = chart_lake.here("run", "--json", NETFLIX_SOURCES=sources)
     assert still.code == 3 and still.json["runs"] == [], "no file has changed"
-    again = lake.here("run", "--json", "--again", NETFLIX_SOURCES=sources)
+    again = chart_lake.here("run", "--json", "--again", NETFLIX_SOURCES=sources)
     assert again.code == 0 and again.quiet, again.err
     assert again.json["deliveries"]["built"] == 1 and again.json["deliveries"]["held_back"] == []
-    assert lake.contents()["silver.title_directors"] == before
+    assert chart_lake.contents()["silver.top10_global"] == before
 
 
-def test_one_source_only(built: Shell, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("unserved")
+def test_one_source_only(shell: Shell) -> None:
     """The lists of a split delivery wait for its titles, which are another source."""
-    call = ["--json", "--landing", built.landing, "--lake", tmp_path / "lake"]
-    lake, day = Shell(tmp_path), SPLIT_DAY.isoformat()
-    first = lake.here("run", "--source", "netflix_countries", *call)
+    day = SPLIT_DAY.isoformat()
+    for source, content in split_files(map(title, range(3))).items():
+        shell.land(source, day, content)
+    first = shell.here("run", "--source", "netflix_countries", "--json")
     assert first.code == 3, first.out
     (held,) = first.json["deliveries"]["held_back"]
     assert (held["source"], held["status"], first.json["deliveries"]["landed"]) == ("netflix_countries", "held", 1)
@@ -187,17 +185,18 @@ def test_one_source_only(built: Shell, tmp_path: Path) -> None:
     rows = {name: table["rows"] for name, table in first.json["tables"].items() if TABLES.get(name)}
     assert set(rows.values()) <= {0}, "what is held is in no table"
 
-    second = lake.here("run", "--source", "netflix_countries", *call)
+    second = shell.here("run", "--source", "netflix_countries", "--json")
     assert second.code == 3 and second.json["runs"] == []
 
-    third = lake.here("run", "--source", "netflix_titles", *call)
+    third = shell.here("run", "--source", "netflix_titles", "--json")
     assert third.json["tables"]["silver.titles"]["rows"] > 0
-    countries = Life.read(tmp_path / "lake").deliveries["netflix_countries", day]
+    countries = Life.read(shell.lake).deliveries["netflix_countries", day]
     assert countries.newest.stands, "the titles have come: the countries that were held are let go"
     assert third.json["tables"]["silver.title_countries"]["rows"] > 0
-    assert ("netflix_cast", day) not in Life.read(tmp_path / "lake").deliveries
+    assert ("netflix_cast", day) not in Life.read(shell.lake).deliveries
 
 
+@pytest.mark.usefixtures("unserved")
 def test_what_failed_is_told_again_until_it_is_built(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """By no fault of the data: a file lies where a table should be, then a rule lets nothing pass."""
     obstacle = shell.lake / "gold" / "dim_title"

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,10 +109,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         waited(lambda: made.alive() == 0, "the master", folder, process)
         stack.callback(lambda: [end(worker) for worker in made.workers])
         made.complete()
-        server = _connect_server(made, connect)
-        stack.callback(end, server)
-        answers = lambda: socket.create_connection((HOST, connect), timeout=1).close() is None  # noqa: E731
-        waited(answers, "Spark Connect", folder, server)
+        config = spark.classic(get_settings().model_copy(update={"spark_master": made.master})) | SMALL
+        stack.enter_context(connect_server(config, connect, folder / "connect", made.python, token=made.token))
         made.authority = Authority(folder / "certificates")
         fronted = stack.enter_context(ended_here(made.authority.issue(HOST), connect))
         made.remote = f"sc://{HOST}:{fronted}/;use_ssl=true"
@@ -131,15 +129,23 @@ def worker_python(folder: Path) -> Path:
     return python
 
 
-def _connect_server(of: Cluster, port: int) -> subprocess.Popen[bytes]:
-    settings = get_settings().model_copy(update={"spark_master": of.master})
-    config = spark.classic(settings) | SMALL | {"spark.connect.grpc.binding.port": str(port)}
-    config |= {"spark.connect.grpc.binding.address": HOST}
+@contextmanager
+def connect_server(
+    config: Mapping[str, str], port: int, folder: Path, python: Path, *, token: str = "", home: Path = HOME
+) -> Iterator[None]:
+    """A server of Spark Connect until the end of the block. ``home`` is its Spark, ``python`` runs its functions."""
+    config = {**config, "spark.connect.grpc.binding.port": str(port), "spark.connect.grpc.binding.address": HOST}
     said = [part for name, value in config.items() for part in ("--conf", f"{name}={value}")]
     # Python functions of Connect run with the server's PYSPARK_PYTHON; spark.pyspark.python does not reach them
-    environment = {"PYSPARK_PYTHON": str(of.python), "SPARK_CONNECT_AUTHENTICATE_TOKEN": of.token}
+    environment = {"PYSPARK_PYTHON": str(python)} | ({"SPARK_CONNECT_AUTHENTICATE_TOKEN": token} if token else {})
     submit = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", *said, "spark-internal"]
-    return _process([str(HOME / "bin" / "spark-submit"), *submit], of.folder / "connect", environment)
+    server = _process([str(home / "bin" / "spark-submit"), *submit], folder, environment, home)
+    try:
+        answers = lambda: socket.create_connection((HOST, port), timeout=1).close() is None  # noqa: E731
+        waited(answers, "Spark Connect", folder.parent, server)
+        yield
+    finally:
+        end(server)
 
 
 def started(program: str, arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
@@ -147,10 +153,10 @@ def started(program: str, arguments: list[str], folder: Path) -> subprocess.Pope
     return _process([str(HOME / "bin" / "spark-class"), program, *arguments], folder, {"SPARK_DAEMON_MEMORY": "256m"})
 
 
-def _process(call: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _process(call: list[str], folder: Path, environment: dict[str, str], home: Path = HOME) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True)
     plain = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "LANG") if name in os.environ}
-    own = {"SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": HOST}
+    own = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": HOST}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             call, cwd=folder, env={**plain, **own, **environment}, stdout=log, stderr=log, start_new_session=True

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from netflix_dagster.lake import store
-from netflix_dagster.sample import catalogue_files, write_sample
+from netflix_dagster.sample import write_sample
 from netflix_dagster_tests.cluster import standalone
 from netflix_dagster_tests.cluster.standalone import Cluster, cluster
 from netflix_dagster_tests.parity import lakes
@@ -85,27 +85,18 @@ def test_without_the_token_nothing_is_built(whole: Cluster, token: str) -> None:
     assert "guessed" not in done.stderr
 
 
-def same(cluster: Cluster, delivered: Path, folder: Path) -> None:
-    """The tables of a landing folder, built by the cluster, are those that Sail builds."""
-    by_sail = lakes.build(delivered, folder / "sail", "sail")
+def same(cluster: Cluster, folder: Path) -> None:
+    """The tables of the landing folder, built by the cluster, are those that Sail builds."""
+    by_sail = lakes.build(folder / "landing", folder / "sail", "sail")
     started = time.perf_counter()
-    by_cluster = lakes.build(delivered, folder / "cluster", "remote", **cluster.environment)
+    by_cluster = lakes.build(folder / "landing", folder / "cluster", "remote", **cluster.environment)
     sys.stdout.write(f"the cluster took {time.perf_counter() - started:.0f} s\n")
-    compare(by_sail, by_cluster, folder)
-
-
-def compare(by_sail: dict[str, object], by_cluster: dict[str, object], folder: Path) -> None:
     assert (by_sail["exit_code"], by_sail["checks"]) == (by_cluster["exit_code"], by_cluster["checks"])
     assert lakes.states(folder / "sail") == lakes.states(folder / "cluster")
     names = lakes.tables(folder / "sail")
     assert len(names) > 10
     assert names == lakes.tables(folder / "cluster")
     assert lakes.all_differences(folder / "sail", folder / "cluster") == {}
-
-
-def test_a_cluster_builds_the_tables_of_the_sample(whole: Cluster, tmp_path: Path) -> None:
-    write_sample(tmp_path / "landing", garbage=True)
-    same(whole, tmp_path / "landing", tmp_path)
 
 
 @pytest.mark.real
@@ -119,16 +110,12 @@ def test_a_cluster_builds_the_tables_of_the_real_split_delivery(
         (tmp_path / "landing" / f"netflix_{source}" / "2020-02-01").symlink_to(
             landing / f"netflix_{source}" / "2020-02-01"
         )
-    same(whole, tmp_path / "landing", tmp_path)
+    same(whole, tmp_path)
 
 
-def test_a_worker_killed_in_the_middle_changes_no_table(whole: Cluster, tmp_path: Path) -> None:
+def test_a_cluster_builds_the_sample_though_a_worker_is_killed_in_the_middle(whole: Cluster, tmp_path: Path) -> None:
     """It is killed while the histories are computed: they, and what the worker held for them, are computed again."""
-    for name, data in catalogue_files().items():
-        file = tmp_path / "landing" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    by_sail = lakes.build(tmp_path / "landing", tmp_path / "sail", "sail")
+    write_sample(tmp_path / "landing", garbage=True)
     killed: list[bool] = []
 
     def kill() -> None:
@@ -139,7 +126,6 @@ def test_a_worker_killed_in_the_middle_changes_no_table(whole: Cluster, tmp_path
         killed.append(store.exists(tmp_path / "cluster", "silver.title_history"))
 
     threading.Thread(target=kill, daemon=True).start()
-    by_cluster = lakes.build(tmp_path / "landing", tmp_path / "cluster", "remote", **whole.environment)
+    same(whole, tmp_path)
     assert killed == [False], "it was not killed in the middle"
     standalone.waited(lambda: whole.alive() == standalone.WORKERS - 1, "the loss of a worker", whole.folder)
-    compare(by_sail, by_cluster, tmp_path)

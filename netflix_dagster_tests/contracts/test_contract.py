@@ -13,6 +13,7 @@ from netflix_dagster.contracts.contract import (
     Column,
     ContractError,
     Expectation,
+    GoesOn,
     between,
     in_set,
     not_null,
@@ -54,6 +55,10 @@ def declare(name: str = "gold.trial", **said: object) -> None:
         ({"reads": ("silver.nothing",)}, "not declared: silver.nothing"),
         ({"columns": [Column("title", "string", "")] * 2}, "declared twice"),
         ({"write": "per_delivery"}, "has a column delivery_date"),
+        (
+            {"goes_on": GoesOn(slices="title", narrowed={"silver.titles": "nothing"})},
+            "it goes on with the rows of silver.titles since some nothing, which it does not read",
+        ),
         ({"columns": [Column("title", "string", "", sources=("silver.titles.nothing",))]}, "does not exist"),
     ],
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import deltalake
 import pyarrow as pa
 import pytest
 
 from netflix_dagster.contracts.contract import Column, ContractError, Table
-from netflix_dagster.lake import store
+from netflix_dagster.lake import still_open, store
 from netflix_dagster.lake.maintenance import maintain
 from netflix_dagster.lake.staging import staged
 
@@ -166,3 +168,35 @@ def test_maintenance_compacts_and_removes_and_keeps_every_row(spark: SparkSessio
     assert held(tmp_path) == before
     assert done[NAME].removed >= 5
     assert len(list((tmp_path / "silver" / "trial").rglob("*.parquet"))) < files
+
+
+def test_a_table_stays_open_while_a_build_works_and_is_never_out_of_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    class Counted(deltalake.DeltaTable):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            opened.append(given)
+            super().__init__(*given, **named)
+
+    def by_another(day: date, mode: Literal["error", "append"] = "append") -> None:
+        told = pa.table({"delivery_date": [day], "id": ["a"]})
+        deltalake.write_deltalake(str(place), told, mode=mode, partition_by=["delivery_date"])
+
+    place = store.folder(tmp_path, NAME)
+    by_another(date(2020, 1, 1), "error")
+    monkeypatch.setattr(deltalake, "DeltaTable", Counted)
+    with still_open.tables():
+        first = store.reference(tmp_path, NAME)
+        by_another(date(2020, 1, 2))
+        opened.clear()
+        assert sorted(store.delivery_rows(tmp_path, NAME)) == ["2020-01-01", "2020-01-02"]
+        assert store.standing(tmp_path, NAME) == (1, 2) and opened == [], "what another writer adds is seen"
+        assert first and (then := store.at(tmp_path, NAME, first)) and then.version() == 0 and len(opened) == 1
+        assert store.version(tmp_path, NAME) == 1, "who looks at an earlier version looks alone"
+        shutil.rmtree(place)
+        assert store.version(tmp_path, NAME) is None
+        by_another(date(2020, 1, 3), "error")
+        assert store.standing(tmp_path, NAME) == (0, 1) and store.at(tmp_path, NAME, first) is None
+    assert still_open.held(place) is None, "and none longer than the build"

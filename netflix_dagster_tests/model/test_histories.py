@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("spark")
 KPIS = ("gold.kpi_catalogue", "gold.kpi_top10")
 ENOUGH = 20
 """So many histories have figures of every name."""
-FEW, MANY = 3, int(os.environ.get("NETFLIX_SOAK") or 300)
+FEW, MANY = 2, int(os.environ.get("NETFLIX_SOAK") or 300)
 
 
 def seeds(count: int) -> list[int]:

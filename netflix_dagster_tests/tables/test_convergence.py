@@ -30,7 +30,7 @@ from netflix_dagster_tests.examples import examples
 from netflix_dagster_tests.real.charts_oracle import Charts
 
 pytestmark = pytest.mark.usefixtures("spark")
-EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or examples(4))
+EXAMPLES = int(os.environ.get("NETFLIX_SOAK") or examples(2))
 DAYS = [date(2026, 1, day) for day in (6, 13, 20, 27)]
 WEEKS = ["2025-12-28", "2026-01-04"]
 TITLES = ["Red", "Blue", "RED"]
