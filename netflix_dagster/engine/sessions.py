@@ -8,11 +8,13 @@ started, such as a job of Databricks, has a session already. ``remote`` is any S
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -146,12 +148,26 @@ def _bounded(megabytes: int) -> dict[str, str]:
     }
 
 
+def _of_cores() -> dict[str, str]:
+    """On a single core Sail 0.7.2 has one partition, loses the order of rows in a semi join, and refuses its own plan."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return {"SAIL_EXECUTION__DEFAULT_PARALLELISM": "2"} if cores == 1 or _share_of_cores() < 2 else {}
+
+
+def _share_of_cores() -> float:
+    """How many cores the group of this process may use; a container may have less than one."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):  # no such file, or "max": no limit
+        return math.inf
+
+
 def _start_sail(settings: Settings) -> str:
     global _server
     bounded = _bounded(settings.memory) if settings.memory else {}
-    for name, value in (
-        _SAIL_ENVIRONMENT | bounded | storage.engine_environment(settings.landing, settings.lake)
-    ).items():
+    here = _of_cores() | storage.engine_environment(settings.landing, settings.lake)
+    for name, value in (_SAIL_ENVIRONMENT | bounded | here).items():
         os.environ.setdefault(name, value)
     import pyarrow as pa
     from pysail.spark import SparkConnectServer
