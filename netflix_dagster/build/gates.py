@@ -118,10 +118,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a table that are to be written: how many at most, as Arrow and as an engine has them."""
+    """Rows of a table that are to be written, as Arrow and as an engine has them; ``few`` are written from here."""
 
     table: Table
-    most: int
+    few: bool
     batches: Callable[[], Iterator[pa.RecordBatch]]
     frame: Callable[[], DataFrame]
 
@@ -198,14 +198,15 @@ class Trial:
         table, lake = TABLES[name], self.settings.lake
         if table.source is None:
             of = {key: combination_id(self.chosen(key)) for key in keys}
-            most = sum(kept.judged.count() for kept in self.kept[name] if kept.of_dates(of))
-            return Rows(table, most, partial(self._kept_batches, name, of), partial(self._kept, name, of))
+            few = sum(kept.judged.count() for kept in self.kept[name] if kept.of_dates(of)) <= store.FEW_ROWS
+            return Rows(table, few, partial(self._kept_batches, name, of), partial(self._kept, name, of))
         picked = {key: now[table.short_name] for key in keys if table.short_name in (now := self.chosen(key))}
         table = self._grown(table.source, picked)
-        most = sum(self.life.attempt(table.short_name, key, attempt).records for key, attempt in picked.items())
+        found = [self.life.attempt(table.short_name, key, attempt) for key, attempt in picked.items()]
+        records, size = sum(attempt.records for attempt in found), sum(attempt.bytes for attempt in found)
         return Rows(
             table,
-            most,
+            records <= store.FEW_RECORDS and size <= store.FEW_BYTES,
             lambda: attempts.batches(lake, table, picked),
             lambda: attempts.frame(self._spark(), lake, table, picked),
         )
@@ -508,7 +509,8 @@ class Trial:
             found = expectations.kept(settled.frame, table).where(store.delivery_condition(judged))
             return others.unionByName(found.select(*names))
 
-        return Rows(table, store.row_count(lake, table.name) + settled.count(), batches, frame)
+        few = store.row_count(lake, table.name) + settled.count() <= store.FEW_ROWS
+        return Rows(table, few, batches, frame)
 
     def _under_judgement(self, key: str, table: Table) -> dict[str, str]:
         """The combination of a date that a gate looks at; one that a table holds does not come before it."""

@@ -18,20 +18,23 @@ from netflix_dagster.lake.staging import Staged, staged
 from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 Measured = Mapping[str, Mapping[str, Any]]
 """What rules about deliveries have measured, by rule and delivery date."""
 NOTHING: Measured = MappingProxyType({})
 
 
-def judge(annotated: DataFrame, table: Table, lake: Place, aside: ExitStack) -> tuple[Staged, dict[str | None, Tally]]:
-    """The annotated rows, settled, identified and kept aside until ``aside`` ends, and their tally.
+def judge(
+    annotated: DataFrame, table: Table, lake: Place, aside: ExitStack, goes: Sequence[Column] = ()
+) -> tuple[Staged, dict[str | None, Tally]]:
+    """The annotated rows, settled, identified and kept aside until ``aside`` ends, and their tally. They are computed
+    in some ``goes``, see ``staged``.
 
     Most deliveries contest no key, and most tables tell their rows apart by it: then the engine computes them once.
     """
     with ExitStack() as only_here:
-        rows = only_here.enter_context(staged(annotated, lake, table.name))
+        rows = only_here.enter_context(staged(annotated, lake, table.name, goes))
         found, claimed_twice = _counted(rows, table)
         if table.per_delivery and (claimed_twice != [] or table.identify):
             shared = tallies.shared(rows.batches([ALIKE])) if table.identify else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial, reduce
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from netflix_dagster.build import judgement
@@ -23,9 +24,11 @@ from netflix_dagster.landing import keys
 from netflix_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 PREVIEW_ROWS = 5
+ROWS_A_MEGABYTE = 500
+"""So many rows of the largest table that is read are worked on at once for each megabyte that a process may take."""
 
 
 def publish(table: Table, trial: Trial, settings: Settings) -> list[str]:
@@ -61,8 +64,7 @@ def _put(
     replacing: str | None = None,
 ) -> None:
     """Write rows in one commit: few from here, many by the engine."""
-    few = store.FEW_RECORDS if rows.table.layer == "bronze" else store.FEW_ROWS
-    if rows.most <= few:
+    if rows.few:
         store.write_batches(rows.batches, settings.lake, rows.table, dates, note, replacing)
     else:
         store.write(rows.frame(), settings.lake, rows.table, dates, note, replacing)
@@ -89,15 +91,28 @@ def build_whole(table: Table, settings: Settings) -> Outcome:
         else:
             reads = _reads(table, settings)
             built = table.function(*reads.values())
-        judged, counted = judgement.judge(expectations.annotate(built, table, reads), table, lake, aside)
+        annotated = expectations.annotate(built, table, reads)
+        judged, counted = judgement.judge(annotated, table, lake, aside, _goes(table, settings))
         outcome = judgement.outcomes_of(judged, counted, table, ())[None]
         if not outcome.held_back:
             names, here = table.column_names, tallies.stay(table)
             rows = partial(judged.batches, names, here)
-            kept = Rows(table, judged.count(), rows, lambda: expectations.kept(judged.frame, table))
+            kept = Rows(table, judged.count() <= store.FEW_ROWS, rows, lambda: expectations.kept(judged.frame, table))
             _put(kept, settings, (), note, replacing)
             outcome.written = True
     return outcome
+
+
+def _goes(table: Table, settings: Settings) -> list[Column]:
+    """The conditions that divide the rows of a table among so many goes that each fits the memory of the settings."""
+    if table.divided_by is None or settings.memory is None or settings.engine != "sail":
+        return []
+    from pyspark.sql import functions as F
+
+    rows = max(store.row_count(settings.lake, read) for read in table.reads)
+    goes = ceil(rows / (settings.memory * ROWS_A_MEGABYTE))
+    nth = F.pmod(F.xxhash64(table.divided_by), F.lit(goes))
+    return [nth == n for n in range(goes)] if goes > 1 else []
 
 
 def _reads(table: Table, settings: Settings, deliveries: Sequence[str] | None = None) -> dict[str, DataFrame]:

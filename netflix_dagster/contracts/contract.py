@@ -277,6 +277,10 @@ class Table(Contract):
 
     ``variant`` is what the function was made with, where one function makes many tables and its code does not say it.
 
+    ``divided_by``: a column by whose values the rows can be computed in several goes, where memory is bounded. Each go
+    is the same function with a condition on this column, so the rows are the same; it should be one by which the
+    function groups and joins, for then an engine reads and keeps only the rows of that go.
+
     ``gathers``: the most rows of one delivery that the function brings together in one task (``tables.gathering``);
     more are refused. Without it the engine may compute every row apart from the others.
 
@@ -299,6 +303,7 @@ class Table(Contract):
     source: Source | None = None
     identify: Callable[[DataFrame, Expression], DataFrame] | None = None
     alike: tuple[str, ...] = ()
+    divided_by: str | None = None
     variant: str = ""
     part: str | None = None
     goes_on: GoesOn | None = None
@@ -380,6 +385,7 @@ def table(
     takes: Sequence[Takes] = (),
     identify: Callable[[DataFrame, Expression], DataFrame] | None = None,
     alike: Sequence[str] = (),
+    divided_by: str | None = None,
     part: str | None = None,
     goes_on: GoesOn | None = None,
     gathers: int | None = None,
@@ -412,6 +418,7 @@ def table(
                 takes=tuple(takes),
                 identify=identify,
                 alike=tuple(alike),
+                divided_by=divided_by,
                 part=part,
                 goes_on=goes_on,
                 gathers=gathers,
@@ -480,6 +487,8 @@ def _faults(declared: Table) -> Iterable[str]:
         yield "a table that goes on is whole or a gate, and replaces slices or merges"
     if declared.identify and not declared.per_delivery:
         yield "only a per_delivery table identifies rows: among those of a delivery"
+    if declared.divided_by and (declared.per_delivery or declared.divided_by not in declared.column_names):
+        yield "a table that is not built by delivery, and no other, is divided by one of its columns"
     if bool(declared.identify) != bool(declared.alike):
         yield "a table that identifies rows, and no other, says in which columns they are alike"
 

@@ -23,7 +23,7 @@ from netflix_dagster.storage import Place
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.dataset import Dataset
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 _PIECE = 4 * 1024 * 1024
 
@@ -59,13 +59,15 @@ class Staged:
 
 
 @contextmanager
-def staged(frame: DataFrame, lake: Place, name: str) -> Iterator[Staged]:
-    """The rows of a frame, computed once and kept aside until the work with them is done."""
+def staged(frame: DataFrame, lake: Place, name: str, goes: Sequence[Column] = ()) -> Iterator[Staged]:
+    """The rows of a frame, computed once and kept aside until the work with them is done: at once, or in several goes,
+    those of each condition by themselves."""
     from pyarrow.dataset import dataset
 
     aside = lake / STAGING / f"{name}-{uuid.uuid4().hex[:12]}"
     try:
-        frame.write.option("compression", "snappy").parquet(str(aside))
+        for rows in [frame.where(these) for these in goes] or [frame]:
+            rows.write.mode("append").option("compression", "snappy").parquet(str(aside))
         with at_hand(aside) as files:
             if files:
                 read = partial(frame.sparkSession.read.parquet, str(aside))

@@ -41,9 +41,9 @@ _AT_ONCE = 16
 """So many tables are looked at side by side: in ADLS each takes some round trips."""
 _COMMITS_LOOKED_AT = 10
 _NOTE = "userMetadata"
-FEW_ROWS, FEW_RECORDS = 500_000, 50_000
-"""So many rows are written from this process, and so many records of bronze; more are written by the engine, where it
-runs: this process holds all that it writes."""
+FEW_ROWS, FEW_RECORDS, FEW_BYTES = 500_000, 50_000, 16 * 1024 * 1024
+"""So many rows are written from this process, and so many records of bronze of files of so many bytes; more are written
+by the engine, where it runs: this process holds all that it writes, ten times."""
 ROW_GROUP = 65_536
 """Rows of a row group: a writer holds one in memory until it is full."""
 BOOK = {"delta.checkpointInterval": "10"}

@@ -21,8 +21,8 @@ from netflix_dagster.sample import write_sample
 REPO = Path(__file__).parents[2]
 LAST_TABLES = {"catalogue": "gold.kpi_catalogue", "charts": "gold.kpi_top10", "engagement": "gold.fact_engagement"}
 """What of each feed is built last."""
-ANSWERS_WITHIN = 120.0
-GOLD_WITHIN = 300.0
+ANSWERS_WITHIN = 240.0
+GOLD_WITHIN = 600.0
 LOOKS_FOR_LOST_RUNS = "poll_interval_seconds: 10"
 """What is made shorter here."""
 

@@ -10,18 +10,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from netflix_dagster.contracts.contract import TABLES
+from netflix_dagster.build import table
+from netflix_dagster.contracts.contract import TABLES, Table
 from netflix_dagster.contracts.graph import feed_tables
 from netflix_dagster.lake import store
+from netflix_dagster.settings import Settings
 from netflix_dagster_tests import bench_scale, scaled
 from netflix_dagster_tests.bench_scale import Cost, Work
 from netflix_dagster_tests.build.door import Door
 
+if TYPE_CHECKING:
+    from pyspark.sql import Column, SparkSession
+
+sail = pytest.mark.skipif(os.environ.get("NETFLIX_ENGINE", "sail") != "sail", reason="the setting is one of Sail")
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a limit on data limits no heap")
 BUILD = """
 import json, resource, sys
@@ -83,13 +90,13 @@ def test_a_file_goes_into_bronze_in_bounded_memory(
     assert peak < most
 
 
-def catalogue(house: Path, titles: int, memory: int | None) -> Cost:
-    """Build two releases of a catalogue, one call each, in processes of their own; returns what the first took."""
+def catalogue(house: Path, titles: int, memory: int | None, build: Callable[[Work], Cost]) -> int:
+    """Build a release of a catalogue and then another, in calls of their own; returns the megabytes of the first."""
     scaled.release(house / "landing", titles)
-    first = bench_scale.measured(Work(str(house), memory=memory))
+    first = build(Work(str(house), memory=memory))
     scaled.release(house / "landing", titles, 1)
-    bench_scale.measured(Work(str(house), memory=memory, days=[scaled.day(1)]))
-    return first
+    build(Work(str(house), memory=memory, days=[scaled.day(1)]))
+    return first.memory
 
 
 def held(lake: Path, name: str) -> list[str]:
@@ -100,14 +107,44 @@ def held(lake: Path, name: str) -> list[str]:
     return sorted(map(repr, rows.select(same).to_pylist()))
 
 
-@pytest.mark.parametrize(
-    ("titles", "most"),
-    [pytest.param(500, 600, id="500 titles"), pytest.param(300_000, 1_100, id="87 MB", marks=pytest.mark.soak)],
-)
-def test_no_table_of_the_catalogue_has_other_rows_in_bounded_memory(tmp_path: Path, titles: int, most: int) -> None:
-    catalogue(tmp_path / "free", titles, None)
-    assert catalogue(tmp_path / "bounded", titles, 1024).memory < most
-    for name in feed_tables("catalogue"):
-        if store.exists(tmp_path / "free" / "lake-sail", name):
-            free = held(tmp_path / "free" / "lake-sail", name)
-            assert held(tmp_path / "bounded" / "lake-sail", name) == free, name
+def assert_alike(one: Path, other: Path) -> None:
+    written = [name for name in feed_tables("catalogue") if store.exists(one / "lake-sail", name)]
+    assert {"silver.titles", "gold.kpi_catalogue"} <= set(written)
+    for name in written:
+        assert held(one / "lake-sail", name) == held(other / "lake-sail", name), name
+
+
+@sail
+def test_tables_that_are_computed_in_several_goes_have_the_same_rows(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue(tmp_path / "free", 150, None, bench_scale.build)
+    goes: dict[str, int] = {}
+    divide = table._goes
+
+    def divided(of: Table, settings: Settings) -> list[Column]:
+        found = divide(of, settings)
+        goes[of.name] = len(found)
+        return found
+
+    monkeypatch.setattr(table, "_goes", divided)
+    monkeypatch.setattr(table, "ROWS_A_MEGABYTE", 0.5)
+    catalogue(tmp_path / "divided", 150, 1024, bench_scale.build)
+    assert {name for name, number in goes.items() if number > 1} >= {"silver.title_history", "gold.bridge_title_cast"}
+    assert_alike(tmp_path / "free", tmp_path / "divided")
+
+
+@sail
+@pytest.mark.soak
+def test_a_catalogue_that_does_not_fit_comes_to_the_same_tables(tmp_path: Path) -> None:
+    catalogue(tmp_path / "free", 300_000, None, bench_scale.measured)
+    assert catalogue(tmp_path / "bounded", 300_000, 1024, bench_scale.measured) < 1_100
+    assert_alike(tmp_path / "free", tmp_path / "bounded")
+
+
+@sail
+def test_bounded_operators_come_to_the_same_tables(tmp_path: Path) -> None:
+    for house, memory in (("free", None), ("bounded", 1024)):
+        scaled.release(tmp_path / house / "landing", 150)
+        bench_scale.measured(Work(str(tmp_path / house), memory=memory))
+    assert_alike(tmp_path / "free", tmp_path / "bounded")

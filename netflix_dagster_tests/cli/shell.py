@@ -197,7 +197,7 @@ class _Definitions:
     _last: ClassVar[tuple[object, ModuleType | None]] = (None, None)
 
     def __init__(self, cwd: Path, settings: Mapping[str, Any], arguments: Sequence[object]) -> None:
-        files = [cwd / ".env", cwd / str(settings.get("NETFLIX_SOURCES", ".env"))]
+        files = [cwd / ".env", *sorted(cwd.glob("*.yaml")), cwd / str(settings.get("NETFLIX_SOURCES", ".env"))]
         places = [pair for pair in pairwise(map(str, arguments)) if pair[0] in ("--landing", "--lake", "--engine")]
         said = [file.read_bytes() if file.is_file() else b"" for file in files]
         self.made_of = (cwd, dict(settings), places, said, list(TABLES.values()))

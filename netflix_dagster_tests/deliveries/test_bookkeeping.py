@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netflix_dagster.contracts.bookkeeping import BOOKKEEPING, QUARANTINE, RESULTS, arrow_schema, as_arrow
 from netflix_dagster.contracts.contract import Column, Contract, ContractError
@@ -16,6 +19,7 @@ from netflix_dagster.deliveries import columns, quarantine, refused, results
 from netflix_dagster.deliveries.quarantine import Refused
 from netflix_dagster.lake import books, store
 from netflix_dagster.lake.query import query
+from netflix_dagster_tests.examples import examples
 
 ROW = Refused("silver.titles", "2020-01-01", "a.csv", 7, 8, "x", ("r1", "r2"), ("not r1", "not r2"), ("h1", "h2"))
 
@@ -150,6 +154,30 @@ def test_of_many_rows_that_break_a_rule_the_first_are_kept_and_the_others_counte
     held = store.read_arrow(tmp_path, quarantine.NAME)
     assert held is not None
     assert refused.capped(held).sort_by("record_number").equals(held.sort_by("record_number")), "nothing changes"
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([["r1"], ["r2"], ["r1", "r2"]])), max_size=30),
+    shuffled=st.randoms(use_true_random=False),
+    size=st.integers(1, 9),
+)
+@settings(max_examples=examples(20), deadline=None)
+def test_rows_that_come_piece_by_piece_are_capped_as_those_that_come_at_once(
+    rows: list[tuple[str, list[str]]], shuffled: random.Random, size: int
+) -> None:
+    numbered = [
+        {"delivery_date": "d", "source_file": file, "record_number": n, "rules": rules, "refused_rows": 1}
+        for n, (file, rules) in enumerate(rows)
+    ]
+    shuffled.shuffle(numbered)
+    schema = pa.schema({"delivery_date": pa.string(), "source_file": pa.string(), "record_number": pa.int64()})
+    schema = schema.append(pa.field("rules", pa.list_(pa.string()))).append(pa.field("refused_rows", pa.int64()))
+    whole = pa.Table.from_pylist(numbered, schema)
+    kept = whole.slice(0, 0)
+    for start in range(0, whole.num_rows, size):
+        kept = refused.capped(pa.concat_tables([kept, whole.slice(start, size)]), most=3)
+    order = [("source_file", "ascending"), ("record_number", "ascending")]
+    assert kept.sort_by(order).to_pylist() == refused.capped(whole, most=3).sort_by(order).to_pylist()
 
 
 def test_what_stayed_is_counted_although_only_some_rows_are_kept() -> None:

@@ -20,6 +20,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 """The account and key that every Azurite has; they are in its documentation and open nothing else."""
 PROGRAM = Path(sys.prefix) / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 MENDED = Path(__file__).with_name("container_batch.js")
+"""What Azurite lacks; Node.js loads it first."""
 ZONES = ("landing", "quarantine", "bronze", "silver", "gold", "checkpoints", "serving")
 
 

@@ -30,6 +30,7 @@ def _declare(name: str, *, silver: str, member: str, order: str, order_means: st
         key=("title_sk", f"{member}_sk"),
         reads=("silver.title_history", silver),
         goes_on=GoesOn(merge=_continued, sees=_stated_last, narrowed={"silver.title_history": "valid_from"}),
+        divided_by="title_key",
         columns=[
             Column(
                 "title_sk", "bigint", "Version of the title, as in dim_title", False, ("silver.title_history.title_sk",)

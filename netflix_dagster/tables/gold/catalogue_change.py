@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     key=("release_date", "title_key"),
     reads=("silver.title_history",),
     goes_on=GoesOn(slices="release_date"),
+    divided_by="title_key",
     columns=[
         Column("release_date", "date", "The release that made the change", False, ("silver.title_history.valid_from",)),
         Column("date_key", "int", "The release date in dim_date", False, ("silver.title_history.valid_from",)),

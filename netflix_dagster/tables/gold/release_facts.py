@@ -26,6 +26,7 @@ _KEYS = ("silver.title_cast.person_key", "silver.title_countries.country_key", "
     key=("release_date", "title_key"),
     reads=("silver.releases", _TITLES),
     goes_on=GoesOn(slices="release_date"),
+    divided_by="title_key",
     cluster_by=("release_date", "title_key"),
     columns=[
         Column("release_date", "date", "The release", False, (f"{_TITLES}.delivery_date",)),
@@ -56,6 +57,7 @@ def fact_release_title(releases: DataFrame, titles: DataFrame) -> DataFrame:
     key=("release_date", "list", "title_key", "member_key"),
     reads=("silver.releases", *_LISTS, "silver.spellings"),
     goes_on=GoesOn(slices="release_date", lookups={"silver.spellings": ("kind", "member_key", "name")}),
+    divided_by="title_key",
     cluster_by=("list", "release_date"),
     columns=[
         Column("release_date", "date", "The release", False, tuple(f"{name}.delivery_date" for name in _LISTS)),

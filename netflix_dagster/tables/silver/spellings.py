@@ -31,6 +31,7 @@ def _added(before: DataFrame, built: DataFrame, _since: date, *_reads: DataFrame
     key=("kind", "member_key", "spelling"),
     reads=("silver.releases", *_TABLES),
     goes_on=GoesOn(merge=_added, back=False),
+    divided_by="member_key",
     columns=[
         Column("kind", "string", "person, country or genre", False, _KEYS),
         Column("member_key", "string", "The member as compared", False, _KEYS),

@@ -71,6 +71,7 @@ def _continued(before: DataFrame, built: DataFrame, since: date, *_reads: DataFr
     reads=("silver.releases", "silver.titles", *(name for name, _, _ in LISTS.values())),
     goes_on=GoesOn(merge=_continued, sees=stated_last, greatest=("form",)),
     cluster_by=("title_key",),
+    divided_by="title_key",
     columns=[
         Column(
             "title_sk",
