@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,9 +20,19 @@ from netflix_dagster.tables.silver.title_lists import LISTS
 from netflix_dagster_tests.examples import examples
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import DataFrame, SparkSession
 
 DAYS = [date(2020, month, 1) for month in range(1, 6)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_titles_share_a_window() -> Iterator[None]:
+    """As many do in a real catalogue: these few would hardly meet in one of its windows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("netflix_dagster.tables.silver.title_history._SHARES", 1)
+        yield
 
 
 @dataclass(frozen=True)
@@ -229,3 +240,9 @@ def test_the_bridge_of_a_version_has_its_members_and_weights_that_sum_to_one(spa
 def test_every_attribute_and_list_is_a_column_or_has_its_release() -> None:
     columns = set(TABLES["gold.dim_title"].column_names)
     assert set(ATTRIBUTES) | {f"{name}_release" for name in LISTS} <= columns
+
+
+def test_a_title_that_begins_as_another_ends_is_no_change_of_that_one(spark: SparkSession) -> None:
+    releases = {DAYS[0]: Release({"a": Said()}), DAYS[1]: Release({"b": Said()})}
+    rows = title_history(*frames(spark, releases)).collect()
+    assert {row["title_key"]: row["changed_columns"] for row in rows} == {"a": None, "b": None}
