@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Contract, ContractError, Layout, Table
-from netflix_dagster.lake import bounded, lock, protocol
+from netflix_dagster.lake import bounded, lock, protocol, remembered
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -90,7 +90,7 @@ def read(
 
     A column that the contract has gained since the table was written is null.
     """
-    found = delta(lake, table.name)
+    found = look(lake, table.name)
     if found is None:
         return nothing(spark, table)
     frame = spark.read.format("delta").load(location(lake, table.name))
@@ -108,7 +108,10 @@ def read(
 
 def nothing(spark: SparkSession, table: Table) -> DataFrame:
     """No rows of the table. An engine sees that there are none before it plans: made of a list, Spark would ask it."""
-    return spark.createDataFrame(arrow_schema(table).empty_table(), ddl(table))
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    schema = arrow_schema(table)
+    return spark.createDataFrame(schema.empty_table(), from_arrow_schema(schema))
 
 
 def write(
@@ -138,7 +141,7 @@ def write(
         else:
             writer = shaped.write.format("delta").mode("overwrite")
             writer = writer.partitionBy(*table.partitioned_by) if table.partitioned_by else writer
-            kept = delta(lake, table.name)
+            kept = look(lake, table.name)
             if kept is None:
                 create(lake, table)
             elif replacing is not None:
@@ -195,6 +198,7 @@ def write_batches(
             commit_properties=said,
             writer_properties=in_groups,
         )
+        remembered.keep(folder(lake, table.name), kept)
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(retrying, commit).result()
@@ -206,8 +210,8 @@ def _join_files(lake: Place, name: str) -> None:
     """Join the files of a table that grows by small ones once they are many: reading costs what they are in number."""
 
     def join() -> None:
-        found = delta(lake, name)
-        if found is not None and len(found.file_uris()) > _MOST_FILES:
+        found = look(lake, name)
+        if found is not None and len(found.file_uris()) > _MOST_FILES and (found := delta(lake, name)) is not None:
             found.optimize.compact()
 
     retrying(join)
@@ -263,7 +267,7 @@ def evolve(lake: Place, table: Table) -> bool:
     """
     from deltalake import Field
 
-    kept = delta(lake, table.name)
+    kept = look(lake, table.name)
     if kept is None:
         return False
     if table.per_delivery and (by := kept.metadata().partition_columns) != list(table.delivery_columns):
@@ -284,8 +288,8 @@ def evolve(lake: Place, table: Table) -> bool:
             " build all its deliveries again"
         )
     new = [Field(name, _delta_type(kind), nullable=True) for name, kind in promised.items() if name not in have]
-    if new:
-        kept.alter.add_columns(new)
+    if new and (found := delta(lake, table.name)) is not None:
+        found.alter.add_columns(new)
     return True
 
 
@@ -436,7 +440,7 @@ def _slices(table: Table) -> str:
 
 
 def delta(lake: Place, name: str, version: int | None = None) -> DeltaTable | None:
-    """The table through delta-rs, for history, maintenance and small reads; None when it was never written."""
+    """The table through delta-rs, opened anew: the caller may change it. None when it was never written."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -454,9 +458,15 @@ def delta(lake: Place, name: str, version: int | None = None) -> DeltaTable | No
             raise
 
 
+def look(lake: Place, name: str) -> DeltaTable | None:
+    """The table as it is now, to look at and not to change: whoever looks at it in this process gets the same one.
+    None when it was never written."""
+    return remembered.table(folder(lake, name), lambda: delta(lake, name))
+
+
 def version(lake: Place, name: str) -> int | None:
     """The current Delta version of the table."""
-    found = delta(lake, name)
+    found = look(lake, name)
     return found.version() if found else None
 
 
@@ -473,7 +483,7 @@ def row_count(lake: Place, name: str) -> int:
 
 def standing(lake: Place, name: str) -> tuple[int | None, int]:
     """The current version of the table, None when it was never written, and its rows, from the Delta log alone."""
-    found = delta(lake, name)
+    found = look(lake, name)
     if found is None:
         return None, 0
     import pyarrow as pa
@@ -490,7 +500,7 @@ def standings(lake: Place, names: Sequence[str]) -> dict[str, tuple[int | None, 
 
 def stored_bytes(lake: Place, name: str) -> int:
     """What the files of the table hold, from the Delta log alone."""
-    found = delta(lake, name)
+    found = look(lake, name)
     if found is None:
         return 0
     import pyarrow as pa
@@ -522,7 +532,7 @@ def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
 
     delta-rs tells it too, but lists the log for that, and stops every thread of the process until it has the answer.
     """
-    found = delta(lake, name)
+    found = look(lake, name)
     for version in range(found.version() if found else -1, -1, -1):
         try:
             lines = storage.read(folder(lake, name) / "_delta_log" / f"{version:020}.json").splitlines()
@@ -533,7 +543,7 @@ def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
 
 def reference(lake: Place, name: str) -> str | None:
     """What a table is now, ``<its identity>@<version>``: one that was made anew is another table."""
-    found = delta(lake, name)
+    found = look(lake, name)
     return referred(found) if found else None
 
 
@@ -561,12 +571,12 @@ def keeps_rows(commit: Mapping[str, Any]) -> bool:
 
 def delivery_files(lake: Place, name: str) -> dict[str, list[str]]:
     """The files that hold each delivery of a per_delivery table, from the Delta log alone: rewritten, renamed."""
-    return {day: facts["paths"] for day, facts in delivery_facts(delta(lake, name)).items()}
+    return {day: facts["paths"] for day, facts in delivery_facts(look(lake, name)).items()}
 
 
 def delivery_rows(lake: Place, name: str) -> dict[str, int]:
     """The rows of each delivery of a per_delivery table, from the Delta log alone."""
-    return {day: facts["rows"] for day, facts in delivery_facts(delta(lake, name)).items()}
+    return {day: facts["rows"] for day, facts in delivery_facts(look(lake, name)).items()}
 
 
 def delivery_facts(found: DeltaTable | None, greatest: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
@@ -603,7 +613,7 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
 
 def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int, Dataset | RemoteDataset] | None:
     """``dataset``, and the version of the table that it is."""
-    found = delta(lake, name)
+    found = look(lake, name)
     if found is None:
         return None
     _told_by_its_files(found, lake, name)
@@ -611,9 +621,8 @@ def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int
         # by what the commits say of themselves: in ADLS the times of their files are whole seconds
         until = as_of.timestamp() * 1000
         versions = [commit["version"] for commit in found.history() if commit["timestamp"] <= until]
-        if not versions:
+        if not versions or (found := delta(lake, name, max(versions))) is None:
             return None
-        found.load_as_version(max(versions))
     return found.version(), _opened(found, lake, name)
 
 
@@ -641,7 +650,7 @@ def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> b
         return bounded.rows(_opened(found, lake, name), name, list(columns))
 
     def compared() -> bool:
-        now, then = delta(lake, name), at(lake, name, referred)
+        now, then = look(lake, name), at(lake, name, referred)
         if now is None or then is None:
             return False
         try:
@@ -677,7 +686,7 @@ def read_arrow(
     """
 
     def rows() -> pa.Table | None:
-        table = delta(lake, name)
+        table = look(lake, name)
         if table is None:
             return None
         _told_by_its_files(table, lake, name)
@@ -736,6 +745,8 @@ def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None =
             write_deltalake(found, rows, mode="overwrite", predicate=replace, schema_mode="merge")
         elif rows.num_rows:
             write_deltalake(found, rows, mode="append", schema_mode="merge")
+        if found is not None:
+            remembered.keep(place, found)
         return found
 
     held = retrying(commit)
