@@ -31,7 +31,7 @@ from netflix_dagster.contracts.graph import build_order, built_from, left_out
 from netflix_dagster.contracts.report import Outcome, Report
 from netflix_dagster.deliveries import columns, life, quarantine, results
 from netflix_dagster.deliveries.life import Event, Life, Status
-from netflix_dagster.lake import lock, still_open, store
+from netflix_dagster.lake import lock, store
 from netflix_dagster.landing.sources import Sources
 from netflix_dagster.settings import Settings
 
@@ -81,7 +81,6 @@ class Session:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(still_open.tables())
         return self
 
     def __exit__(

@@ -117,7 +117,7 @@ def as_held(source: Source, lake: Place) -> Source:
     """The source with the columns that its bronze table has grown, when it lets its table evolve."""
     if source.on_drift != "evolve":
         return source
-    found = store.delta(lake, source.bronze)
+    found = store.look(lake, source.bronze)
     fields = found.schema().fields if found else ()
     return source.evolved(field.name for field in fields if str(getattr(field.type, "type", "")) == "string")
 

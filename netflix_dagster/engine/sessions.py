@@ -149,7 +149,7 @@ def _bounded(megabytes: int) -> dict[str, str]:
 
 
 def _of_cores() -> dict[str, str]:
-    """On a single core Sail 0.7.2 has one partition, loses the order of rows in a semi join, and refuses its own plan."""
+    """On one core Sail 0.7.2 has one partition, loses the order of rows in a semi join and refuses its own plan."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return {"SAIL_EXECUTION__DEFAULT_PARALLELISM": "2"} if cores == 1 or _share_of_cores() < 2 else {}
 

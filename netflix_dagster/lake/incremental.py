@@ -142,7 +142,7 @@ def seen(lake: Place, table: Table, earlier: Sequence[str]) -> list[str]:
     found = {max(earlier)}
     if on.sees:
         reads = [read for read in table.reads if TABLES[read].per_delivery]
-        facts = {read: store.delivery_facts(store.delta(lake, read), on.greatest) for read in reads}
+        facts = {read: store.delivery_facts(store.look(lake, read), on.greatest) for read in reads}
         found.update(on.sees({read: {day: of[day] for day in earlier if day in of} for read, of in facts.items()}))
     return sorted(found)
 

@@ -110,9 +110,9 @@ def plan(lake: Place, table: Table) -> Plan:
     files: dict[str, Files] = {}
     touched: set[str] = set()
     said = store.noted(lake, table.name)
-    anew = said.get("code") != (code := code_mark(table)) or store.delta(lake, table.name) is None
+    anew = said.get("code") != (code := code_mark(table)) or store.look(lake, table.name) is None
     for read in reads:
-        found = store.delta(lake, read)
+        found = store.look(lake, read)
         made[read] = store.referred(found) if found is not None else NOT_THERE
         files[read] = _files(found, part) if found is not None else {}
         before = said.get("reads", {}).get(read)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netflix_dagster import storage
 from netflix_dagster.contracts.bookkeeping import arrow_schema
 from netflix_dagster.contracts.contract import Contract, ContractError, Layout, Table
-from netflix_dagster.lake import bounded, lock, protocol, still_open
+from netflix_dagster.lake import bounded, lock, protocol, remembered
 from netflix_dagster.lake.remote import RemoteDataset
 from netflix_dagster.landing import keys
 from netflix_dagster.storage import Place
@@ -90,7 +90,7 @@ def read(
 
     A column that the contract has gained since the table was written is null.
     """
-    found = delta(lake, table.name)
+    found = look(lake, table.name)
     if found is None:
         return nothing(spark, table)
     frame = spark.read.format("delta").load(location(lake, table.name))
@@ -108,7 +108,10 @@ def read(
 
 def nothing(spark: SparkSession, table: Table) -> DataFrame:
     """No rows of the table. An engine sees that there are none before it plans: made of a list, Spark would ask it."""
-    return spark.createDataFrame(arrow_schema(table).empty_table(), ddl(table))
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    schema = arrow_schema(table)
+    return spark.createDataFrame(schema.empty_table(), from_arrow_schema(schema))
 
 
 def write(
@@ -138,7 +141,7 @@ def write(
         else:
             writer = shaped.write.format("delta").mode("overwrite")
             writer = writer.partitionBy(*table.partitioned_by) if table.partitioned_by else writer
-            kept = delta(lake, table.name)
+            kept = look(lake, table.name)
             if kept is None:
                 create(lake, table)
             elif replacing is not None:
@@ -195,6 +198,7 @@ def write_batches(
             commit_properties=said,
             writer_properties=in_groups,
         )
+        remembered.keep(folder(lake, table.name), kept)
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(retrying, commit).result()
@@ -206,8 +210,8 @@ def _join_files(lake: Place, name: str) -> None:
     """Join the files of a table that grows by small ones once they are many: reading costs what they are in number."""
 
     def join() -> None:
-        found = delta(lake, name)
-        if found is not None and len(found.file_uris()) > _MOST_FILES:
+        found = look(lake, name)
+        if found is not None and len(found.file_uris()) > _MOST_FILES and (found := delta(lake, name)) is not None:
             found.optimize.compact()
 
     retrying(join)
@@ -263,7 +267,7 @@ def evolve(lake: Place, table: Table) -> bool:
     """
     from deltalake import Field
 
-    kept = delta(lake, table.name)
+    kept = look(lake, table.name)
     if kept is None:
         return False
     if table.per_delivery and (by := kept.metadata().partition_columns) != list(table.delivery_columns):
@@ -284,8 +288,8 @@ def evolve(lake: Place, table: Table) -> bool:
             " build all its deliveries again"
         )
     new = [Field(name, _delta_type(kind), nullable=True) for name, kind in promised.items() if name not in have]
-    if new:
-        kept.alter.add_columns(new)
+    if new and (found := delta(lake, table.name)) is not None:
+        found.alter.add_columns(new)
     return True
 
 
@@ -436,21 +440,16 @@ def _slices(table: Table) -> str:
 
 
 def delta(lake: Place, name: str, version: int | None = None) -> DeltaTable | None:
-    """The table through delta-rs, for history, maintenance and small reads; None when it was never written."""
+    """The table through delta-rs, opened anew: the caller may change it. None when it was never written."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
     place = folder(lake, name)
     if storage.is_local(place) and not exists(lake, name):
-        still_open.forget(place)
         return None  # elsewhere that would be one more round trip
-
-    def opened() -> DeltaTable:
-        return DeltaTable(str(place), version, storage_options=storage.delta_options(place))
-
     with storage.asked(place):
         try:
-            return opened() if version is not None else still_open.newest(place, opened)
+            return DeltaTable(str(place), version, storage_options=storage.delta_options(place))
         except TableNotFoundError:
             return None
         except DeltaError as error:
@@ -459,9 +458,15 @@ def delta(lake: Place, name: str, version: int | None = None) -> DeltaTable | No
             raise
 
 
+def look(lake: Place, name: str) -> DeltaTable | None:
+    """The table as it is now, to look at and not to change: whoever looks at it in this process gets the same one.
+    None when it was never written."""
+    return remembered.table(folder(lake, name), lambda: delta(lake, name))
+
+
 def version(lake: Place, name: str) -> int | None:
     """The current Delta version of the table."""
-    found = delta(lake, name)
+    found = look(lake, name)
     return found.version() if found else None
 
 
@@ -478,7 +483,7 @@ def row_count(lake: Place, name: str) -> int:
 
 def standing(lake: Place, name: str) -> tuple[int | None, int]:
     """The current version of the table, None when it was never written, and its rows, from the Delta log alone."""
-    found = delta(lake, name)
+    found = look(lake, name)
     if found is None:
         return None, 0
     import pyarrow as pa
@@ -495,7 +500,7 @@ def standings(lake: Place, names: Sequence[str]) -> dict[str, tuple[int | None, 
 
 def stored_bytes(lake: Place, name: str) -> int:
     """What the files of the table hold, from the Delta log alone."""
-    found = delta(lake, name)
+    found = look(lake, name)
     if found is None:
         return 0
     import pyarrow as pa
@@ -527,7 +532,7 @@ def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
 
     delta-rs tells it too, but lists the log for that, and stops every thread of the process until it has the answer.
     """
-    found = delta(lake, name)
+    found = look(lake, name)
     for version in range(found.version() if found else -1, -1, -1):
         try:
             lines = storage.read(folder(lake, name) / "_delta_log" / f"{version:020}.json").splitlines()
@@ -538,7 +543,7 @@ def commits(lake: Place, name: str) -> Iterator[Mapping[str, Any]]:
 
 def reference(lake: Place, name: str) -> str | None:
     """What a table is now, ``<its identity>@<version>``: one that was made anew is another table."""
-    found = delta(lake, name)
+    found = look(lake, name)
     return referred(found) if found else None
 
 
@@ -547,14 +552,14 @@ def referred(found: DeltaTable) -> str:
     return f"{found.metadata().id}@{found.version()}"
 
 
-def at(lake: Place, name: str, referred: str) -> DeltaTable | None:
-    """The table as it was when it was referred to; None when the log of that time is gone, or it is another table."""
+def at(lake: Place, name: str, said: str) -> DeltaTable | None:
+    """The table as it was when ``reference`` said so; None when that log is gone, or when it is another table."""
     from deltalake.exceptions import DeltaError
 
-    identity, _, version = referred.rpartition("@")
-    kept = still_open.held(folder(lake, name))
-    if kept is not None and referred == f"{kept.metadata().id}@{kept.version()}":
-        return kept
+    identity, _, version = said.rpartition("@")
+    now = look(lake, name) if storage.is_local(lake) else None
+    if now is not None and said == referred(now):
+        return now
     try:
         found = delta(lake, name, int(version))
     except (DeltaError, OSError):
@@ -569,12 +574,12 @@ def keeps_rows(commit: Mapping[str, Any]) -> bool:
 
 def delivery_files(lake: Place, name: str) -> dict[str, list[str]]:
     """The files that hold each delivery of a per_delivery table, from the Delta log alone: rewritten, renamed."""
-    return {day: facts["paths"] for day, facts in delivery_facts(delta(lake, name)).items()}
+    return {day: facts["paths"] for day, facts in delivery_facts(look(lake, name)).items()}
 
 
 def delivery_rows(lake: Place, name: str) -> dict[str, int]:
     """The rows of each delivery of a per_delivery table, from the Delta log alone."""
-    return {day: facts["rows"] for day, facts in delivery_facts(delta(lake, name)).items()}
+    return {day: facts["rows"] for day, facts in delivery_facts(look(lake, name)).items()}
 
 
 def delivery_facts(found: DeltaTable | None, greatest: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
@@ -611,7 +616,7 @@ def dataset(lake: Place, name: str, as_of: datetime | None = None) -> Dataset | 
 
 def snapshot(lake: Place, name: str, as_of: datetime | None = None) -> tuple[int, Dataset | RemoteDataset] | None:
     """``dataset``, and the version of the table that it is."""
-    found = delta(lake, name)
+    found = look(lake, name)
     if found is None:
         return None
     if as_of is not None:
@@ -649,7 +654,7 @@ def contains(lake: Place, name: str, columns: Sequence[str], referred: str) -> b
         return bounded.rows(_opened(found, lake, name), name, list(columns))
 
     def compared() -> bool:
-        now, then = delta(lake, name), at(lake, name, referred)
+        now, then = look(lake, name), at(lake, name, referred)
         if now is None or then is None:
             return False
         try:
@@ -685,7 +690,7 @@ def read_arrow(
     """
 
     def rows() -> pa.Table | None:
-        table = delta(lake, name)
+        table = look(lake, name)
         if table is None:
             return None
         _told_by_its_files(table, lake, name)
@@ -744,6 +749,8 @@ def write_arrow(lake: Place, name: str, rows: pa.Table, *, replace: str | None =
             write_deltalake(found, rows, mode="overwrite", predicate=replace, schema_mode="merge")
         elif rows.num_rows:
             write_deltalake(found, rows, mode="append", schema_mode="merge")
+        if found is not None:
+            remembered.keep(place, found)
         return found
 
     held = retrying(commit)

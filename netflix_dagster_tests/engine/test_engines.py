@@ -17,6 +17,7 @@ from netflix_dagster.settings import Settings, get_settings
 
 REMOTE = """
 import sys
+import netflix_dagster.tables  # two threads of the server would import it at once
 from pysail.spark import SparkConnectServer
 server = SparkConnectServer(ip="127.0.0.1", port=0)
 server.start(background=True)

@@ -6,14 +6,14 @@ import shutil
 import threading
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import deltalake
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from netflix_dagster.contracts.contract import Column, ContractError, Table
-from netflix_dagster.lake import still_open, store
+from netflix_dagster.lake import store
 from netflix_dagster.lake.maintenance import maintain
 from netflix_dagster.lake.staging import staged
 
@@ -87,6 +87,45 @@ def test_a_table_is_there_with_its_first_rows_or_not_at_all(tmp_path: Path, writ
     assert made is not None and (made.schema(), made.protocol()) == (first.schema(), first.protocol())
     said, promised = first.metadata(), made.metadata()
     assert (said.partition_columns, said.configuration) == (promised.partition_columns, promised.configuration)
+
+
+def test_whoever_looks_at_a_table_sees_each_commit_and_holds_what_it_saw(tmp_path: Path) -> None:
+    table, target = contract(), store.location(tmp_path, NAME)
+
+    def ours(day: str) -> None:
+        found = pa.table({"delivery_date": [date.fromisoformat(day)], "id": ["a"]})
+        store.write_batches(found.to_batches, tmp_path, table, [day])
+
+    def anew() -> None:
+        shutil.rmtree(target)
+        ours("2020-01-01")  # with as many commits as there were: none but the files tell
+
+    steps = {
+        "made": lambda: ours("2020-01-01"),
+        "made anew": anew,
+        "written here": lambda: ours("2020-01-02"),
+        "written by another program": lambda: write_deltalake(
+            target, DeltaTable(target).to_pyarrow_table(), mode="append"
+        ),
+        "gained a column": lambda: store.evolve(tmp_path, contract(Column("year", "int", ""))),
+        "put back": lambda: DeltaTable(target).restore(0),
+        "joined": lambda: DeltaTable(target).optimize.compact(),
+    }
+    assert store.look(tmp_path, NAME) is None
+    held: list[tuple[DeltaTable, object]] = []
+    for what, step in steps.items():
+        step()
+        seen, there = store.look(tmp_path, NAME), store.delta(tmp_path, NAME)
+        assert seen is not None and there is not None and _state(seen) == _state(there), what
+        assert store.look(tmp_path, NAME) is seen, f"{what}: a table that did not change is opened once"
+        assert all(_state(earlier) == then for earlier, then in held), f"{what}: it changed in somebody's hands"
+        held.append((seen, _state(seen)))
+    shutil.rmtree(target)
+    assert store.look(tmp_path, NAME) is None
+
+
+def _state(found: DeltaTable) -> object:
+    return found.version(), found.metadata().id, found.schema().json(), sorted(found.file_uris())
 
 
 def test_a_table_never_written_reads_as_empty(spark: SparkSession, tmp_path: Path) -> None:
@@ -168,35 +207,3 @@ def test_maintenance_compacts_and_removes_and_keeps_every_row(spark: SparkSessio
     assert held(tmp_path) == before
     assert done[NAME].removed >= 5
     assert len(list((tmp_path / "silver" / "trial").rglob("*.parquet"))) < files
-
-
-def test_a_table_stays_open_while_a_build_works_and_is_never_out_of_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = []
-
-    class Counted(deltalake.DeltaTable):
-        def __init__(self, *given: Any, **named: Any) -> None:
-            opened.append(given)
-            super().__init__(*given, **named)
-
-    def by_another(day: date, mode: Literal["error", "append"] = "append") -> None:
-        told = pa.table({"delivery_date": [day], "id": ["a"]})
-        deltalake.write_deltalake(str(place), told, mode=mode, partition_by=["delivery_date"])
-
-    place = store.folder(tmp_path, NAME)
-    by_another(date(2020, 1, 1), "error")
-    monkeypatch.setattr(deltalake, "DeltaTable", Counted)
-    with still_open.tables():
-        first = store.reference(tmp_path, NAME)
-        by_another(date(2020, 1, 2))
-        opened.clear()
-        assert sorted(store.delivery_rows(tmp_path, NAME)) == ["2020-01-01", "2020-01-02"]
-        assert store.standing(tmp_path, NAME) == (1, 2) and opened == [], "what another writer adds is seen"
-        assert first and (then := store.at(tmp_path, NAME, first)) and then.version() == 0 and len(opened) == 1
-        assert store.version(tmp_path, NAME) == 1, "who looks at an earlier version looks alone"
-        shutil.rmtree(place)
-        assert store.version(tmp_path, NAME) is None
-        by_another(date(2020, 1, 3), "error")
-        assert store.standing(tmp_path, NAME) == (0, 1) and store.at(tmp_path, NAME, first) is None
-    assert still_open.held(place) is None, "and none longer than the build"
