@@ -13,6 +13,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
+from rich.text import Text
 
 if TYPE_CHECKING:
     from netflix_dagster.contracts.report import Report
@@ -114,10 +115,12 @@ class Progress(logging.Handler):
                 self.console.print(f"  {record.getMessage()}", style="yellow", markup=False, soft_wrap=True)
             return
         self.reports.append(report)
-        self.console.print(
-            f"  {report.table:<{self._width}} {report.total_rows:>9,} rows {report.seconds:>6.2f} s  {_notes(report)}",
-            soft_wrap=True,
-        )
+        line = f"  {report.table:<{self._width}} {report.total_rows:>9,} rows {report.seconds:>6.2f} s  "
+        notes = Text.from_markup(_notes(report))
+        if self.console.is_terminal and notes and len(line) + len(notes) > self.console.width:
+            self.console.print(line)
+            line = " " * 4
+        self.console.print(Text.assemble(line, notes), soft_wrap=True)
         self._done += 1
         self._tell()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import pty
+import re
 import time
 
 import pytest
 from rich.console import Console
 
 from netflix_dagster.cli import hints, progress
+from netflix_dagster.contracts.report import Outcome, Report
 from netflix_dagster_tests.cli.shell import on_screen
 
 
@@ -57,3 +60,19 @@ def test_what_is_to_be_typed_again_holds_no_secret(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["netflix-dagster", *typed])
     assert (said in hints.again()) if said else hints.again() == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_a_table_came_to_goes_below_it_where_the_line_is_full(terminal: bool) -> None:
+    """Names are padded to the longest table; a log keeps one line a table."""
+    said, name = io.StringIO(), "silver.top10_countries_deliveries"
+    shown = progress.Progress(Console(file=said, width=80, force_terminal=terminal))
+    built = Outcome(held_back="it was cut short", quarantined=1)
+    report = Report(name, ("2020-01-01",), {"2020-01-01": built}, total_rows=1_000_000)
+    record = logging.makeLogRecord({"report": report})
+    with shown.run("charts 2020-01-01", [name]):
+        shown.emit(record)
+    lines = [re.sub(r"\x1b\[[\d;?]*\w|\r", "", line) for line in said.getvalue().splitlines()]
+    notes = [line for line in lines if "1 held back, 1 quarantined" in line]
+    assert len(notes) == 1 and (name in notes[0]) == (not terminal)
+    assert not terminal or all(len(line.rstrip()) <= 80 for line in lines), lines
