@@ -9,7 +9,7 @@ AZURITE := $(VENV)/azurite/node_modules
 ACTIONLINT := $(BIN)/actionlint
 ENGINE_TESTS := $(addprefix netflix_dagster_tests/,build contracts engine lake tables)
 # In the order of their names: else files with few tests come last, which are the long ones, and one process waits.
-BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
+BESIDE := --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
@@ -43,14 +43,15 @@ azure-local: $(DEV_READY) azurite ## the Azure profile without an account: stora
 	@$(BIN)/python -m netflix_dagster_tests.emulators.azure_local --port $${PORT:-3000}
 
 test: $(DEV_READY) azurite ## the test suite; what goes over protocols is in `make cloud`, all of Spark in `make spark`
-	@$(BIN)/python -m pytest $(BESIDE) -m "not soak and not cloud"
+	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "not soak and not cloud"
 	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark netflix_dagster_tests/lake/test_store.py
 
+# Its tests wait for servers more than they compute.
 cloud: $(DEV_READY) azurite ## the tests on Azure and Databricks: real clients against protocol servers (needs Node.js)
-	@$(BIN)/python -m pytest $(BESIDE) -m "cloud and not soak"
+	@$(BIN)/python -m pytest -n 3 $(BESIDE) -m "cloud and not soak"
 
 spark: $(DEV_READY) sample-parity cluster ## the tests that touch the engine on Apache Spark, and the sample by both engines (needs Java 17)
-	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark $(BESIDE) $(ENGINE_TESTS)
+	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark -n 2 $(BESIDE) $(ENGINE_TESTS)
 
 sample-parity: $(DEV_READY) ## every table from the sample, on Sail and on Spark, compared
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak and not real" -k "not goes_on" netflix_dagster_tests/parity
@@ -68,7 +69,7 @@ pipelines: $(DEV_READY) ## the contracts as a declarative pipeline, run by Apach
 	@$(BIN)/python -m netflix_dagster_tests.on_spark -m "soak or not soak" netflix_dagster_tests/pipelines
 
 engines: $(DEV_READY) ## sample-parity and pipelines, beside each other
-	@$(BIN)/python -m netflix_dagster_tests.on_spark $(BESIDE) -m "soak and not real" -k "not goes_on" $(addprefix netflix_dagster_tests/,pipelines parity)
+	@$(BIN)/python -m netflix_dagster_tests.on_spark -n 2 $(BESIDE) -m "soak and not real" -k "not goes_on" $(addprefix netflix_dagster_tests/,pipelines parity)
 
 dashboard: $(READY) ## open the dashboard, made anew from the lake
 	@$(BIN)/netflix-dagster dashboard --open
@@ -121,7 +122,7 @@ package: $(READY) ## dist/: the wheel, and a list of all parts that it is instal
 
 newest: $(DEV_READY) ## the tests with the newest versions of everything that pyproject.toml leaves open
 	@$(UV) sync --quiet --upgrade --inexact
-	@$(BIN)/python -m pytest $(BESIDE) -m "not soak and not cloud"
+	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "not soak and not cloud"
 
 bench: $(DEV_READY) ## what it costs: compute, warm run, load, tick, memory
 	@$(BIN)/python -m netflix_dagster_tests.bench

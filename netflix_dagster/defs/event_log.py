@@ -50,6 +50,8 @@ _PLANNED_CHECK = AssetCheckExecutionsTable.delete().where(
 _INDEXED = {*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
 BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
 """Dagster's setting of how many events it hands over together at the most; without it, one by one."""
+_A_WHILE = 0.05
+"""Seconds after which a message that waits looks whether it is to wait."""
 MOST_OPEN = 8
 """Databases kept open at a time: one a run, and the index of all runs."""
 
@@ -61,6 +63,9 @@ class OpenSqliteEventLogStorage(SqliteEventLogStorage):
         self._inst_data = inst_data
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._in_hand: dict[str, Connection] = {}
+        self._is_at_once = False
+        self._messages: list[EventLogEntry] = []
+        self._of_messages = threading.Lock()
         self._tables: set[str] = set()
         self._asset_columns: bool | None = None
         os.environ.setdefault(BATCH_SIZE, "10000")
@@ -87,13 +92,34 @@ class OpenSqliteEventLogStorage(SqliteEventLogStorage):
             if run_id in self._in_hand:
                 yield
                 return
+            open_until_then.callback(self._write_messages)
             open_until_then.callback(self._in_hand.clear)
+            self._is_at_once = True
             for shard in (INDEX_SHARD_NAME, run_id):
                 self._in_hand[shard] = open_until_then.enter_context(self._connect(shard))
             yield
 
     def store_event(self, event: EventLogEntry) -> None:
-        self.store_event_batch([event])
+        """Write one event. A message that is logged while another thread writes ``at_once`` is left to that thread.
+
+        Whoever logs holds the lock of Python's logging, as the thread that reads what a job on Databricks says. To
+        wait here for the database would be for ever: the thread that has it logs, too.
+        """
+        if event.dagster_event is not None:
+            return self.store_event_batch([event])
+        while not self._db_lock.acquire(timeout=_A_WHILE):
+            with self._of_messages:
+                if self._is_at_once:
+                    return self._messages.append(event)
+        try:
+            self.store_event_batch([event])
+        finally:
+            self._db_lock.release()
+
+    def _write_messages(self) -> None:
+        with self._of_messages:
+            self._is_at_once, messages, self._messages = False, self._messages, []
+        self.store_event_batch(messages)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Write events as Dagster hands them over: one, or what a run plans and materialises together.

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
+from dagster._core.log_manager import DagsterLogManager
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._core.test_utils import create_run_for_test
@@ -324,6 +326,37 @@ def test_threads_share_it(opened: Open) -> None:
     for instance in (ours, theirs):
         assert sorted(listed(instance)) == sorted([*map(str, range(many)), "alone"] * len(runs))
         assert {tuple(told(instance, run.run_id)) for run in runs} == {(*map(str, range(many)), "alone")}
+
+
+def test_who_logs_does_not_wait_for_who_writes_at_once_and_logs(opened: Open) -> None:
+    """Python's logging has a lock of its own: one thread has it and wants the database, the other the reverse."""
+    ours, theirs = opened("ours"), opened("theirs")
+    run, begun = a_run(ours), threading.Event()
+    log = DagsterLogManager.create([], dagster_run=run, instance=ours)
+
+    def aside() -> None:
+        begun.wait(LONGEST_WAIT)
+        for n in range(20):
+            log.info(f"aside {n}")
+
+    def together() -> None:
+        with at_once(ours, run.run_id):
+            begun.set()
+            for n in range(20):
+                log.info(f"here {n}")
+                time.sleep(0.01)
+            tell(ours, run, "1")
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (aside, together)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONGEST_WAIT / 4)
+        assert not thread.is_alive(), "each waits for the other"
+    for instance in (ours, theirs):
+        said = [entry.user_message for entry in instance.all_logs(run.run_id) if entry.dagster_event is None]
+        assert sorted(said) == sorted(f"{who} {n}" for who in ("aside", "here") for n in range(20))
+        assert told(instance, run.run_id) == ["1"]
 
 
 WRITER = """
