@@ -205,7 +205,9 @@ def test_two_replays_at_once_take_turns(charts: Shell) -> None:
     for day in (FIRST, SECOND):
         charts.land("top10_global", day, chart("1", "2", "3", "4"), "chart.tsv")
     both = [charts.start("quarantine", "replay", "--json") for _ in range(2)]
-    said = [json.loads(one.communicate(timeout=300)[0]) for one in both]
+    outputs = [one.communicate(timeout=300) for one in both]
+    assert all(out for out, _ in outputs), [(one.returncode, err) for one, (_, err) in zip(both, outputs, strict=True)]
+    said = [json.loads(out) for out, _ in outputs]
     assert [one.returncode for one in both] == [0, 0]
     assert sorted(found["rows"]["left"] for found in said) == [0, 2]
     assert rows(charts) == []
