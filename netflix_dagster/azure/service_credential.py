@@ -26,6 +26,11 @@ class ServiceCredentialError(RuntimeError):
     """Unity Catalog gives no token; the message says which right is missing, and who can grant it."""
 
 
+def granted(name: str, to: str) -> str:
+    """The statement by which its owner lets somebody work as a service credential."""
+    return f"GRANT ACCESS ON SERVICE CREDENTIAL `{name}` TO `{to}`"
+
+
 class ServiceCredential:
     """Tokens of a service credential, as clients of Azure's SDK take them (``TokenCredential``), kept as they last."""
 
@@ -52,7 +57,7 @@ class ServiceCredential:
         try:
             said: Any = WorkspaceClient().api_client.do("POST", PATH, body=wanted)
         except PermissionDenied as error:
-            grant = f"GRANT ACCESS ON SERVICE CREDENTIAL `{self.name}` TO `<who the job runs as>`"
+            grant = granted(self.name, "<who the job runs as>")
             raise ServiceCredentialError(self._told(f"it may not be used ({error}). Its owner: {grant}")) from error
         except NotFound as error:
             why = "this metastore has none of that name; infra/azure makes it, see docs/databricks.md"

@@ -10,7 +10,7 @@ from netflix_dagster.contracts.contract import Table
 from netflix_dagster.contracts.expectations import BROKEN, COPY
 from netflix_dagster.contracts.report import Outcome
 from netflix_dagster.deliveries import attempts, provenance, quarantine
-from netflix_dagster.deliveries.refused import capped
+from netflix_dagster.deliveries.refused import capped, counted
 from netflix_dagster.lake.staging import Staged
 from netflix_dagster.landing.keys import of_row
 from netflix_dagster.landing.sources import Sources
@@ -37,8 +37,8 @@ def refused_rows(
     for batch in judged.batches([*table.column_names, BROKEN], here):  # what is capped can be capped again
         refused = pa.Table.from_batches([batch])
         refused = refused.set_column(refused.num_columns - 1, BROKEN, tallies.broken_rules(refused, table))
-        counted = refused.append_column("refused_rows", pa.array([1] * refused.num_rows, pa.int64()))
-        kept = capped(counted if kept is None else pa.concat_tables([kept, counted]), rules=BROKEN)
+        refused = counted(refused)  # as what is kept of the batches before
+        kept = capped(refused if kept is None else pa.concat_tables([kept, refused]), rules=BROKEN)
     rows = kept.to_pylist() if kept is not None else []
     records = provenance.behind(lake, sources, table, rows, picked)
     found = []

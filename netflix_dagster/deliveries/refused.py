@@ -29,8 +29,7 @@ def capped(refused: pa.Table, rules: str = "rules", most: int = MOST_ROWS) -> pa
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if "refused_rows" not in refused.column_names:
-        refused = refused.append_column("refused_rows", pa.array([1] * refused.num_rows, pa.int64()))
+    refused = counted(refused)
     if refused.num_rows <= most:
         return refused
     known = [name for name in _PLACE if name in refused.column_names]
@@ -50,6 +49,15 @@ def capped(refused: pa.Table, rules: str = "rules", most: int = MOST_ROWS) -> pa
     stood_for = stood_for.set_column(place, "refused_rows", stand["refused_rows_sum"])
     kept = pa.concat_tables([refused.filter(pc.invert(more)), stood_for])
     return kept.take(pc.sort_indices(kept.select(known), order))
+
+
+def counted(refused: pa.Table) -> pa.Table:
+    """Refused rows with ``refused_rows``; each stands for itself where that is not known."""
+    import pyarrow as pa
+
+    if "refused_rows" in refused.column_names:
+        return refused
+    return refused.append_column("refused_rows", pa.array([1] * refused.num_rows, pa.int64()))
 
 
 def tallied(held: pa.Table) -> list[dict[str, Any]]:

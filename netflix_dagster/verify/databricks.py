@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from netflix_dagster import storage
 from netflix_dagster.azure import access
-from netflix_dagster.azure.service_credential import ServiceCredential
+from netflix_dagster.azure.service_credential import ServiceCredential, granted
 from netflix_dagster.databricks.jobs import SERVERLESS, DatabricksSettings, Job, workspace
 from netflix_dagster.databricks.step import Order
 from netflix_dagster.lake.store import STAGING
@@ -122,11 +122,8 @@ class _There:
         return f"a token for the storage, good for {(found.expires_on - time.time()) / 60:.0f} minutes"
 
     def may_use_credential(self) -> Grant:
-        name = self.settings.service_credential
-        return Grant(
-            f"ACCESS on the service credential {name}",
-            f"GRANT ACCESS ON SERVICE CREDENTIAL `{name}` TO `{self.name}`",
-        )
+        name = str(self.settings.service_credential)
+        return Grant(f"ACCESS on the service credential {name}", granted(name, self.name))
 
     def cluster(self) -> str:
         found = self.client.clusters.get(self.settings.cluster)

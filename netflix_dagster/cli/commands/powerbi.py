@@ -14,6 +14,7 @@ from netflix_dagster.cli.commands.contracts import group as contracts
 from netflix_dagster.cli.options import LakeOption, declared, err, settings_of
 from netflix_dagster.cli.progress import working
 from netflix_dagster.cli.trouble import Failed, WrongCall, told, writing
+from netflix_dagster.settings import Settings
 
 group = typer.Typer(no_args_is_help=True, help="Model and report of Power BI, in a workspace.")
 
@@ -26,6 +27,7 @@ class PowerBISource(StrEnum):
     warehouse = "warehouse"
 
 
+WorkspaceOption = Annotated[str | None, typer.Option(help="Its id, instead of NETFLIX_POWERBI_WORKSPACE.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter of the source, as Server=name.sql...; repeatable.")
 ]
@@ -57,7 +59,7 @@ def export_powerbi(
 
 @group.command("deploy")
 def deploy_powerbi(
-    workspace: Annotated[str | None, typer.Option(help="Its id, instead of NETFLIX_POWERBI_WORKSPACE.")] = None,
+    workspace: WorkspaceOption = None,
     source: Annotated[PowerBISource, typer.Option(help="What the tables are loaded from.")] = PowerBISource.synapse,
     given: SetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deployed; asks nobody.")] = False,
@@ -66,9 +68,7 @@ def deploy_powerbi(
     with told(err):
         settings = settings_of(None, None)
         declared(settings)
-        there = workspace or settings.powerbi_workspace
-        if there is None:
-            raise WrongCall("which workspace? Say --workspace or set NETFLIX_POWERBI_WORKSPACE; nothing was deployed")
+        there = _named(workspace, settings, "; nothing was deployed")
         with _of_powerbi():
             from netflix_dagster.serving.powerbi import deploy
 
@@ -100,16 +100,14 @@ def deploy_powerbi(
 
 @group.command("verify")
 def verify_powerbi(
-    workspace: Annotated[str | None, typer.Option(help="Its id, instead of NETFLIX_POWERBI_WORKSPACE.")] = None,
+    workspace: WorkspaceOption = None,
     lake: LakeOption = None,
 ) -> None:
     """Ask the workspace for every measure and compare it with the lake. It changes nothing."""
     with told(err):
         settings = settings_of(None, lake)
         declared(settings)
-        there = workspace or settings.powerbi_workspace
-        if there is None:
-            raise WrongCall("which workspace? Say --workspace or set NETFLIX_POWERBI_WORKSPACE")
+        there = _named(workspace, settings)
         with _of_powerbi():
             from netflix_dagster.azure.identity import IdentityError
             from netflix_dagster.serving.powerbi import service, verify
@@ -123,6 +121,14 @@ def verify_powerbi(
             typer.echo(f"{'equal  ' if one.equal else 'DIFFERS'} {one.metric}: {one.there} there, {one.here} here")
         if not all(one.equal for one in found):
             raise Failed("figures differ: refresh the model (the job refresh_powerbi), then ask again")
+
+
+def _named(workspace: str | None, settings: Settings, safe: str = "") -> str:
+    """The workspace of the call, or that of the settings."""
+    there = workspace or settings.powerbi_workspace
+    if there is None:
+        raise WrongCall(f"which workspace? Say --workspace or set NETFLIX_POWERBI_WORKSPACE{safe}")
+    return there
 
 
 @contextmanager
