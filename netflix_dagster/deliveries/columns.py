@@ -19,7 +19,7 @@ from netflix_dagster.files.header import place_columns
 from netflix_dagster.files.parquet import DECLARED
 from netflix_dagster.files.parsed import ParsedFile
 from netflix_dagster.lake import books, store
-from netflix_dagster.landing.keys import as_columns, of_row
+from netflix_dagster.landing.keys import as_columns, joined, of_row
 from netflix_dagster.landing.sources import EvolvedColumn, Source, fold_header
 from netflix_dagster.storage import Place
 
@@ -134,11 +134,11 @@ def read(lake: Place, source: str) -> dict[str, list[Seen]]:
     """The columns of every delivery of a source in bronze, by delivery date."""
     import pyarrow.compute as pc
 
-    rows = store.read_arrow(lake, NAME, where=pc.field("source") == source)
-    names = [field.name for field in fields(Seen)]
+    rows = books.read(lake, COLUMNS, where=pc.field("source") == source)
+    names = ("delivery_date", "delivery_hour", *(field.name for field in fields(Seen)))
     found: dict[str, list[Seen]] = {}
-    for row in rows.to_pylist() if rows is not None else ():
-        found.setdefault(of_row(row), []).append(Seen(**{name: row[name] for name in names}))
+    for day, hour, *values in zip(*(rows[name].to_pylist() for name in names), strict=True):
+        found.setdefault(joined(day, hour), []).append(Seen(*values))
     return found
 
 

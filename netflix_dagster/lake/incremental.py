@@ -127,11 +127,20 @@ def _changed(lake: Place, table: Table, then: Made, now: Made) -> set[str] | Non
             was, is_now = then.get(read, {}).get(root), now[read].get(root)
             if was == is_now != UNKNOWN:
                 continue
-            before, after = _files(lake, root, was), _files(lake, root, is_now)
-            if before is None or after is None:
+            between = _between(lake, root, was, is_now)  # type: ignore[arg-type]
+            if between is None:
                 return None
-            changed |= {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
+            changed |= between
     return changed
+
+
+@lru_cache(_VERSIONS_KEPT)
+def _between(lake: Place, root: str, was: str | None, is_now: str | None) -> frozenset[str] | None:
+    """The deliveries whose files differ between two versions of a table; None when that cannot be known."""
+    before, after = _files(lake, root, was), _files(lake, root, is_now)
+    if before is None or after is None:
+        return None
+    return frozenset(day for day in before.keys() | after.keys() if before.get(day) != after.get(day))
 
 
 def seen(lake: Place, table: Table, earlier: Sequence[str]) -> list[str]:
@@ -142,7 +151,7 @@ def seen(lake: Place, table: Table, earlier: Sequence[str]) -> list[str]:
     found = {max(earlier)}
     if on.sees:
         reads = [read for read in table.reads if TABLES[read].per_delivery]
-        facts = {read: store.delivery_facts(store.look(lake, read), on.greatest) for read in reads}
+        facts = {read: _facts(lake, read, on.greatest) for read in reads}
         found.update(on.sees({read: {day: of[day] for day in earlier if day in of} for read, of in facts.items()}))
     return sorted(found)
 
@@ -162,6 +171,17 @@ def _files_then(lake: Place, root: str, version: str) -> Mapping[str, list[str]]
     if found is None:
         return None
     return {day: sorted(said["paths"]) for day, said in store.delivery_facts(found).items()}
+
+
+def _facts(lake: Place, read: str, greatest: tuple[str, ...]) -> Mapping[str, dict[str, Any]]:
+    """What the log of a table says of each delivery now, see ``store.delivery_facts``; many tables ask the same."""
+    version = store.reference(lake, read)
+    return _facts_then(lake, read, version, greatest) if version else {}  # type: ignore[arg-type]
+
+
+@lru_cache(_VERSIONS_KEPT)
+def _facts_then(lake: Place, read: str, version: str, greatest: tuple[str, ...]) -> Mapping[str, dict[str, Any]]:
+    return store.delivery_facts(store.at(lake, read, version), greatest)
 
 
 def _deliveries(lake: Place, made: Made) -> list[str]:
