@@ -42,9 +42,12 @@ dev: $(READY) ## dagster dev on the same lakehouse, sensors running: http://loca
 azure-local: $(DEV_READY) azurite ## the Azure profile without an account: storage, identity and vault on this machine
 	@$(BIN)/python -m netflix_dagster_tests.emulators.azure_local --port $${PORT:-3000}
 
-test: $(DEV_READY) azurite ## the test suite; what goes over protocols is in `make cloud`, all of Spark in `make spark`
-	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "not soak and not cloud"
+test: $(DEV_READY) azurite ## the test suite; `make end-to-end`, `make cloud` and `make spark` are the rest of it
+	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "not soak and not cloud and not end_to_end"
 	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark netflix_dagster_tests/lake/test_store.py
+
+end-to-end: $(DEV_READY) azurite ## the tests of commands, of pages in a browser, of the documents' examples, on real deliveries
+	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "end_to_end and not soak"
 
 # Its tests wait for servers more than they compute.
 cloud: $(DEV_READY) azurite ## the tests on Azure and Databricks: real clients against protocol servers (needs Node.js)
@@ -163,4 +166,4 @@ $(AZURITE): netflix_dagster_tests/emulators/package-lock.json
 	@cd $(VENV)/azurite && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity cluster runtimes parity pipelines engines azurite azure-local run dev dashboard test docs check bench bench-scale soak clean
+.PHONY: help install version docs-site lint-files access adf infra-check package newest spark sample-parity cluster runtimes parity pipelines engines azurite azure-local run dev dashboard test end-to-end cloud docs check bench bench-scale soak clean

@@ -29,6 +29,8 @@ CLOUD = tuple(
     )
 )
 """Tests that go over the protocols of Azure and Databricks and take their time."""
+END_TO_END = tuple(HERE / name for name in ("browser", "cli", "docs", "real"))
+"""Tests that go through what people use: commands, pages in a browser, the documents' examples, real deliveries."""
 TESTED_ON_EVERY_ENGINE = tuple(HERE / name for name in ("build", "contracts", "engine", "lake", "tables"))
 """Folders of tests of which each that touches the engine asks for the fixture ``spark``."""
 
@@ -44,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if any(map(item.path.is_relative_to, CLOUD)):
             item.add_marker(pytest.mark.cloud)
+        elif any(map(item.path.is_relative_to, END_TO_END)):
+            item.add_marker(pytest.mark.end_to_end)
     if get_settings().engine == "sail":
         return
     untouched = [item for item in items if "spark" not in getattr(item, "fixturenames", ())]
