@@ -75,9 +75,12 @@ def _remedies(settings: Settings, held: Sequence[Attempt], life: Life) -> Iterat
 
 
 def _before(life: Life, held: Attempt) -> list[str]:
-    """The sources, with their date, of the newest release that stands before a held one."""
-    keys = [key for feed, key in life.dates if feed == held.feed and key < held.key and life.standing(feed, key)]
-    return [f"{source} {max(keys)}" for source in life.standing(held.feed, max(keys))] if keys else []
+    """The sources, with their date, of the newest delivery that stands before a held one and that its gate reads."""
+    from netflix_dagster.contracts.graph import sources_of
+
+    read = sources_of(held.table or "")
+    keys = [key for feed, key in life.dates if feed == held.feed and key < held.key and life.standing(feed, key, read)]
+    return [f"{source} {max(keys)}" for source in life.standing(held.feed, max(keys), read)] if keys else []
 
 
 def _option(settings: Settings, name: str) -> str:
