@@ -16,6 +16,9 @@ WORLD, LANDS, POPULAR = "top10_global", "top10_countries", "most_popular"
 FIRST, SECOND, THIRD = "2023-07-04", "2023-07-05", "2023-07-11"
 
 
+SPLIT = [f"netflix_{name}" for name in ("cast", "category", "countries", "directors", "titles")]
+
+
 def came(source: str, key: str, attempt: str, records: int, why: str = "") -> list[Event]:
     """An attempt came and stands, or is held by its gate."""
     about = {"feed": "charts", "key": key, "source": source, "fingerprint": attempt}
@@ -67,3 +70,14 @@ def test_what_no_gate_compares_holds_nothing(told: Shell) -> None:
         (told.cwd / "mine.tsv").write_text(columns + "\t".join("1" for _ in columns.split("\t")) + "\n")
         said = told.here("land", "mine.tsv", "--source", source, "--date", "2023-07-01")
         assert ("later date" in said.err, f"{later} later" in said.err) == (later > 0, later > 0), said.err
+
+
+def test_of_files_that_wait_together_the_one_to_mend_is_named() -> None:
+    """A table holds all that came with the titles; only another file of titles changes its verdict."""
+    about = {"feed": "catalogue", "key": FIRST}
+    why = {"table_name": "silver.titles", "rule": "rows_refused", "reason": "30 of 31 rows would be refused"}
+    events = [Event(Status.ACCEPTED, source=name, fingerprint=name, **about) for name in SPLIT]  # type: ignore[arg-type]
+    events += [Event(Status.HELD, source=name, fingerprint=name, **about, **why) for name in SPLIT]  # type: ignore[arg-type]
+    lived = Life.of(events)
+    (mend,) = hints.remedies(Settings(), [delivery.newest for delivery in lived.held()], lived)
+    assert f"land FILE --source netflix_titles --date {FIRST} --replace" in mend
