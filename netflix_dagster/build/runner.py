@@ -196,6 +196,14 @@ class Session:
         """Whether the table had something to be built of before this build began."""
         return name in self._due
 
+    def _due_elsewhere(self) -> set[str]:
+        """The whole tables that some other date asks for, or that other code has built. When this build ends with them
+        they are done for every date, so it may not leave them as they are."""
+        due = {name for place in self.life.dates for name in self.life.due(*place)}
+        code = self.life.code.items()
+        due |= {name for name, version in code if name in TABLES and version != TABLES[name].code_version}
+        return {name for name in due if not TABLES[name].judged_by_delivery}
+
     # ---- the gates, once a feed, before its first table
 
     def _begin(self, feed: str) -> None:
@@ -209,7 +217,7 @@ class Session:
         self.door = Door(self.settings, self.sources, self.run_id)  # anew, should the storage have failed half-way
         self.life = Life.read(self.settings.lake)
         keys = self.deliveries.get(feed, [])
-        self._due |= {name for key in keys for name in self.life.to_build(feed, key)}
+        self._due |= {name for key in keys for name in self.life.to_build(feed, key)} | self._due_elsewhere()
         chosen = [name for name in self.tables if TABLES[name].feed in (feed, None)]
         looked_at = [TABLES[name].short_name for name in chosen if TABLES[name].layer == "bronze"]
         events = self.door.receive(self.life, [(source, key) for key in keys for source in looked_at], again=self.again)
@@ -237,7 +245,7 @@ class Session:
     def _try(self, group: Group, keys: Sequence[str]) -> Trial:
         aside = self._stack.enter_context(ExitStack())
         trial = Trial(group, self.life, self.settings, self.sources, aside, self.tables)
-        lost = self._lost(group)
+        lost = [*self._lost(group), *(key for key in keys if self._is_outdated(group, key))]
         refused = {
             key for (source, key), found in self.door.received.items() if found.refused and source in group.sources
         }
@@ -268,6 +276,10 @@ class Session:
             if feed == group.feed and began and not set(_tables(group)).isdisjoint(self.life.due(feed, key)):
                 found.append(key)
         return found
+
+    def _is_outdated(self, group: Group, key: str) -> bool:
+        """Whether other code has built what stands of a date: it is built again even if nothing newer passes."""
+        return bool(self.life.outdated(group.feed, key).intersection(_tables(group), self.tables))
 
     def _has_begun(self, feed: str, key: str, tables: Iterable[str]) -> Event:
         return Event(Status.BEGUN, feed, key, tables=tuple(tables), run_id=self.run_id)

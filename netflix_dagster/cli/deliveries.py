@@ -137,9 +137,11 @@ def withdraw(settings: Settings, source: str, key: str, because: str) -> Row:
 
 def print_withdrawn(found: Row, console: Console) -> None:
     """What was decided, what is safe, and what to do now."""
-    stood = found["standing"]
-    rows = f"attempt {stood[:SHORT]} stands until the next build, which removes its rows" if stood else "it never stood"
-    item(console, "withdrawn", f"{found['source']} of {found['date']}; {rows} ({plural(found['records'], 'record')})")
+    stood = next((attempt for attempt in found["attempts"] if attempt["stands"]), None)
+    attempt = stood or found["attempts"][-1]
+    stays = f"attempt {attempt['fingerprint'][:SHORT]} stands until the next build, which removes its rows"
+    rows = f"{stays if stood else 'it never stood'} ({plural(attempt['records'], 'record')})"
+    item(console, "withdrawn", f"{found['source']} of {found['date']}; {rows}")
     item(console, "safe", "no table has changed yet; what was delivered is kept in the lake, and other deliveries stay")
     item(console, "", "the file in landing may stay, it is not taken up again; another file of this date is")
     item(console, "next", hints.build(get_settings()))
@@ -150,7 +152,8 @@ def print_accepted(attempts: Sequence[Attempt], console: Console) -> None:
     for attempt in attempts:
         told = f"{attempt.source} of {attempt.key}, attempt {attempt.fingerprint[:SHORT]}"
         item(console, "accepted", f"{told}, {plural(attempt.records, 'record')}")
-    item(console, "was held by", attempts[0].why)
+    for why in dict.fromkeys(attempt.why for attempt in attempts):
+        item(console, "was held by", why)
     item(console, "safe", "no table has changed yet; another file of this date needs another decision")
     item(console, "next", hints.build(get_settings()))
 

@@ -57,27 +57,40 @@ def remedies(settings: Settings, held: Sequence[Attempt], life: Life) -> list[st
 def _remedies(settings: Settings, held: Sequence[Attempt], life: Life) -> Iterator[str]:
     from netflix_dagster.deliveries.decisions import may_be_overruled
 
-    shown = list({(a.feed if may_be_overruled(a) else a.source, a.key): a for a in held}.values())
-    for attempt in shown[:MOST]:
+    shown: dict[tuple[str, str], Attempt] = {}
+    for attempt in held:
+        for name in [attempt.feed] if may_be_overruled(attempt) else _to_mend(life, attempt):
+            shown.setdefault((name, attempt.key), attempt)
+    for (name, key), attempt in list(shown.items())[:MOST]:
         if not may_be_overruled(attempt):
-            yield command(settings, f"land FILE --source {attempt.source} --date {attempt.key} --replace")
+            yield command(settings, f"land FILE --source {name} --date {key} --replace")
             continue
-        config = {"feed": attempt.feed, "delivery_date": attempt.key, "because": "WHY"}
+        config = {"feed": name, "delivery_date": key, "because": "WHY"}
         launch = json.dumps({"ops": {"decide": {"config": config}}})
-        yield (
-            command(settings, f"accept {attempt.feed} {attempt.key} {BECAUSE}")
-            + f"   # in the UI: job accept_delivery, {launch}"
-        )
+        yield (command(settings, f"accept {name} {key} {BECAUSE}") + f"   # in the UI: job accept_delivery, {launch}")
         for source in _before(life, attempt):
             yield command(settings, f"deliveries withdraw {source} {BECAUSE}") + "   # if that one is wrong"
     if len(shown) > MOST:
-        yield command(settings, "deliveries list") + f"   # and {len(shown) - MOST} more dates"
+        yield command(settings, "deliveries list") + f"   # and {len(shown) - MOST} more"
+
+
+def _to_mend(life: Life, attempt: Attempt) -> list[str]:
+    """The sources of which another file may help: of what a table holds those from which it is made, and which do not
+    stand; the others of the date only wait with them."""
+    from netflix_dagster.contracts.graph import sources_of
+
+    read = sources_of(attempt.table or "")
+    made_from = [other for other in life.of_date(attempt.feed, attempt.key) if other.source in read and other.attempts]
+    return [other.source for other in made_from if not other.newest.stands] or [attempt.source]
 
 
 def _before(life: Life, held: Attempt) -> list[str]:
-    """The sources, with their date, of the newest release that stands before a held one."""
-    keys = [key for feed, key in life.dates if feed == held.feed and key < held.key and life.standing(feed, key)]
-    return [f"{source} {max(keys)}" for source in life.standing(held.feed, max(keys))] if keys else []
+    """The sources, with their date, of the newest delivery that stands before a held one and that its gate reads."""
+    from netflix_dagster.contracts.graph import sources_of
+
+    read = sources_of(held.table or "")
+    keys = [key for feed, key in life.dates if feed == held.feed and key < held.key and life.standing(feed, key, read)]
+    return [f"{source} {max(keys)}" for source in life.standing(held.feed, max(keys), read)] if keys else []
 
 
 def _option(settings: Settings, name: str) -> str:

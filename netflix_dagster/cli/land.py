@@ -16,13 +16,14 @@ from netflix_dagster.settings import Settings
 from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
+    from netflix_dagster.deliveries.life import Life
     from netflix_dagster.landing.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """Where the file went, the other files of its delivery (removed when it replaces them), how many dates of the feed
-    stand after it, and what the door says: the records that can be read, or why the file is refused."""
+    """Where the file went, the other files of its delivery (removed when it replaces them), how many later dates stand
+    that a gate compares with it, and what the door says: the records that can be read, or why the file is refused."""
 
     place: Place
     source: str
@@ -36,7 +37,6 @@ class Landed:
 
 def land(settings: Settings, file: Path, source: Source, day: str, replace: bool) -> Landed:
     """Put a file into its delivery; with ``replace`` it is then the only one there."""
-    from netflix_dagster.contracts.contract import TABLES
     from netflix_dagster.deliveries.life import Life
     from netflix_dagster.landing import deliveries
 
@@ -51,11 +51,20 @@ def land(settings: Settings, file: Path, source: Source, day: str, replace: bool
     except ValueError as error:
         raise WrongCall(str(error)) from error
     life = Life.read(settings.lake)
-    compared = any(table.write == "gate" and table.feed == source.feed for table in TABLES.values())
-    new = compared and not refused and (source.name, day) not in life.deliveries
-    later = [key for feed, key in life.dates if feed == source.feed and key > day and life.standing(feed, key)]
+    new = not refused and (source.name, day) not in life.deliveries
+    later = _later(life, source, day) if new else []
     names = tuple(other.name for other in others)
-    return Landed(place, source.name, day, names, replace, len(later) if new else 0, records, refused)
+    return Landed(place, source.name, day, names, replace, len(later), records, refused)
+
+
+def _later(life: Life, source: Source, day: str) -> list[str]:
+    """The later dates that a gate compares with what the source delivers."""
+    from netflix_dagster.contracts.contract import TABLES
+    from netflix_dagster.contracts.graph import sources_of
+
+    gates = [sources_of(name) for name, table in TABLES.items() if table.write == "gate"]
+    compared = {other for sources in gates if source.name in sources for other in sources}
+    return [key for feed, key in life.dates if feed == source.feed and key > day and life.standing(feed, key, compared)]
 
 
 def print_landed(found: Landed, settings: Settings, console: Console) -> None:

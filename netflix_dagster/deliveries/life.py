@@ -304,7 +304,7 @@ class Life:
         if date is None:
             return set()
         chain = self._chain(date)
-        built = {name: (date.code if TABLES[name].per_delivery else self.code).get(name) for name in chain}
+        built = {name: (date.code if TABLES[name].judged_by_delivery else self.code).get(name) for name in chain}
         return set(chain).intersection(
             downstream_of(
                 name

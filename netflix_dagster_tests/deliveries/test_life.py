@@ -226,6 +226,13 @@ def test_a_table_whose_code_has_changed_is_outdated_with_all_behind_it_until_it_
     )
     assert told.life.outdated(FEED, DAY) == set()
 
+    with monkeypatch.context() as patched:
+        gate = replace(TABLES["silver.releases"], variant="other")
+        patched.setitem(TABLES, gate.name, gate)
+        of_another = {"tables": (gate.name,), "code_versions": (gate.code_version,), "run_id": "another"}
+        told.life.add(Event(Status.ENDED, FEED, "2020-07-01", outcome="built", **of_another))  # type: ignore[arg-type]
+        assert gate.name in told.life.outdated(FEED, DAY), "the verdict on this date was given by other code"
+
     changed = replace(TABLES["silver.titles"], variant="other")
     for name in ("silver.titles", "bronze.netflix_catalogue"):
         monkeypatch.setitem(TABLES, name, replace(TABLES[name], variant="other"))

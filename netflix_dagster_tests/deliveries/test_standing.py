@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from netflix_dagster.build.pending_work import build_pending
 from netflix_dagster.contracts.contract import TABLES
@@ -234,3 +237,39 @@ def test_the_verdict_on_what_is_withdrawn_goes_with_it(house: Lakehouse) -> None
     decisions.withdraw(house.tables, WHOLE, D2, "sent by mistake")
     house.build(D2, only=JUDGED)
     assert house.days("silver.releases") == {D1}
+
+
+def test_a_build_to_which_nothing_is_left_takes_no_table_from_another(house: Lakehouse) -> None:
+    """A date that is held ends with every table of its chain; one that another date asks for has to be built for it."""
+    house.release(D1, *FORTY)
+    house.release(D2, *TEN)
+    house.build(D1, D2, only=WITH_GOLD)
+    house.release(D3, *FORTY, title(50))
+    house.build(D3, only=JUDGED)
+    assert GOLD in house.life.due("catalogue", D3)
+    house.build(D2, only=WITH_GOLD)
+    assert (str(D3), "added") in {(str(row["release_date"]), row["change"]) for row in house.rows(GOLD)}
+    assert GOLD not in house.life.due("catalogue", D3)
+
+
+@pytest.mark.parametrize("newer", [[], MANGLED, TEN], ids=["refused at the door", "held by rows", "held by a gate"])
+def test_changed_code_builds_what_stands_behind_an_attempt_that_does_not(
+    newer: list[dict[str, str]], house: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = TABLES["silver.title_genres"]
+
+    def louder(*frames: DataFrame) -> DataFrame:
+        return table.function(*frames).withColumn("genre", F.upper("genre"))
+
+    house.release(D1, *FORTY)
+    house.release(D2, *FORTY)
+    house.build(D1, D2, only=WITH_GOLD)
+    monkeypatch.setitem(TABLES, table.name, replace(table, function=louder, variant="loud"))
+    assert table.name in house.life.outdated("catalogue", D2)
+    house.release(D2, *newer) if newer else house.land(WHOLE, D2, "null")
+    house.build(D1, D2, only=WITH_GOLD)
+    assert house.delivery(WHOLE, D2).newest.waits and titles(house, D2) == 40
+    assert table.name not in house.life.outdated("catalogue", D2)
+    assert {(str(row["delivery_date"]), row["genre"]) for row in house.rows(table.name)} == {
+        (day, genre) for day in (D1, D2) for genre in ("DRAMAS", "INTERNATIONAL MOVIES")
+    }

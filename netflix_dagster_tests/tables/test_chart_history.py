@@ -112,6 +112,15 @@ def test_a_place_that_comes_back_begins_anew_and_both_are_told(spark: SparkSessi
     }
 
 
+def test_a_place_is_first_stated_by_the_first_delivery_that_has_it(spark: SparkSession) -> None:
+    """However often it is stated otherwise, in steps as at once."""
+    rows = silver(spark, [(day, chart("AB" if n else "A", hours=n)) for n, day in enumerate(DAYS)])
+    for batches in ([DAYS], [[day] for day in DAYS]):
+        facts = fact_top10_global_weekly(history(spark, rows, batches)).collect()
+        told = {row["show_title"]: (row["first_stated"], row["last_changed"]) for row in facts}
+        assert told == {"A": (DAYS[0], DAYS[3]), "B": (DAYS[1], DAYS[3])}
+
+
 def headed(spark: SparkSession, name: str, day: date, **said: str) -> DataFrame:
     """The rows of a silver table of a file with one record, whose header has only these columns."""
     bronze, table = TABLES[f"bronze.{name}"], TABLES[f"silver.{name}"]
