@@ -185,6 +185,18 @@ def test_an_internal_error_of_the_api_while_waiting_is_outlived(cloud: Cloud) ->
     assert cloud.run(DAY, only=[FIRST]).success
 
 
+def test_a_job_that_takes_longer_than_it_may_is_ended_by_databricks(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submitted run has no limit unless it is given one: a job that hangs would be paid for until somebody looks."""
+    monkeypatch.setenv("NETFLIX_DATABRICKS_TIMEOUT_SECONDS", "1")
+    cloud.release(DAY, *RELEASE)
+    result = cloud.run(DAY, only=[FIRST])
+    assert not result.success
+    assert job(cloud).state["result_state"] == "TIMEDOUT"
+    assert "TIMEDOUT" in reason(result)
+
+
 def test_a_wrong_token_submits_nothing_and_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-somebody-else")
     cloud.release(DAY, *RELEASE)

@@ -8,7 +8,7 @@ import copy
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from netflix_dagster.storage import AzureFolder, at
 from netflix_dagster_tests.infra.bundle import FOLDER, MODELS, USER, Bundle, job_id, load
 from netflix_dagster_tests.infra.wheel import Wheel
 
+ROOT = FOLDER.parents[1]
 GIVEN = {
     "storage_account": "lakeaccount",
     "tenant_id": "00000000-0000-0000-0000-000000000001",
@@ -50,6 +51,17 @@ def test_every_file_is_included_and_every_kind_is_there(bundle: Bundle) -> None:
     assert set(MODELS) == set(bundle.resources)
     included = {path for pattern in bundle.top.include for path in FOLDER.glob(pattern)}
     assert included == {path for path in FOLDER.rglob("*.yml") if path.parent.name == "resources"}
+
+
+def test_the_cli_is_pinned_to_the_releases_whose_models_judge_the_bundle(bundle: Bundle) -> None:
+    """The CLI takes ``1.22.*`` for every patch of that release and refuses all others; ``databricks-bundles``, whose
+    models these are, has its numbers. GitHub's action has a CLI of its own, so the workflow says which one."""
+    release = re.fullmatch(r"(\d+\.\d+\.)\*", bundle.top.bundle.databricks_cli_version)
+    assert release, "a minimum alone would deploy with a CLI that nobody has tried"
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "stack.yml").read_text())
+    (setup,) = [s for s in workflow["jobs"]["bundle"]["steps"] if s.get("uses", "").startswith("databricks/setup-cli@")]
+    for installed in (setup["with"]["version"], metadata.version("databricks-bundles")):
+        assert installed.startswith(release[1]) and installed[len(release[1]) :].isdecimal(), installed
 
 
 @pytest.mark.parametrize("kind", ["jobs", "pipelines", "schemas", "volumes", "cluster_policies"])
