@@ -72,7 +72,7 @@ def films(records: int) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("records", "size", "memory", "limit", "most"),
     [
-        pytest.param(120_000, 115_000_000, 1024, 1000, 600, id="116 MB"),
+        pytest.param(120_000, 115_000_000, 1024, 1200, 600, id="116 MB"),
         pytest.param(1_020_000, 1_000_000_000, 1500, 2000, 1500, id="1 GB", marks=pytest.mark.soak),
     ],
 )
