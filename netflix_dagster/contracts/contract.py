@@ -353,6 +353,7 @@ class Table(Contract):
             self.reads,
             *((self.variant,) if self.variant else ()),
             *((self.part,) if self.part else ()),
+            *((self.order, self.provenance) if self.order or self.provenance else ()),  # which of two rows is kept
         )
         functions = _code(self.function) + (_code(self.identify) if self.identify else "")
         return hashlib.sha256((functions + repr(contract)).encode()).hexdigest()[:12]
