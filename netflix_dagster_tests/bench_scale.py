@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import log
@@ -38,6 +39,7 @@ WORTH_NAMING = 0.3
 BRONZE = f"bronze.{scaled.WHOLE}"
 MEMORY, LIMIT = 1_500, 2_000
 """Megabytes that a bounded process is told to take at the most, and those at which the system refuses it more."""
+_GROUPS, _GROUP = Path("/sys/fs/cgroup"), "netflix-dagster-"
 _HEAD = """# How costs grow
 
 Written by `make bench-scale`; every part says when, on what and at which scale. Deliveries are drawn from the sample
@@ -53,7 +55,7 @@ _TABLE = "| what | CPU seconds | MB | exponent |\n| --- | --- | --- | --- |"
 class Work:
     """What a process builds: deliveries of one feed, all of them or those of some ``days``; ``only`` some tables.
 
-    ``memory`` is the setting, ``limit`` the megabytes of data that the system allows the process (``RLIMIT_DATA``).
+    ``memory`` is the setting, ``limit`` the megabytes that the system allows the process, see ``limited``.
     """
 
     house: str
@@ -76,8 +78,48 @@ class Cost:
 
 def build(work: Work) -> Cost:
     """Build in this process."""
-    if work.limit:
-        resource.setrlimit(resource.RLIMIT_DATA, (work.limit << 20, work.limit << 20))
+    with limited(work.limit):
+        return _built(work)
+
+
+@contextmanager
+def limited(megabytes: int | None) -> Iterator[None]:
+    """Have the system end this process when it holds more: by a control group of its own, as a container has one.
+
+    Where none can be made, the limit is on data (``RLIMIT_DATA``): address space counts there that is only reserved.
+    """
+    if megabytes is None:
+        yield
+        return
+    for root, limit in ((_GROUPS / "memory", "memory.limit_in_bytes"), (_GROUPS, "memory.max")):
+        group, me = root / f"{_GROUP}{os.getpid()}", str(os.getpid())
+        try:
+            before = root / _group_in(root) / "cgroup.procs"
+            group.mkdir()
+            (group / limit).write_text(str(megabytes << 20))
+            (group / "cgroup.procs").write_text(me)
+        except OSError:
+            with suppress(OSError):
+                group.rmdir()
+            continue
+        try:
+            yield
+        finally:
+            before.write_text(me)
+            group.rmdir()
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
+    yield
+
+
+def _group_in(root: Path) -> str:
+    """The control group that this process is in, below the folder of its kind."""
+    kind = "memory" if root.name == "memory" else ""
+    said = [line.strip().split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    return next((path.lstrip("/") for _, kinds, path in said if kind in kinds.split(",")), "")
+
+
+def _built(work: Work) -> Cost:
     import deltalake  # noqa: F401  what any process imports once is not what grows
 
     from netflix_dagster.build.runner import Session
@@ -136,7 +178,7 @@ def measured(work: Work) -> Cost:
     left_out = ("DAGSTER_HOME", "NETFLIX_LANDING", "NETFLIX_LAKE", "NETFLIX_ENGINE", "NETFLIX_MEMORY")
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     if work.limit:
-        environment["MIMALLOC_ARENA_EAGER_COMMIT"] = "0"  # address space that is only reserved is no data
+        environment["MIMALLOC_ARENA_EAGER_COMMIT"] = "0"  # reserved only, it is no data for ``RLIMIT_DATA``
     done = subprocess.run(
         [sys.executable, "-m", "netflix_dagster_tests.bench_scale", json.dumps(asdict(work))],
         capture_output=True,
@@ -146,7 +188,10 @@ def measured(work: Work) -> Cost:
         env=environment,
     )
     if done.returncode:
-        raise RuntimeError(done.stderr)
+        for left in (group for root in (_GROUPS / "memory", _GROUPS) for group in root.glob(f"{_GROUP}*")):
+            with suppress(OSError):  # another process is in it
+                left.rmdir()
+        raise RuntimeError(done.stderr or f"ended by signal {-done.returncode}, limited to {work.limit} MB")
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -260,7 +305,7 @@ def door(scratch: Path) -> Iterator[str]:
         bytes_.append(scaled.release(scratch / f"{n}" / "landing", n).stat().st_size)
         costs.append(measured(Work(str(scratch / f"{n}"), only=[BRONZE], memory=MEMORY, limit=LIMIT)))
     megabytes = " / ".join(f"{size / 1e6:,.0f}" for size in bytes_)
-    what = f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`, the process limited to {LIMIT:,} MB of data"
+    what = f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`, the process limited to {LIMIT:,} MB"
     yield line(what, costs, bytes_)
 
 
@@ -269,9 +314,10 @@ def bounded(scratch: Path) -> Iterator[str]:
     sizes, costs, bytes_ = _sized(34_000, 340_000, 3_400_000), [], []
     for n in sizes:
         bytes_.append(scaled.release(scratch / f"{n}" / "landing", n).stat().st_size)
-        costs.append(measured(Work(str(scratch / f"{n}"), memory=MEMORY)))
+        costs.append(measured(Work(str(scratch / f"{n}"), memory=MEMORY, limit=LIMIT)))
     megabytes = " / ".join(f"{size / 1e6:,.0f}" for size in bytes_)
-    yield line(f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`", costs, bytes_)
+    what = f"{megabytes} MB, `NETFLIX_MEMORY={MEMORY}`, the process limited to {LIMIT:,} MB"
+    yield line(what, costs, bytes_)
     yield from growing(costs, bytes_)
 
 
