@@ -16,6 +16,7 @@ from netflix_dagster.cli.output import item, plural, print_answer
 from netflix_dagster.cli.run import FAILED, HELD_BACK, OK
 from netflix_dagster.cli.trouble import WrongCall
 from netflix_dagster.settings import Settings
+from netflix_dagster.storage import Place
 
 if TYPE_CHECKING:
     from netflix_dagster.deliveries.pending import Pending
@@ -87,8 +88,8 @@ def explain(settings: Settings, number: int | None, **wanted: Any) -> list[Row]:
     return [{**row, "landed": _landed(row, settings), "places": _places(row, settings)} for row in rows]
 
 
-def print_explained(rows: Sequence[Row], console: Console) -> None:
-    """Each row as labelled lines."""
+def print_explained(rows: Sequence[Row], landing: Place, console: Console) -> None:
+    """Each row as labelled lines; ``landing`` is where its file was looked for."""
     for row in rows[:MOST_SHOWN]:
         item(console, f"row {row['number']}", f"{row['table_name']} of {row['delivery_date']}", style="bold")
         at = [f"record {row['record_number']:,}"] if row["record_number"] is not None else []
@@ -98,7 +99,7 @@ def print_explained(rows: Sequence[Row], console: Console) -> None:
             "delivered",
             f"by {row['source'] or 'a source that is not known'}, {', '.join([str(row['source_file']), *at])}",
         )
-        item(console, "file", row["landed"] or "is no longer in the landing folder")
+        item(console, "file", row["landed"] or f"is not in the landing folder {landing}")
         if row["refused_rows"] > 1:
             origin = "the file" if row["table_name"].startswith("bronze.") else "bronze"
             others = f"{row['refused_rows'] - 1:,} more rows of this file break these rules"

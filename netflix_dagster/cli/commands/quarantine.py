@@ -60,7 +60,7 @@ def show_refused(
     if as_json:
         print_json({"rows": rows})
     else:
-        print_explained(rows, Console(highlight=False))
+        print_explained(rows, settings.landing, Console(highlight=False))
 
 
 @group.command()
