@@ -46,7 +46,7 @@ test: $(DEV_READY) azurite ## the test suite; `make end-to-end`, `make cloud` an
 	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "not soak and not cloud and not end_to_end"
 	@NETFLIX_ENGINE=spark $(BIN)/python -m netflix_dagster_tests.on_spark netflix_dagster_tests/lake/test_store.py
 
-end-to-end: $(DEV_READY) azurite ## the tests of commands, of pages in a browser, of the documents' examples, on real deliveries
+end-to-end: $(DEV_READY) azurite ## the tests of commands, of runs of Dagster, of pages in a browser, of the documents' examples, on real deliveries
 	@$(BIN)/python -m pytest -n 2 $(BESIDE) -m "end_to_end and not soak"
 
 # Its tests wait for servers more than they compute.

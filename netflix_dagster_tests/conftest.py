@@ -25,12 +25,14 @@ CLOUD = tuple(
         "verify",
         "defs/test_landing_in_adls.py",
         "infra/test_build_pending.py",
+        "infra/test_every_role.py",
         "real/test_azure_chain.py",
     )
 )
 """Tests that go over the protocols of Azure and Databricks and take their time."""
-END_TO_END = tuple(HERE / name for name in ("browser", "cli", "docs", "real"))
-"""Tests that go through what people use: commands, pages in a browser, the documents' examples, real deliveries."""
+RUNS = ("automation", "backfill", "bad_deliveries", "delivery", "interruptions", "jobs", "landing_sensor", "replay")
+END_TO_END = tuple(HERE / name for name in ("browser", "cli", "docs", "real", *(f"defs/test_{n}.py" for n in RUNS)))
+"""Tests that go through what people use: commands, runs of Dagster, pages in a browser, real deliveries."""
 TESTED_ON_EVERY_ENGINE = tuple(HERE / name for name in ("build", "contracts", "engine", "lake", "tables"))
 """Folders of tests of which each that touches the engine asks for the fixture ``spark``."""
 
