@@ -70,24 +70,15 @@ def staged(frame: DataFrame, lake: Place, name: str, goes: Sequence[Column] = ()
             rows.write.mode("append").option("compression", "snappy").parquet(str(aside))
         with at_hand(aside) as files:
             if files:
-                yield Staged(name, partial(_read_back, frame, aside), dataset(files, format="parquet"))
+                read = partial(frame.sparkSession.read.parquet, str(aside))
+                yield Staged(name, read, dataset(files, format="parquet"))
             else:  # Sail writes no file when there is no row
-                nothing = frame.sparkSession.createDataFrame([], _ddl(frame))
+                schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in frame.schema.fields)
+                nothing = frame.sparkSession.createDataFrame([], schema)
                 yield Staged(name, lambda: nothing, dataset(nothing.toArrow()))
     finally:
         with suppress(storage.StorageError):
             storage.remove(aside)
-
-
-def _read_back(frame: DataFrame, aside: Place) -> DataFrame:
-    """What was written of a frame, read with its types: without them Spark starts a job that looks into the files."""
-    return frame.sparkSession.read.schema(_ddl(frame)).parquet(str(aside))
-
-
-def _ddl(frame: DataFrame) -> str:
-    """The columns of a frame as a DDL schema, in which everything may be null: Sail promises items of arrays that are
-    never null, and then does not find its promise in the files."""
-    return ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in frame.schema.fields)
 
 
 @contextmanager

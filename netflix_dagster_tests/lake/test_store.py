@@ -16,7 +16,6 @@ from netflix_dagster.contracts.contract import Column, ContractError, Table
 from netflix_dagster.lake import store
 from netflix_dagster.lake.maintenance import maintain
 from netflix_dagster.lake.staging import staged
-from netflix_dagster.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,33 +195,6 @@ def test_staging_is_gone_after_use_and_after_a_failure(spark: SparkSession, tmp_
     with pytest.raises(ZeroDivisionError), staged(rows(spark, ("2020-01-01", "a")), tmp_path, NAME):
         raise ZeroDivisionError
     assert list((tmp_path / store.STAGING).iterdir()) == []
-
-
-def test_rows_that_lie_aside_come_back_with_their_types_and_without_a_job_to_find_them(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    kinds = {
-        "whole": "CAST(id AS int)",
-        "exact": "CAST(id / 3 AS decimal(9, 2))",
-        "day": "DATE'2020-02-29'",
-        "moment": "TIMESTAMP'2020-02-29 01:02:03.000004'",
-        "on_the_wall": "TIMESTAMP_NTZ'2020-02-29 01:02:03.000004'",
-        "texts": "array('a', NULL)",
-        "nested": "array(array('b'), NULL)",
-        "some": "CASE WHEN id = 1 THEN array('c') ELSE CAST(array() AS array<string>) END",
-        "nothing": "CAST(NULL AS string)",
-    }
-    frame = spark.range(3).selectExpr("id", *(f"{what} AS {name}" for name, what in kinds.items()))
-    with staged(frame, tmp_path, NAME) as aside:
-        before = jobs(spark)
-        assert aside.frame.dtypes == frame.dtypes
-        assert jobs(spark) == before
-        assert sorted(aside.frame.collect()) == sorted(frame.collect())
-
-
-def jobs(spark: SparkSession) -> int:
-    """How many jobs Apache Spark has run in this process; other engines have none."""
-    return len(spark.sparkContext.statusTracker().getJobIdsForGroup()) if get_settings().engine == "spark" else 0
 
 
 def test_maintenance_compacts_and_removes_and_keeps_every_row(spark: SparkSession, tmp_path: Path) -> None:
