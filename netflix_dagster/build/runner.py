@@ -196,14 +196,6 @@ class Session:
         """Whether the table had something to be built of before this build began."""
         return name in self._due
 
-    def _due_elsewhere(self) -> set[str]:
-        """The whole tables that some other date asks for, or that other code has built. When this build ends with them
-        they are done for every date, so it may not leave them as they are."""
-        due = {name for place in self.life.dates for name in self.life.due(*place)}
-        code = self.life.code.items()
-        due |= {name for name, version in code if name in TABLES and version != TABLES[name].code_version}
-        return {name for name in due if not TABLES[name].judged_by_delivery}
-
     # ---- the gates, once a feed, before its first table
 
     def _begin(self, feed: str) -> None:
@@ -217,7 +209,7 @@ class Session:
         self.door = Door(self.settings, self.sources, self.run_id)  # anew, should the storage have failed half-way
         self.life = Life.read(self.settings.lake)
         keys = self.deliveries.get(feed, [])
-        self._due |= {name for key in keys for name in self.life.to_build(feed, key)} | self._due_elsewhere()
+        self._due |= {name for key in keys for name in self.life.to_build(feed, key)} | self.life.whole_due()
         chosen = [name for name in self.tables if TABLES[name].feed in (feed, None)]
         looked_at = [TABLES[name].short_name for name in chosen if TABLES[name].layer == "bronze"]
         events = self.door.receive(self.life, [(source, key) for key in keys for source in looked_at], again=self.again)

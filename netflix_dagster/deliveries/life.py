@@ -313,6 +313,13 @@ class Life:
             )
         )
 
+    def whole_due(self) -> set[str]:
+        """The whole tables that any date asks for, or that other code has built. A build that ends with one of them is
+        done with it for every date, so it may not leave it as it is."""
+        due = {name for place in self.dates for name in self.due(*place)}
+        due |= {name for name, version in self.code.items() if name in TABLES and version != TABLES[name].code_version}
+        return {name for name in due if not TABLES[name].judged_by_delivery}
+
     def _is_done(self, date: FeedDate, name: str, since: datetime) -> bool:
         done = date.done.get(name)
         if not TABLES[name].per_delivery:
